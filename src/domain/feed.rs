@@ -1,0 +1,202 @@
+//! A feed: something that is followed, what its document says of itself, and how its polls went.
+
+use serde::{Deserialize, Serialize};
+
+use super::item::Person;
+use super::time::Timestamp;
+
+/// A feed's row.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
+pub struct FeedId(pub i64);
+
+/// What a document says of itself. A snapshot of it is kept with each item and becomes its `atom:source`
+/// (RFC 4287 4.2.11).
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+pub struct FeedInfo {
+    /// Title, as plain text.
+    pub title: Option<String>,
+    /// Subtitle or description, as plain text.
+    pub description: Option<String>,
+    /// The site's page, absolute.
+    pub home_url: Option<String>,
+    /// The feed's own id: an `atom:id`, never made up.
+    pub atom_id: Option<String>,
+    /// Icon or logo, absolute.
+    pub icon: Option<String>,
+    /// BCP 47 language tag as given.
+    pub language: Option<String>,
+    /// Rights or copyright, as plain text.
+    pub rights: Option<String>,
+    /// When the document says that it last changed.
+    pub updated: Option<Timestamp>,
+    /// The feed's own authors.
+    pub authors: Vec<Person>,
+}
+
+/// What a server gave to recognise a document by (RFC 9110 8.8), byte for byte as received, and the URL
+/// that it belongs to.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Validators {
+    /// The URL that answered with them; they are sent to no other.
+    pub url: String,
+    /// `ETag`, quotes and `W/` included.
+    pub etag: Option<Vec<u8>>,
+    /// `Last-Modified`, never parsed.
+    pub last_modified: Option<Vec<u8>>,
+}
+
+/// A poll's failure, as a decision.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ErrorKind {
+    /// The name did not resolve.
+    Dns,
+    /// No connection, or it broke.
+    Connect,
+    /// TLS failed.
+    Tls,
+    /// The whole request took longer than `timeout`.
+    Timeout,
+    /// The address may not be connected to, or the URL is not http(s).
+    Refused,
+    /// The body is larger than `max_body`.
+    TooLarge,
+    /// A redirect chain without an end, or a redirect without a usable target.
+    Redirect,
+    /// An HTTP status that is no success.
+    Http,
+    /// The body ended early or its coding is broken.
+    Body,
+    /// The body is no feed.
+    Parse,
+}
+
+impl ErrorKind {
+    /// The word under which it is stored and shown.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Dns => "dns",
+            Self::Connect => "connect",
+            Self::Tls => "tls",
+            Self::Timeout => "timeout",
+            Self::Refused => "refused",
+            Self::TooLarge => "too_large",
+            Self::Redirect => "redirect",
+            Self::Http => "http",
+            Self::Body => "body",
+            Self::Parse => "parse",
+        }
+    }
+
+    /// Reads what [`Self::as_str`] wrote.
+    #[must_use]
+    pub fn parse(word: &str) -> Option<Self> {
+        const ALL: [ErrorKind; 10] = [
+            ErrorKind::Dns,
+            ErrorKind::Connect,
+            ErrorKind::Tls,
+            ErrorKind::Timeout,
+            ErrorKind::Refused,
+            ErrorKind::TooLarge,
+            ErrorKind::Redirect,
+            ErrorKind::Http,
+            ErrorKind::Body,
+            ErrorKind::Parse,
+        ];
+        ALL.into_iter().find(|kind| kind.as_str() == word)
+    }
+}
+
+/// Why a poll failed: a sentence for people, with the kind for programs.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct PollError {
+    /// What sort of failure.
+    pub kind: ErrorKind,
+    /// The status, where a server answered.
+    pub http_status: Option<u16>,
+    /// A sentence that names the thing and the cause. Holds no credentials.
+    pub message: String,
+}
+
+/// What is remembered about a feed between polls.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct FeedState {
+    /// Where it is asked: the configured URL, or where permanent redirects led.
+    pub current_url: String,
+    /// What the last whole and parsed answer gave.
+    pub validators: Option<Validators>,
+    /// Hash of the last body that was parsed and stored.
+    pub body_hash: Option<u64>,
+    /// Whether a document of it was ever stored.
+    pub loaded_once: bool,
+    /// When it was last asked.
+    pub last_try: Option<Timestamp>,
+    /// When it last answered well (200 or 304).
+    pub last_ok: Option<Timestamp>,
+    /// When it is to be asked next; `None` for a feed that is gone.
+    pub due_at: Option<Timestamp>,
+    /// Why then: a short sentence.
+    pub due_reason: String,
+    /// Until when the last answer is fresh by its own word (RFC 9111 4.2).
+    pub fresh_until: Option<Timestamp>,
+    /// Not before this, by `Retry-After` (RFC 9110 10.2.3).
+    pub retry_until: Option<Timestamp>,
+    /// Failures in a row.
+    pub errors: u32,
+    /// Since when it fails without a success in between.
+    pub failing_since: Option<Timestamp>,
+    /// The last failure, while it lasts.
+    pub error: Option<PollError>,
+    /// It answered 410 and is asked no more on its own.
+    pub gone: bool,
+}
+
+/// When to ask next.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct NextPoll {
+    /// When; `None`: not on its own any more.
+    pub due_at: Option<Timestamp>,
+    /// Why then.
+    pub reason: String,
+    /// Until when the answer is fresh.
+    pub fresh_until: Option<Timestamp>,
+    /// Not before this, by `Retry-After`.
+    pub retry_until: Option<Timestamp>,
+}
+
+/// How a feed is, in one word.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Health {
+    /// The last poll went well, or none was made yet.
+    Ok,
+    /// It fails, but not for long.
+    Failing,
+    /// At least three failures in a row over at least six hours.
+    Broken,
+    /// It answered 410.
+    Gone,
+    /// Switched off in the configuration.
+    Paused,
+}
+
+impl FeedState {
+    /// Failures in a row before a feed may count as broken.
+    pub const BROKEN_ERRORS: u32 = 3;
+    /// How long it must have been failing for that.
+    pub const BROKEN_AFTER_MS: i64 = 6 * 3_600_000;
+
+    /// The feed's health; `now` is when one asks.
+    #[must_use]
+    pub fn health(&self, now: Timestamp) -> Health {
+        if self.gone {
+            return Health::Gone;
+        }
+        let Some(since) = self.failing_since.filter(|_| self.errors > 0) else {
+            return Health::Ok;
+        };
+        let long = now.as_ms().saturating_sub(since.as_ms()) >= Self::BROKEN_AFTER_MS;
+        if self.errors >= Self::BROKEN_ERRORS && long { Health::Broken } else { Health::Failing }
+    }
+}

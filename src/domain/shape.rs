@@ -1,0 +1,400 @@
+//! The JSON that other programs see: one serde type a shape, used by the API, by `--json`, by JSON Feed and
+//! by webhook calls alike. snake_case; times RFC 3339 UTC; what is not known is absent; `_ms` and `_bytes`.
+
+use serde::{Deserialize, Serialize};
+
+use super::feed::{ErrorKind, Health};
+use super::item::{Clean, Item, Person};
+use super::time::Timestamp;
+use super::webhook::{DeliveryState, WebhookState};
+
+/// A JSON Feed 1.1 item with Feedmill's extension.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct ItemShape {
+    /// The published id.
+    pub id: String,
+    /// The link.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub url: Option<String>,
+    /// Title, plain text.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub title: Option<String>,
+    /// Content, clean HTML.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub content_html: Option<String>,
+    /// Content, plain text.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub content_text: Option<String>,
+    /// Summary, plain text.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub summary: Option<String>,
+    /// A picture.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub image: Option<String>,
+    /// When it was published, by its own word, but never later than it was first seen.
+    pub date_published: Timestamp,
+    /// When its text last changed.
+    pub date_modified: Timestamp,
+    /// Who wrote it.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub authors: Vec<AuthorShape>,
+    /// Categories, by term.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub tags: Vec<String>,
+    /// Attached files.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub attachments: Vec<AttachmentShape>,
+    /// Language tag.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub language: Option<String>,
+    /// What JSON Feed has no place for.
+    #[serde(rename = "_feedmill")]
+    pub feedmill: Extension,
+}
+
+/// A JSON Feed author.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct AuthorShape {
+    /// The name, or the address where there is no name.
+    pub name: String,
+    /// Their page.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub url: Option<String>,
+}
+
+/// A JSON Feed attachment.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct AttachmentShape {
+    /// Where it is.
+    pub url: String,
+    /// Media type; `application/octet-stream` where none was given.
+    pub mime_type: String,
+    /// Size in bytes.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub size_in_bytes: Option<u64>,
+}
+
+/// `_feedmill` of an item.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct Extension {
+    /// The row.
+    pub item: i64,
+    /// The canonical key.
+    pub key: String,
+    /// When it was stored.
+    pub first_seen: Timestamp,
+    /// 1, and one more for each edit.
+    pub revision: u32,
+    /// The streams that it is in, but for `all`.
+    pub streams: Vec<String>,
+    /// Its main feed.
+    pub source: SourceShape,
+    /// Every feed that carried it.
+    pub sightings: Vec<SightingShape>,
+}
+
+/// The feed that an item comes from.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct SourceShape {
+    /// Its name.
+    pub name: String,
+    /// Its title.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub title: Option<String>,
+    /// Its address.
+    pub feed_url: String,
+    /// Its site.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub home_page_url: Option<String>,
+}
+
+/// One appearance of an item in a feed.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct SightingShape {
+    /// The feed's name.
+    pub feed: String,
+    /// The feed's title.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub title: Option<String>,
+    /// The guid there.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub guid: Option<String>,
+    /// The link there.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub url: Option<String>,
+    /// Since when.
+    pub first_seen: Timestamp,
+}
+
+impl ItemShape {
+    /// An item with its clean HTML, and the plain texts of summary and content.
+    #[must_use]
+    pub fn new(item: &Item, clean: &Clean, summary_text: Option<String>, content_text: Option<String>) -> Self {
+        // JSON Feed 1.1 wants one of content_html and content_text in each item: a bare title stands for both.
+        let content_text = content_text
+            .or_else(|| summary_text.clone())
+            .or_else(|| item.title.clone())
+            .or_else(|| Some(item.link.clone().unwrap_or_default()));
+        Self {
+            id: item.published_id.clone(),
+            url: item.link.clone(),
+            title: item.title.clone(),
+            content_html: clean.content.clone().or_else(|| clean.summary.clone()),
+            content_text,
+            summary: summary_text,
+            image: item.image.clone(),
+            date_published: item.effective_at,
+            date_modified: item.updated,
+            authors: item.authors.iter().filter_map(AuthorShape::new).collect(),
+            tags: item.categories.iter().map(|category| category.term.clone()).collect(),
+            attachments: item.enclosures.iter().map(AttachmentShape::new).collect(),
+            language: item.language.clone(),
+            feedmill: Extension::new(item),
+        }
+    }
+}
+
+impl AuthorShape {
+    fn new(person: &Person) -> Option<Self> {
+        let name = person.name.clone().or_else(|| person.email.clone()).or_else(|| person.uri.clone())?;
+        Some(Self { name, url: person.uri.clone() })
+    }
+}
+
+impl AttachmentShape {
+    fn new(enclosure: &super::item::Enclosure) -> Self {
+        Self {
+            url: enclosure.url.clone(),
+            mime_type: enclosure.mime_type.clone().unwrap_or_else(|| "application/octet-stream".to_owned()),
+            size_in_bytes: enclosure.length_bytes,
+        }
+    }
+}
+
+impl Extension {
+    fn new(item: &Item) -> Self {
+        let source = &item.source;
+        Self {
+            item: item.id.0,
+            key: item.key.clone(),
+            first_seen: item.first_seen,
+            revision: item.revision,
+            streams: item.streams.clone(),
+            source: SourceShape {
+                name: source.name.clone(),
+                title: source.info.title.clone(),
+                feed_url: source.feed_url.clone(),
+                home_page_url: source.info.home_url.clone(),
+            },
+            sightings: item
+                .sightings
+                .iter()
+                .map(|s| SightingShape {
+                    feed: s.feed.clone(),
+                    title: s.title.clone(),
+                    guid: s.guid.clone(),
+                    url: s.url.clone(),
+                    first_seen: s.first_seen,
+                })
+                .collect(),
+        }
+    }
+}
+
+/// A feed's health.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct FeedShape {
+    /// Its name.
+    pub name: String,
+    /// Its title.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub title: Option<String>,
+    /// The configured address, without credentials.
+    pub url: String,
+    /// Where it is asked now.
+    pub current_url: String,
+    /// Its site.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub home_page_url: Option<String>,
+    /// Its tags.
+    pub tags: Vec<String>,
+    /// How it is.
+    pub state: Health,
+    /// When it last answered well.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub last_success: Option<Timestamp>,
+    /// When it was last asked.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub last_attempt: Option<Timestamp>,
+    /// When it is asked next.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub next_poll: Option<Timestamp>,
+    /// Why then.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub next_poll_reason: Option<String>,
+    /// Items that it carried.
+    pub items: u64,
+    /// Failures in a row.
+    pub errors_in_row: u32,
+    /// The last failure, while it lasts.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub error: Option<ErrorShape>,
+}
+
+/// A feed's last failure.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct ErrorShape {
+    /// Its kind.
+    pub kind: ErrorKind,
+    /// The status, where one came.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub http_status: Option<u16>,
+    /// A sentence.
+    pub message: String,
+}
+
+/// A stream.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct StreamShape {
+    /// Its name.
+    pub name: String,
+    /// Its title.
+    pub title: String,
+    /// Its query; empty for `all`.
+    #[serde(rename = "match")]
+    pub query: String,
+    /// The webhooks that it calls.
+    pub notify: Vec<String>,
+    /// Its three addresses, and its page.
+    pub atom_url: String,
+    /// RSS.
+    pub rss_url: String,
+    /// JSON Feed.
+    pub json_url: String,
+    /// The page.
+    pub page_url: String,
+}
+
+/// A webhook.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct WebhookShape {
+    /// Its name.
+    pub name: String,
+    /// The format of its calls.
+    pub format: String,
+    /// What it is called about.
+    pub events: Vec<String>,
+    /// How it is.
+    pub state: WebhookState,
+    /// Deliveries that are owed.
+    pub due: u64,
+    /// Deliveries that were given up.
+    pub failed: u64,
+    /// When the oldest one that is owed was enqueued.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub oldest_due: Option<Timestamp>,
+    /// The last attempt.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub last_attempt: Option<AttemptShape>,
+}
+
+/// An attempt.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct AttemptShape {
+    /// When.
+    pub at: Timestamp,
+    /// The status, if an answer came.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub http_status: Option<u16>,
+    /// How long it took.
+    pub duration_ms: u64,
+    /// What went wrong.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub error: Option<String>,
+}
+
+/// A delivery.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct DeliveryShape {
+    /// `webhook-id`.
+    pub id: String,
+    /// The webhook.
+    pub webhook: String,
+    /// What it is about.
+    #[serde(rename = "type")]
+    pub kind: String,
+    /// Which item.
+    pub item: i64,
+    /// Its state.
+    pub state: DeliveryState,
+    /// Attempts so far.
+    pub attempts: u32,
+    /// When the next one is due.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub next_attempt: Option<Timestamp>,
+    /// The log of a single delivery.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub log: Vec<AttemptShape>,
+}
+
+/// The body of a webhook call about an item.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct CallShape {
+    /// `item.new`, `item.updated`.
+    #[serde(rename = "type")]
+    pub kind: String,
+    /// When it happened: the same in every attempt.
+    pub timestamp: Timestamp,
+    /// The rest.
+    pub data: CallData,
+}
+
+/// `data` of a webhook call about an item.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct CallData {
+    /// The streams of this webhook that the item is in.
+    pub streams: Vec<String>,
+    /// Why it is in them.
+    pub matches: Vec<MatchShape>,
+    /// The item.
+    pub item: ItemShape,
+    /// Its main feed.
+    pub feed: CallFeed,
+    /// What changed, for `item.updated`.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub changed: Vec<String>,
+}
+
+/// A match in a webhook call.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct MatchShape {
+    /// The stream.
+    pub stream: String,
+    /// Where.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub field: Option<String>,
+    /// The query's term.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub term: Option<String>,
+    /// The text as it stands in the item.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub text: Option<String>,
+    /// Some words around it.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub snippet: Option<String>,
+}
+
+/// The feed in a webhook call.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct CallFeed {
+    /// Its name.
+    pub name: String,
+    /// Its title.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub title: Option<String>,
+    /// Its address.
+    pub url: String,
+    /// Its site.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub home_page_url: Option<String>,
+}

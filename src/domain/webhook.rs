@@ -1,0 +1,232 @@
+//! A webhook, the events that it is called about, and a delivery on its way.
+
+use serde::{Deserialize, Serialize};
+
+use super::item::{Item, ItemId};
+use super::stream::Match;
+use super::time::Timestamp;
+
+/// A webhook's row.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
+pub struct WebhookId(pub i64);
+
+/// A delivery's row.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
+pub struct DeliveryId(pub i64);
+
+/// What a webhook can be called about.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
+pub enum EventKind {
+    /// An item first entered a stream of the webhook.
+    #[serde(rename = "item.new")]
+    ItemNew,
+    /// An item in one of its streams was edited.
+    #[serde(rename = "item.updated")]
+    ItemUpdated,
+}
+
+impl EventKind {
+    /// The word on the wire.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::ItemNew => "item.new",
+            Self::ItemUpdated => "item.updated",
+        }
+    }
+
+    /// Reads what [`Self::as_str`] wrote.
+    #[must_use]
+    pub fn parse(word: &str) -> Option<Self> {
+        [Self::ItemNew, Self::ItemUpdated].into_iter().find(|kind| kind.as_str() == word)
+    }
+}
+
+/// The snapshot that commits with an item: what the body of each call about it is rendered from.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Event {
+    /// What happened.
+    pub kind: EventKind,
+    /// When.
+    pub occurred_at: Timestamp,
+    /// The item at that moment.
+    pub item: Item,
+    /// What changed, for `item.updated`: `title`, `summary`, `content`, `link` …
+    pub changed: Vec<String>,
+}
+
+/// A delivery that was leased to be sent.
+#[derive(Clone, PartialEq, Debug)]
+pub struct DeliveryLease {
+    /// The row.
+    pub id: DeliveryId,
+    /// Proves that the lease is still ours; settling with another one changes nothing.
+    pub token: u64,
+    /// To whom.
+    pub webhook: WebhookId,
+    /// `webhook-id`: the same in every attempt, in one event for one webhook, for ever.
+    pub message_id: String,
+    /// The event.
+    pub event: Event,
+    /// Which streams of this webhook it is in, and why.
+    pub matches: Vec<Match>,
+    /// Names of these streams, in the order of `matches`.
+    pub streams: Vec<String>,
+    /// The body, once it was rendered; it is never rendered again.
+    pub body: Option<Vec<u8>>,
+    /// Attempts made so far.
+    pub attempts: u32,
+}
+
+/// One attempt, as it is logged.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Attempt {
+    /// When it began.
+    pub at: Timestamp,
+    /// How long it took, in milliseconds.
+    pub duration_ms: u64,
+    /// The status, if an answer came.
+    pub http_status: Option<u16>,
+    /// What went wrong, in a sentence; `None` for a success.
+    pub error: Option<String>,
+    /// Request headers, a line each, signature masked.
+    pub request: String,
+    /// The first 16 KiB of the answer, as text.
+    pub response: String,
+}
+
+/// What follows from an attempt.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Verdict {
+    /// 2xx: done.
+    Succeeded,
+    /// Again at this time.
+    Retry(Timestamp),
+    /// The schedule is used up: kept as failed, to be replayed by hand.
+    Failed,
+    /// 410: the webhook is disabled and holds its deliveries.
+    Disabled,
+}
+
+/// The end of an attempt.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Settlement {
+    /// Which delivery.
+    pub delivery: DeliveryId,
+    /// The lease's token.
+    pub token: u64,
+    /// What was done.
+    pub attempt: Attempt,
+    /// What follows.
+    pub verdict: Verdict,
+}
+
+/// State of a delivery.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum DeliveryState {
+    /// Owed.
+    Pending,
+    /// Received.
+    Succeeded,
+    /// Given up.
+    Failed,
+    /// Owed, but the webhook is paused or disabled.
+    Held,
+}
+
+impl DeliveryState {
+    /// The word that is stored and shown.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Pending => "pending",
+            Self::Succeeded => "succeeded",
+            Self::Failed => "failed",
+            Self::Held => "held",
+        }
+    }
+
+    /// Reads what [`Self::as_str`] wrote.
+    #[must_use]
+    pub fn parse(word: &str) -> Option<Self> {
+        [Self::Pending, Self::Succeeded, Self::Failed, Self::Held].into_iter().find(|state| state.as_str() == word)
+    }
+}
+
+/// State of a webhook.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum WebhookState {
+    /// Called as usual.
+    Active,
+    /// Slowed down by its own answers.
+    Slowed,
+    /// Paused: deliveries are held.
+    Paused,
+    /// It answered 410: deliveries are held.
+    Disabled,
+}
+
+impl WebhookState {
+    /// The word that is stored and shown.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Active => "active",
+            Self::Slowed => "slowed",
+            Self::Paused => "paused",
+            Self::Disabled => "disabled",
+        }
+    }
+
+    /// Reads what [`Self::as_str`] wrote.
+    #[must_use]
+    pub fn parse(word: &str) -> Option<Self> {
+        [Self::Active, Self::Slowed, Self::Paused, Self::Disabled].into_iter().find(|state| state.as_str() == word)
+    }
+}
+
+/// A webhook as it stands, for listings.
+#[derive(Clone, PartialEq, Debug)]
+pub struct WebhookStatus {
+    /// The row.
+    pub id: WebhookId,
+    /// Its name.
+    pub name: String,
+    /// Its state.
+    pub state: WebhookState,
+    /// Why it is in that state, in a sentence.
+    pub reason: Option<String>,
+    /// Deliveries that are owed, held ones included.
+    pub due: u64,
+    /// Deliveries that were given up.
+    pub failed: u64,
+    /// When the oldest one that is owed was enqueued.
+    pub oldest_due: Option<Timestamp>,
+    /// The last attempt.
+    pub last_attempt: Option<Attempt>,
+}
+
+/// A delivery as it stands, for listings.
+#[derive(Clone, PartialEq, Debug)]
+pub struct DeliveryStatus {
+    /// The row: the cursor of listings.
+    pub id: DeliveryId,
+    /// `webhook-id`.
+    pub message_id: String,
+    /// The webhook's name.
+    pub webhook: String,
+    /// What it is about.
+    pub kind: EventKind,
+    /// Which item.
+    pub item: ItemId,
+    /// Its state.
+    pub state: DeliveryState,
+    /// Attempts so far.
+    pub attempts: u32,
+    /// When the next one is due.
+    pub next_attempt: Option<Timestamp>,
+    /// The log, oldest first; empty in lists, filled for a single one.
+    pub log: Vec<Attempt>,
+}

@@ -1,0 +1,4 @@
+//! Feedmill polls feeds politely, keeps every story once, republishes them as merged feeds, and calls
+//! webhooks when a story matches.
+
+pub mod domain;
