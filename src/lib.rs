@@ -2,3 +2,4 @@
 //! webhooks when a story matches.
 
 pub mod domain;
+pub mod schedule;

@@ -1,0 +1,539 @@
+//! A schedule: crontab's dialect over the `cron` crate, and its ticks on the clock of a time zone.
+//!
+//! The crate speaks Quartz and goes wrong where the clock is put forward or back, so only its calendar is used:
+//! fields are turned into its language and asked about naive local times, and the way from there to instants
+//! is ours. The rules are Vixie's:
+//!
+//! - When day of month and day of week are both restricted, either is enough. A field that begins with `*`
+//!   (also `*/2`) is not restricted; then both must hold.
+//! - A schedule is *wildcard* if its minute or hour begins with `*` or names every value. It follows the clock
+//!   on the wall: what the spring gap skips is skipped, what the autumn fold repeats is repeated.
+//! - Any other schedule is *fixed*: a time in the gap becomes the first instant after it, and a time in the
+//!   fold is its first pass only.
+//! - `@every` is spaced from the epoch and knows no zone.
+
+use std::fmt;
+use std::ops::Range;
+use std::str::FromStr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use chrono::{DateTime, MappedLocalTime, NaiveDateTime, TimeDelta, TimeZone, Utc};
+use chrono_tz::{GapInfo, Tz};
+
+use super::dialect::{self, Field, Fields, Meaning};
+use crate::domain::time::Timestamp;
+
+/// A schedule in our crontab dialect. Cheap to clone. Two are equal if their texts are.
+#[derive(Clone, Debug)]
+pub struct Schedule {
+    source: Arc<str>,
+    ticks: Ticks,
+}
+
+#[derive(Clone, Debug)]
+enum Ticks {
+    /// So many seconds apart, counted from the epoch; at least one.
+    Every(i64),
+    Calendar(Arc<Calendar>),
+}
+
+/// Ticks as naive local times.
+#[derive(Debug)]
+struct Calendar {
+    days: cron::Schedule,
+    /// The other half of "day of month or day of week".
+    or_days: Option<cron::Schedule>,
+    wildcard: bool,
+}
+
+/// Why a schedule is wrong.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct ScheduleError {
+    /// A sentence that names the cause.
+    pub message: String,
+    /// Where in the text, in bytes.
+    pub at: Range<usize>,
+    /// What would be right.
+    pub hint: Option<String>,
+}
+
+impl fmt::Display for ScheduleError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)?;
+        self.hint.iter().try_for_each(|hint| write!(f, " ({hint})"))
+    }
+}
+
+impl std::error::Error for ScheduleError {}
+
+impl PartialEq for Schedule {
+    fn eq(&self, other: &Self) -> bool {
+        self.source == other.source
+    }
+}
+
+impl Eq for Schedule {}
+
+impl fmt::Display for Schedule {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.source)
+    }
+}
+
+impl FromStr for Schedule {
+    type Err = ScheduleError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        Self::parse(text)
+    }
+}
+
+impl Schedule {
+    /// Reads a schedule: five fields, six with leading seconds, an `@` word, or `@every` with a span.
+    ///
+    /// # Errors
+    /// A sentence, the place in the text, and mostly a hint; also for a schedule that would never fire.
+    pub fn parse(text: &str) -> Result<Self, ScheduleError> {
+        let ticks = match dialect::read(text)? {
+            Meaning::Every(span) => Ticks::Every(i64::try_from(span.as_secs()).unwrap_or(i64::MAX).max(1)),
+            Meaning::Fields(fields) => Ticks::Calendar(Arc::new(Calendar::new(&fields, text)?)),
+        };
+        Ok(Self { source: text.trim_ascii().into(), ticks })
+    }
+
+    /// The text that it was read from, without the spaces around it.
+    #[must_use]
+    pub fn source(&self) -> &str {
+        &self.source
+    }
+
+    /// The first tick strictly after `after`; always a whole second. `None` after the year 2100, where the
+    /// calendar of the `cron` crate ends.
+    #[must_use]
+    pub fn next_after(&self, after: Timestamp, zone: Tz) -> Option<Timestamp> {
+        let after = after.as_secs();
+        let at = match &self.ticks {
+            Ticks::Every(secs) => after.div_euclid(*secs).checked_add(1)?.checked_mul(*secs)?,
+            Ticks::Calendar(calendar) => calendar.next_after(after, zone)?,
+        };
+        let at = Timestamp::from_secs(at);
+        (at.as_secs() > after).then_some(at)
+    }
+
+    /// From the first tick after `after` to the one that follows it.
+    #[must_use]
+    pub fn gap_after(&self, after: Timestamp, zone: Tz) -> Option<Duration> {
+        let first = self.next_after(after, zone)?;
+        Some(self.next_after(first, zone)?.since(first))
+    }
+}
+
+impl Calendar {
+    fn new(fields: &Fields, text: &str) -> Result<Self, ScheduleError> {
+        let either = !fields.day.star && !fields.weekday.star;
+        // The crate counts the days of the week from 1, Sunday.
+        let weekday = list(&fields.weekday, 1);
+        let day = list(&fields.day, 0);
+        let build = |day: &str, weekday: &str| {
+            let [second, minute, hour, month] =
+                [&fields.second, &fields.minute, &fields.hour, &fields.month].map(|field| list(field, 0));
+            let quartz = format!("{second} {minute} {hour} {day} {month} {weekday}");
+            cron::Schedule::from_str(&quartz).map_err(|error| ScheduleError {
+                message: format!("the schedule cannot be used: {error}"),
+                at: 0..text.len(),
+                hint: None,
+            })
+        };
+        let (days, or_days) =
+            if either { (build(&day, "*")?, Some(build("*", &weekday)?)) } else { (build(&day, &weekday)?, None) };
+        let wild = |field: &Field| field.star || field.full;
+        Ok(Self { days, or_days, wildcard: wild(&fields.minute) || wild(&fields.hour) })
+    }
+
+    /// The first naive local time strictly after `after`.
+    fn tick_after(&self, after: NaiveDateTime) -> Option<NaiveDateTime> {
+        // As if it were UTC, where the crate makes no mistakes.
+        let after = after.and_utc();
+        let next = |schedule: &cron::Schedule| schedule.after(&after).next();
+        let first = next(&self.days);
+        let second = self.or_days.as_ref().and_then(next);
+        let tick = match (first, second) {
+            (Some(a), Some(b)) => a.min(b),
+            (a, b) => a.or(b)?,
+        };
+        Some(tick.naive_utc())
+    }
+
+    /// The first instant strictly after `after`, both in seconds since the epoch.
+    fn next_after(&self, after: i64, zone: Tz) -> Option<i64> {
+        // The crate's calendar begins in 1970 and takes no negative year.
+        let after = DateTime::<Utc>::from_timestamp(after.max(-1), 0)?.with_timezone(&zone);
+        // Each mapping below is monotone from naive times to instants, so the first tick whose instant is
+        // later is the one; a tick that is not later on the wall can only be so in the second pass of a fold.
+        let found = self.first_from(after.naive_local(), &after, zone);
+        if !self.wildcard {
+            return found;
+        }
+        let MappedLocalTime::Ambiguous(early, late) = zone.from_local_datetime(&after.naive_local()) else {
+            return found;
+        };
+        if after >= late {
+            return found;
+        }
+        // In the first pass of a fold: its second pass is still to come, and may come before `found`.
+        let again = self.second_pass(after.naive_local() - (late - early), &after, zone);
+        match (found, again) {
+            (Some(a), Some(b)) => Some(a.min(b)),
+            (a, b) => a.or(b),
+        }
+    }
+
+    /// The first tick after `from`, on the wall, whose instant is after `after`.
+    fn first_from(&self, from: NaiveDateTime, after: &DateTime<Tz>, zone: Tz) -> Option<i64> {
+        let mut tick = self.tick_after(from)?;
+        loop {
+            let instant = match zone.from_local_datetime(&tick) {
+                MappedLocalTime::Single(at) => Some(at),
+                MappedLocalTime::Ambiguous(early, _) if early > *after => Some(early),
+                MappedLocalTime::Ambiguous(_, late) => self.wildcard.then_some(late),
+                MappedLocalTime::None => {
+                    let end = GapInfo::new(&tick, &zone).and_then(|gap| gap.end)?;
+                    if self.wildcard {
+                        tick = self.tick_after(end.naive_local() - TimeDelta::seconds(1))?;
+                        continue;
+                    }
+                    Some(end)
+                }
+            };
+            if let Some(at) = instant.filter(|at| at > after) {
+                return Some(at.timestamp());
+            }
+            tick = self.tick_after(tick)?;
+        }
+    }
+
+    /// The first tick after `from`, on the wall, in the second pass of the fold in whose first pass `after` is.
+    fn second_pass(&self, from: NaiveDateTime, after: &DateTime<Tz>, zone: Tz) -> Option<i64> {
+        let here = after.naive_local();
+        let mut tick = self.tick_after(from)?;
+        loop {
+            match zone.from_local_datetime(&tick) {
+                MappedLocalTime::Ambiguous(_, late) if late > *after => return Some(late.timestamp()),
+                // Past the fold, `first_from` has found what there is.
+                _ if tick > here => return None,
+                _ => tick = self.tick_after(tick)?,
+            }
+        }
+    }
+}
+
+/// A field as the crate reads it, its numbers moved by `shift`.
+fn list(field: &Field, shift: u32) -> String {
+    if field.full {
+        return "*".to_owned();
+    }
+    let numbers: Vec<String> = field.numbers().map(|n| (n + shift).to_string()).collect();
+    numbers.join(",")
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use chrono::{Datelike, Timelike};
+    use chrono_tz::{America, Australia, Europe, Pacific};
+
+    use super::*;
+
+    fn at(text: &str) -> Timestamp {
+        Timestamp::parse_rfc3339(text).unwrap()
+    }
+
+    /// The ticks from `from` on, as local times with their offset.
+    fn ticks(text: &str, zone: Tz, from: &str, count: usize) -> Vec<String> {
+        let schedule = Schedule::parse(text).unwrap();
+        let mut now = at(from);
+        let mut out = Vec::new();
+        for _ in 0..count {
+            now = schedule.next_after(now, zone).unwrap();
+            out.push(now.to_chrono().with_timezone(&zone).format("%m-%d %H:%M:%S %z").to_string());
+        }
+        out
+    }
+
+    #[test]
+    fn a_fixed_time_in_the_spring_gap_fires_at_the_first_instant_after_it() {
+        // Berlin goes from 02:00 +01 to 03:00 +02 on 29 March 2026.
+        let night = "2026-03-28T12:00:00Z";
+        assert_eq!(ticks("30 2 * * *", Europe::Berlin, night, 2), ["03-29 03:00:00 +0200", "03-30 02:30:00 +0200"]);
+        // Several times in one gap are one tick.
+        assert_eq!(
+            ticks("0,15,30 2,3 * * *", Europe::Berlin, night, 4),
+            ["03-29 03:00:00 +0200", "03-29 03:15:00 +0200", "03-29 03:30:00 +0200", "03-30 02:00:00 +0200"]
+        );
+        // Lord Howe's gap is half an hour: 02:00 +10:30 to 02:30 +11.
+        assert_eq!(
+            ticks("15 2 * * *", Australia::Lord_Howe, "2026-10-03T00:00:00Z", 2),
+            ["10-04 02:30:00 +1100", "10-05 02:15:00 +1100"]
+        );
+        // Samoa left out the whole of 30 December 2011.
+        assert_eq!(
+            ticks("0 12 * * *", Pacific::Apia, "2011-12-29T23:00:00Z", 2),
+            ["12-31 00:00:00 +1400", "12-31 12:00:00 +1400"]
+        );
+    }
+
+    #[test]
+    fn a_fixed_time_in_the_autumn_fold_fires_once_and_first() {
+        // Berlin goes from 03:00 +02 back to 02:00 +01 on 25 October 2026.
+        assert_eq!(
+            ticks("30 2 * * *", Europe::Berlin, "2026-10-24T12:00:00Z", 2),
+            ["10-25 02:30:00 +0200", "10-26 02:30:00 +0100"]
+        );
+        // Asked during the second pass, nothing of it is left.
+        assert_eq!(ticks("30 2 * * *", Europe::Berlin, "2026-10-25T01:10:00Z", 1), ["10-26 02:30:00 +0100"]);
+        assert_eq!(
+            ticks("* 30 2 * * *", Europe::Berlin, "2026-10-25T00:30:58Z", 2),
+            ["10-25 02:30:59 +0200", "10-26 02:30:00 +0100"]
+        );
+    }
+
+    #[test]
+    fn wildcards_keep_their_real_spacing_through_gap_and_fold() {
+        assert_eq!(
+            ticks("0 * * * *", Europe::Berlin, "2026-03-29T00:30:00Z", 2),
+            ["03-29 03:00:00 +0200", "03-29 04:00:00 +0200"]
+        );
+        assert_eq!(
+            ticks("*/30 * * * *", Europe::Berlin, "2026-10-24T23:45:00Z", 6),
+            [
+                "10-25 02:00:00 +0200",
+                "10-25 02:30:00 +0200",
+                "10-25 02:00:00 +0100",
+                "10-25 02:30:00 +0100",
+                "10-25 03:00:00 +0100",
+                "10-25 03:30:00 +0100"
+            ]
+        );
+        // All hours written out are a wildcard as well: no hour is left out at night.
+        assert_eq!(
+            ticks("0 0-23 * * *", America::New_York, "2026-11-01T04:30:00Z", 3),
+            ["11-01 01:00:00 -0400", "11-01 01:00:00 -0500", "11-01 02:00:00 -0500"]
+        );
+        // Half an hour back, at 02:00 +11 on 5 April 2026.
+        assert_eq!(
+            ticks("*/15 * * * *", Australia::Lord_Howe, "2026-04-04T14:30:00Z", 4),
+            ["04-05 01:45:00 +1100", "04-05 01:30:00 +1030", "04-05 01:45:00 +1030", "04-05 02:00:00 +1030"]
+        );
+        // A whole day left out, and a tick for every second: quick all the same.
+        assert_eq!(
+            ticks("* * * * * *", Pacific::Apia, "2011-12-30T09:59:58Z", 2),
+            ["12-29 23:59:59 -1000", "12-31 00:00:00 +1400"]
+        );
+    }
+
+    #[test]
+    fn every_is_spaced_from_the_epoch() {
+        assert_eq!(
+            ticks("@every 45m", Europe::Berlin, "1970-01-01T00:00:00Z", 3),
+            ["01-01 01:45:00 +0100", "01-01 02:30:00 +0100", "01-01 03:15:00 +0100"]
+        );
+        let schedule = Schedule::parse("@every 1h").unwrap();
+        assert_eq!(schedule.next_after(Timestamp::from_ms(-1), Tz::UTC), Some(Timestamp::from_ms(0)));
+        assert_eq!(schedule.gap_after(at("2026-01-01T00:00:00Z"), Tz::UTC), Some(Duration::from_secs(3600)));
+    }
+
+    #[test]
+    fn the_next_tick_is_strictly_after_and_a_whole_second() {
+        let schedule = Schedule::parse("0 * * * *").unwrap();
+        let noon = at("2026-05-05T12:00:00Z");
+        let one = at("2026-05-05T13:00:00Z");
+        assert_eq!(schedule.next_after(noon, Tz::UTC), Some(one));
+        assert_eq!(schedule.next_after(noon.minus(Duration::from_millis(1)), Tz::UTC), Some(noon));
+        assert_eq!(schedule.next_after(noon.plus(Duration::from_millis(1)), Tz::UTC), Some(one));
+    }
+
+    #[test]
+    fn either_day_field_is_enough_unless_one_begins_with_a_star() {
+        let days = |text: &str| -> BTreeSet<u32> {
+            let schedule = Schedule::parse(text).unwrap();
+            let mut now = at("2026-06-01T00:00:00Z").minus(Duration::from_secs(1));
+            let mut out = BTreeSet::new();
+            while let Some(next) = schedule.next_after(now, Tz::UTC).filter(|at| at.to_chrono().month() == 6) {
+                out.insert(next.to_chrono().day());
+                now = next;
+            }
+            out
+        };
+        // June 2026 begins on a Monday.
+        assert_eq!(days("0 0 13 * fri"), BTreeSet::from([5, 12, 13, 19, 26]));
+        assert_eq!(days("0 0 */10 * mon"), BTreeSet::from([1]));
+        assert_eq!(days("0 0 1-7 * */7"), BTreeSet::from([7]));
+        assert_eq!(days("0 0 30 2 sun"), BTreeSet::new());
+    }
+
+    #[test]
+    fn the_ends_of_time_do_not_panic() {
+        for text in ["0 0 29 2 *", "* * * * * *", "@every 1s"] {
+            let schedule = Schedule::parse(text).unwrap();
+            for ms in [i64::MIN, -62_167_219_200_000, -1, 0, 4_102_444_800_000, 4_133_980_799_000, i64::MAX] {
+                for zone in [Tz::UTC, Pacific::Apia, America::New_York] {
+                    let after = Timestamp::from_ms(ms);
+                    assert!(schedule.next_after(after, zone).is_none_or(|at| at > after), "{text} {ms} {zone}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_schedule_shows_its_text() {
+        let schedule: Schedule = "  */5 * * * mon ".parse().unwrap();
+        assert_eq!(schedule.to_string(), "*/5 * * * mon");
+        assert_eq!(schedule.source(), "*/5 * * * mon");
+        let error = Schedule::parse("61 * * * *").unwrap_err();
+        assert_eq!(error.to_string(), "61 is no minute (0 to 59)");
+    }
+
+    /// A small generator of its own: the same expressions in every run.
+    struct Dice(u64);
+
+    impl Dice {
+        fn below(&mut self, n: u64) -> u64 {
+            self.0 ^= self.0 << 13;
+            self.0 ^= self.0 >> 7;
+            self.0 ^= self.0 << 17;
+            self.0 % n
+        }
+
+        fn field(&mut self, low: u64, high: u64, stars: u64) -> String {
+            let n = |dice: &mut Self| low + dice.below(high - low + 1);
+            match self.below(6 + stars) {
+                0 | 1 => n(self).to_string(),
+                2 => {
+                    let (a, b) = (n(self), n(self));
+                    format!("{}-{}", a.min(b), a.max(b))
+                }
+                3 => {
+                    let (a, b, step) = (n(self), n(self), 1 + self.below((high - low) / 2));
+                    format!("{}-{}/{step}", a.min(b), a.max(b))
+                }
+                4 => format!("{},{},{}", n(self), n(self), n(self)),
+                5 => format!("*/{}", 1 + self.below((high - low) / 2)),
+                _ => "*".to_owned(),
+            }
+        }
+
+        fn expression(&mut self) -> String {
+            let second = if self.below(4) == 0 { self.field(0, 59, 0) + " " } else { String::new() };
+            let (minute, hour) = (self.field(0, 59, 2), self.field(0, 23, 3));
+            let (day, month, weekday) = (self.field(1, 31, 8), self.field(1, 12, 8), self.field(0, 7, 8));
+            format!("{second}{minute} {hour} {day} {month} {weekday}")
+        }
+    }
+
+    /// Where croner and the rules at the top of this file part, on purpose:
+    /// 1. `*/n` in a day field: unrestricted here (Vixie), restricted there.
+    /// 2. Lists and ranges of hours, minutes or seconds: fixed times here (Vixie), an interval there. It shows
+    ///    only in a gap or a fold.
+    fn comparable_days(fields: &[&str]) -> bool {
+        !fields.iter().any(|field| field.starts_with("*/"))
+    }
+
+    fn croner_is_interval_only(schedule: &Schedule, oracle: &croner::Cron) -> bool {
+        let Ticks::Calendar(calendar) = &schedule.ticks else { return false };
+        !calendar.wildcard && oracle.determine_job_type() == croner::JobType::IntervalWildcard
+    }
+
+    fn clock_changes_between(a: Timestamp, b: Timestamp, zone: Tz) -> bool {
+        let local = |at: Timestamp| at.to_chrono().with_timezone(&zone);
+        let same =
+            |x: DateTime<Tz>, y: DateTime<Tz>| x.naive_local() - y.naive_local() == x.naive_utc() - y.naive_utc();
+        let day = Duration::from_secs(86_400);
+        !same(local(a.minus(day)), local(b.plus(day)))
+    }
+
+    fn agrees(text: &str, zone: Tz, from: Timestamp, count: usize) -> usize {
+        let fields: Vec<&str> = text.split(' ').rev().collect();
+        if !comparable_days(&[fields[0], fields[2]]) {
+            return 0;
+        }
+        let parser = croner::parser::CronParser::builder().seconds(croner::parser::Seconds::Optional).build();
+        let oracle = parser.parse(text).unwrap();
+        let Ok(schedule) = Schedule::parse(text) else {
+            let from = from.to_chrono().with_timezone(&zone);
+            assert!(oracle.find_next_occurrence(&from, false).is_err(), "{text} was refused, and it fires");
+            return 0;
+        };
+        let interval_only = croner_is_interval_only(&schedule, &oracle);
+        let (mut now, mut compared) = (from, 0);
+        for _ in 0..count {
+            let Some(next) = schedule.next_after(now, zone) else { break };
+            assert!(next > now);
+            let wanted = oracle.find_next_occurrence(&now.to_chrono().with_timezone(&zone), false).unwrap();
+            let wanted = Timestamp::from_chrono(wanted.with_timezone(&Utc));
+            let parted = interval_only && clock_changes_between(now, next.max(wanted), zone);
+            assert!(next == wanted || parted, "{text} in {zone} after {now}: {next}, croner says {wanted}");
+            compared += 1;
+            now = next;
+        }
+        compared
+    }
+
+    const ZONES: [Tz; 4] = [Tz::UTC, Europe::Berlin, America::New_York, Australia::Lord_Howe];
+
+    #[test]
+    fn croner_finds_the_same_ticks_of_random_schedules() {
+        let mut dice = Dice(0x5eed_2026);
+        let mut compared = 0;
+        for round in 0..500 {
+            let text = dice.expression();
+            let zone = ZONES[round % ZONES.len()];
+            let start = 1_767_225_600 + i64::try_from(dice.below(4 * 31_557_600)).unwrap();
+            compared += agrees(&text, zone, Timestamp::from_secs(start), 60);
+        }
+        assert!(compared > 20_000, "only {compared} ticks were compared");
+    }
+
+    #[test]
+    fn croner_finds_the_same_ticks_in_the_nights_when_the_clock_changes() {
+        let nights = [
+            (Europe::Berlin, "2026-03-28T22:00:00Z"),
+            (Europe::Berlin, "2026-10-24T22:00:00Z"),
+            (America::New_York, "2026-03-08T04:00:00Z"),
+            (America::New_York, "2026-11-01T03:00:00Z"),
+            (Australia::Lord_Howe, "2026-04-04T12:00:00Z"),
+            (Australia::Lord_Howe, "2026-10-03T12:00:00Z"),
+        ];
+        let mut dice = Dice(0xda7a_2027);
+        let mut compared = 0;
+        for round in 0..300 {
+            let (minute, hour) = (dice.field(0, 59, 2), dice.field(0, 4, 1));
+            // The oracle wants a step within the field, as we do.
+            let text = format!("{minute} {hour} * * *");
+            let (zone, from) = nights[round % nights.len()];
+            let from = at(from).plus(Duration::from_secs(dice.below(7_200)));
+            compared += agrees(&text, zone, from, 40);
+        }
+        assert!(compared > 5_000, "only {compared} ticks were compared");
+    }
+
+    #[test]
+    fn fixed_schedules_never_lose_a_day_nor_run_twice() {
+        let mut dice = Dice(42);
+        for zone in ZONES {
+            for _ in 0..20 {
+                let text = format!("{} {} * * *", dice.below(60), dice.below(4));
+                let schedule = Schedule::parse(&text).unwrap();
+                let mut now = at("2026-01-01T12:00:00Z");
+                let mut days = BTreeSet::new();
+                for _ in 0..365 {
+                    now = schedule.next_after(now, zone).unwrap();
+                    let local = now.to_chrono().with_timezone(&zone);
+                    assert!(local.hour() <= 4);
+                    assert!(days.insert(local.ordinal()), "{text} in {zone} ran twice on {local}");
+                }
+            }
+        }
+    }
+}
