@@ -2,4 +2,5 @@
 //! webhooks when a story matches.
 
 pub mod domain;
+pub mod query;
 pub mod schedule;

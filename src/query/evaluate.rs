@@ -1,0 +1,281 @@
+//! One query on one item, once the words that both have are known.
+
+use super::atom::as_written;
+use super::compile::Plan;
+use super::scan::{FeedTerms, Folded};
+use super::syntax::{Exact, Field, Near, Node, NodeKind, Symbols, TextAtom};
+use super::words::{Part, Words};
+
+/// Words, and which terms of an index were found among them.
+#[derive(Debug)]
+pub(super) struct Layer<'a> {
+    pub(super) words: &'a Words,
+    /// Terms and the words that they are or begin, in order.
+    pub(super) found: Vec<(u32, u32)>,
+}
+
+impl Layer<'_> {
+    /// The words at which a term was found, in order.
+    fn at(&self, term: u32) -> impl Iterator<Item = usize> {
+        let start = self.found.partition_point(|(t, _)| *t < term);
+        let found = self.found.get(start..).unwrap_or_default().iter();
+        found.take_while(move |(t, _)| *t == term).filter_map(|(_, word)| usize::try_from(*word).ok())
+    }
+}
+
+/// Where a term was met.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Spot<'a> {
+    /// In a text, from the first word to the last.
+    Text { words: &'a Words, first: usize, last: usize, term: &'a Node },
+    /// In something that is whole: a feed's name, a host, a language, a media type.
+    Fact { field: &'static str, text: &'a str, around: &'a str, term: &'a Node },
+}
+
+/// How a query was met.
+pub(super) type Met<'a> = Option<Spot<'a>>;
+
+/// What a query is tried on.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Context<'a> {
+    pub(super) plan: Plan<'a>,
+    /// The item's own words, and those of its feeds' tags.
+    pub(super) layers: [&'a Layer<'a>; 2],
+    pub(super) item: &'a Folded,
+    pub(super) feeds: &'a [FeedTerms<'a>],
+}
+
+impl<'a> Context<'a> {
+    /// Whether a clause is met; if so, where its first term is, if it has a positive one.
+    pub(super) fn meet(&self, node: &'a Node) -> Option<Met<'a>> {
+        match &node.kind {
+            NodeKind::Everything => Some(None),
+            NodeKind::And(nodes) => {
+                let mut first = None;
+                for node in nodes {
+                    let met = self.meet(node)?;
+                    first = first.or(met);
+                }
+                Some(first)
+            }
+            NodeKind::Or(nodes) => {
+                let mut bare = None;
+                for node in nodes {
+                    match self.meet(node) {
+                        Some(Some(spot)) => return Some(Some(spot)),
+                        Some(None) => bare = Some(None),
+                        None => {}
+                    }
+                }
+                bare
+            }
+            NodeKind::Not(node) => {
+                if self.meet(node).is_some() {
+                    None
+                } else {
+                    Some(None)
+                }
+            }
+            NodeKind::Near(near) => self.near(near).map(Some),
+            NodeKind::Text(atom) => self.spots(node, atom).next().map(Some),
+            NodeKind::Feed(_) | NodeKind::Site(_) | NodeKind::Language(_) | NodeKind::Type(_) => {
+                self.fact(node).map(Some)
+            }
+        }
+    }
+
+    /// Every place where an atom of text is met.
+    pub(super) fn spots(&self, node: &'a Node, atom: &'a TextAtom) -> impl Iterator<Item = Spot<'a>> + use<'a> {
+        let pivot = usize::try_from(atom.id).ok().and_then(|id| self.plan.pivots.get(id)).copied();
+        let before = pivot.and_then(|pivot| usize::try_from(pivot.word).ok()).unwrap_or(0);
+        let term = pivot.map_or(u32::MAX, |pivot| pivot.term);
+        self.layers.into_iter().flat_map(move |layer| {
+            layer.at(term).filter_map(move |word| {
+                let first = word.checked_sub(before)?;
+                let last = first + atom.words.len() - 1;
+                stands(layer.words, first, atom).then_some(Spot::Text { words: layer.words, first, last, term: node })
+            })
+        })
+    }
+
+    /// Facts are looked up whole; nothing in them is split.
+    fn fact(&self, node: &'a Node) -> Option<Spot<'a>> {
+        let fact = |field, text, around| Some(Spot::Fact { field, text, around, term: node });
+        match &node.kind {
+            NodeKind::Feed(pattern) => {
+                let name = self.feeds.iter().map(|feed| feed.name).find(|name| glob(pattern, name))?;
+                fact("feed", name, name)
+            }
+            NodeKind::Site(host) => {
+                let own = self.item.host()?;
+                let below = own.strip_suffix(&**host).is_some_and(|rest| rest.is_empty() || rest.ends_with('.'));
+                if below { fact("site", own, self.item.url()) } else { None }
+            }
+            NodeKind::Language(range) => {
+                // BCP 47, RFC 4647 3.3.1: basic filtering.
+                let tag = self.item.language()?;
+                let within = tag.strip_prefix(&**range).is_some_and(|rest| rest.is_empty() || rest.starts_with('-'));
+                if within { fact("lang", tag, tag) } else { None }
+            }
+            NodeKind::Type(wanted) => {
+                let fits = |own: &str| own == &**wanted || (wanted.ends_with('/') && own.starts_with(&**wanted));
+                let own = self.item.types().find(|own| fits(own))?;
+                fact("type", own, own)
+            }
+            _ => None,
+        }
+    }
+
+    /// From the last operand back to the first: of each, the occurrences that are near one that was kept.
+    fn near(&self, near: &'a Near) -> Option<Spot<'a>> {
+        let mut operands: Vec<&Node> = near.operands().collect();
+        let mut kept = self.stretches(operands.pop()?);
+        for (words, _) in near.rest.iter().rev() {
+            let longest = kept.iter().map(|s| s.end - s.start).max()?;
+            let mut next = self.stretches(operands.pop()?);
+            next.retain(|stretch| {
+                let from = stretch.start.saturating_sub(words + 1 + longest);
+                let others = kept.get(kept.partition_point(|k| k.start < from)..).unwrap_or_default();
+                others
+                    .iter()
+                    .take_while(|k| k.start <= stretch.end + words + 1)
+                    .any(|k| near_enough(stretch, k, *words))
+            });
+            kept = next;
+        }
+        kept.first().map(|stretch| stretch.spot)
+    }
+
+    /// The occurrences of an operand of NEAR, in order.
+    fn stretches(&self, node: &'a Node) -> Vec<Stretch<'a>> {
+        match &node.kind {
+            NodeKind::Text(atom) => self.spots(node, atom).filter_map(Stretch::of).collect(),
+            NodeKind::Or(nodes) => {
+                let mut all: Vec<Stretch<'a>> = nodes.iter().flat_map(|node| self.stretches(node)).collect();
+                all.sort_by_key(|stretch| stretch.start);
+                all
+            }
+            _ => Vec::new(),
+        }
+    }
+}
+
+/// Positions that an occurrence takes, from the first to the last.
+struct Stretch<'a> {
+    start: u32,
+    end: u32,
+    spot: Spot<'a>,
+}
+
+impl<'a> Stretch<'a> {
+    fn of(spot: Spot<'a>) -> Option<Self> {
+        let Spot::Text { words, first, last, .. } = spot else { return None };
+        Some(Self { start: words.position(first)?, end: words.position(last)?, spot })
+    }
+}
+
+/// At most so many words between, in either order, and no word in both. Blocks are further apart than that.
+fn near_enough(a: &Stretch<'_>, b: &Stretch<'_>, words: u32) -> bool {
+    (b.start > a.end && b.start - a.end <= words + 1) || (a.start > b.end && a.start - b.end <= words + 1)
+}
+
+/// Whether an atom stands at this word: first what is cheap, then what is verified on the raw text.
+fn stands(words: &Words, first: usize, atom: &TextAtom) -> bool {
+    let last = first + atom.words.len() - 1;
+    words.part(first).is_some_and(|part| looks_in(atom.field, part))
+        && is_sequence(words, first, atom)
+        && (atom.field != Field::Tag || is_whole(words, first, last, atom.prefix))
+        && atom.symbols.iter().all(|symbols| has_symbols(words, first, symbols))
+        && atom.exact.as_deref().is_none_or(|exact| is_exactly(words, first, last, exact, atom.prefix))
+}
+
+fn looks_in(field: Field, part: Part) -> bool {
+    match field {
+        Field::Any => matches!(part, Part::Title | Part::Summary | Part::Content),
+        Field::Title => part == Part::Title,
+        Field::Body => matches!(part, Part::Summary | Part::Content),
+        Field::Author => part == Part::Author,
+        Field::Tag => part == Part::Tag,
+        Field::Url => part == Part::Url,
+        Field::Feed | Field::Site | Field::Language | Field::Type => false,
+    }
+}
+
+fn is_sequence(words: &Words, first: usize, atom: &TextAtom) -> bool {
+    let start = words.position(first);
+    let count = atom.words.len();
+    atom.words.iter().zip(0_u32..).zip(first..).all(|((want, step), at)| {
+        let begins = atom.prefix && at + 1 == first + count;
+        let place = start.map(|start| start.saturating_add(step));
+        words.position(at) == place
+            && words.word(at).is_some_and(|word| if begins { word.starts_with(want) } else { word == want })
+    })
+}
+
+/// Whether the words are a whole category, or with a prefix the beginning of one.
+fn is_whole(words: &Words, first: usize, last: usize, prefix: bool) -> bool {
+    let follows = |a: usize, b: usize| match (words.position(a), words.position(b)) {
+        (Some(a), Some(b)) => b == a.saturating_add(1),
+        _ => false,
+    };
+    !first.checked_sub(1).is_some_and(|before| follows(before, first)) && (prefix || !follows(last, last + 1))
+}
+
+fn has_symbols(words: &Words, first: usize, symbols: &Symbols) -> bool {
+    let word = first + symbols.word;
+    surrounded(words, word, word, &symbols.before, &symbols.after)
+}
+
+/// Whether these texts stand directly before the first and after the last word.
+fn surrounded(words: &Words, first: usize, last: usize, before: &str, after: &str) -> bool {
+    let Some(raw) = words.raw(first, last) else { return false };
+    let text = words.text();
+    text.get(..raw.start).is_some_and(|head| head.ends_with(before))
+        && text.get(raw.end..).is_some_and(|tail| tail.starts_with(after))
+}
+
+fn is_exactly(words: &Words, first: usize, last: usize, exact: &Exact, prefix: bool) -> bool {
+    let Some(text) = words.raw(first, last).and_then(|raw| words.text().get(raw)) else { return false };
+    let mut own = as_written(text);
+    let body = exact.body.chars().all(|c| own.next() == Some(c)) && (prefix || own.next().is_none());
+    body && surrounded(words, first, last, &exact.before, &exact.after)
+}
+
+/// Whether a name is as a pattern says, in which `*` stands for any text.
+fn glob(pattern: &str, name: &str) -> bool {
+    let Some((head, rest)) = pattern.split_once('*') else { return pattern == name };
+    let Some(mut name) = name.strip_prefix(head) else { return false };
+    let (middle, tail) = rest.rsplit_once('*').unwrap_or(("", rest));
+    // The leftmost place of each part leaves most to those after it.
+    for part in middle.split('*') {
+        match name.find(part) {
+            Some(at) => name = name.get(at + part.len()..).unwrap_or_default(),
+            None => return false,
+        }
+    }
+    name.ends_with(tail)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_star_in_a_name_stands_for_any_text() {
+        for (pattern, name, want) in [
+            ("bbc", "bbc", true),
+            ("bbc", "bbc-world", false),
+            ("bbc-*", "bbc-world", true),
+            ("bbc-*", "bbc", false),
+            ("*-news", "sky-news", true),
+            ("*", "anything", true),
+            ("a*b*c", "a-b-b-c", true),
+            ("a*b*c", "a-c-b", false),
+            ("a*a", "a", false),
+            ("**x**", "axb", true),
+            ("*bc*c", "abc", false),
+        ] {
+            assert_eq!(glob(pattern, name), want, "{pattern} {name}");
+        }
+    }
+}

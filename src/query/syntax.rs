@@ -1,0 +1,241 @@
+//! A query as it was read: its source, its tree, and what is to be said about it.
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use super::grammar;
+
+/// Bytes that a query may have.
+pub const MAX_LENGTH: usize = 10_000;
+/// Brackets that may be open at once.
+pub const MAX_DEPTH: u32 = 50;
+/// Words that a phrase may have.
+pub const MAX_PHRASE: usize = 256;
+/// The largest N in `NEAR/N`: less than the distance between two blocks.
+pub const MAX_NEAR: u32 = 15;
+
+/// A query that was read. Cheap to clone.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Query {
+    pub(super) inner: Arc<Parsed>,
+}
+
+#[derive(PartialEq, Eq, Debug)]
+pub(super) struct Parsed {
+    pub(super) source: Box<str>,
+    pub(super) root: Node,
+    /// How many atoms of text there are; their ids are below.
+    pub(super) atoms: u32,
+    pub(super) reading: Option<Box<str>>,
+    pub(super) warnings: Box<[String]>,
+}
+
+/// A clause of a query, and where it stands in the source.
+#[derive(PartialEq, Eq, Debug)]
+pub(super) struct Node {
+    pub(super) at: Span,
+    pub(super) kind: NodeKind,
+}
+
+#[derive(PartialEq, Eq, Debug)]
+pub(super) enum NodeKind {
+    /// `*`
+    Everything,
+    And(Box<[Node]>),
+    Or(Box<[Node]>),
+    Not(Box<Node>),
+    Near(Box<Near>),
+    Text(Box<TextAtom>),
+    /// A feed's name, with `*` for any text.
+    Feed(Box<str>),
+    /// A host in lower case, IDNA.
+    Site(Box<str>),
+    /// A language tag in lower case.
+    Language(Box<str>),
+    /// A media type in lower case; `audio/` for `audio/*`.
+    Type(Box<str>),
+}
+
+/// `a NEAR/5 b NEAR/3 c`: each operand but the first with its N; the same occurrence of `b` is near both.
+#[derive(PartialEq, Eq, Debug)]
+pub(super) struct Near {
+    pub(super) first: Node,
+    pub(super) rest: Box<[(u32, Node)]>,
+}
+
+/// Words one after the other.
+#[derive(PartialEq, Eq, Debug)]
+pub(super) struct TextAtom {
+    /// Its number in the query.
+    pub(super) id: u32,
+    pub(super) field: Field,
+    /// At least one.
+    pub(super) words: Phrase,
+    /// Whether the last word is only how a word begins.
+    pub(super) prefix: bool,
+    /// `=`: what the text must be, character by character.
+    pub(super) exact: Option<Box<Exact>>,
+    /// Symbols that must stand before or after a word.
+    pub(super) symbols: Box<[Symbols]>,
+}
+
+/// Folded words, end to end with a space after each but the last: with many queries, every allocation counts.
+#[derive(PartialEq, Eq, Debug)]
+pub(super) struct Phrase {
+    joined: Box<str>,
+    count: u32,
+}
+
+impl Phrase {
+    /// From words joined by spaces.
+    pub(super) fn new(joined: &str) -> Self {
+        let count = joined.split(' ').count();
+        Self { joined: joined.into(), count: u32::try_from(count).unwrap_or(u32::MAX) }
+    }
+
+    /// How many words there are.
+    pub(super) fn len(&self) -> usize {
+        usize::try_from(self.count).unwrap_or(usize::MAX)
+    }
+
+    pub(super) fn iter(&self) -> impl Iterator<Item = &str> {
+        self.joined.split(' ')
+    }
+}
+
+/// A text that must stand there as it is written.
+#[derive(PartialEq, Eq, Debug)]
+pub(super) struct Exact {
+    pub(super) before: Box<str>,
+    /// From the first word to the last.
+    pub(super) body: Box<str>,
+    pub(super) after: Box<str>,
+}
+
+/// Symbols at the edges of a word.
+#[derive(PartialEq, Eq, Debug)]
+pub(super) struct Symbols {
+    /// Which word of the atom.
+    pub(super) word: usize,
+    pub(super) before: Box<str>,
+    pub(super) after: Box<str>,
+}
+
+/// Bytes of the source, from and to.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) struct Span {
+    start: u32,
+    end: u32,
+}
+
+impl Span {
+    pub(super) fn new(range: &Range<usize>) -> Self {
+        // A query has at most MAX_LENGTH bytes.
+        let narrow = |at: usize| u32::try_from(at).unwrap_or(u32::MAX);
+        Self { start: narrow(range.start), end: narrow(range.end) }
+    }
+
+    pub(super) fn range(self) -> Range<usize> {
+        let wide = |at: u32| usize::try_from(at).unwrap_or(usize::MAX);
+        wide(self.start)..wide(self.end)
+    }
+}
+
+/// Where a term looks.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Field {
+    /// Title, summary and content.
+    Any,
+    Title,
+    Body,
+    Author,
+    Tag,
+    Feed,
+    Site,
+    Url,
+    Language,
+    Type,
+}
+
+/// Why a query is wrong.
+#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
+#[error("{message}")]
+pub struct SyntaxError {
+    /// A sentence that names the cause.
+    pub message: String,
+    /// Where in the text, in bytes.
+    pub at: Range<usize>,
+    /// What would be right.
+    pub hint: Option<String>,
+}
+
+impl Query {
+    /// Reads a query.
+    ///
+    /// # Errors
+    /// A sentence and the place: nothing in a query is ignored in silence.
+    pub fn parse(text: &str) -> Result<Self, SyntaxError> {
+        grammar::read(text).map(|parsed| Self { inner: Arc::new(parsed) })
+    }
+
+    /// The query that everything meets.
+    #[must_use]
+    pub fn everything() -> Self {
+        let root = Node { at: Span::new(&(0..1)), kind: NodeKind::Everything };
+        let parsed = Parsed { source: "*".into(), root, atoms: 0, reading: None, warnings: Box::default() };
+        Self { inner: Arc::new(parsed) }
+    }
+
+    /// Whether it is that one: `*`, or nothing at all.
+    #[must_use]
+    pub fn is_everything(&self) -> bool {
+        matches!(self.inner.root.kind, NodeKind::Everything)
+    }
+
+    /// The text that it was read from.
+    #[must_use]
+    pub fn source(&self) -> &str {
+        &self.inner.source
+    }
+
+    /// Its bracketed reading, where AND and OR are mixed without brackets.
+    #[must_use]
+    pub fn reading(&self) -> Option<String> {
+        self.inner.reading.as_deref().map(str::to_owned)
+    }
+
+    /// What is legal but looks like a mistake, a sentence each: `and` in lower case …
+    #[must_use]
+    pub fn warnings(&self) -> Vec<String> {
+        self.inner.warnings.to_vec()
+    }
+
+    /// Whether what it means depends on the names or tags of feeds: whether it has a `feed:` or a `tag:`.
+    #[must_use]
+    pub fn looks_at_feeds(&self) -> bool {
+        self.inner.root.any(&mut |node| match &node.kind {
+            NodeKind::Feed(_) => true,
+            NodeKind::Text(atom) => atom.field == Field::Tag,
+            _ => false,
+        })
+    }
+}
+
+impl Node {
+    /// Whether one of its clauses, or itself, is so.
+    pub(super) fn any<'a>(&'a self, is: &mut impl FnMut(&'a Node) -> bool) -> bool {
+        is(self)
+            || match &self.kind {
+                NodeKind::And(nodes) | NodeKind::Or(nodes) => nodes.iter().any(|node| node.any(is)),
+                NodeKind::Not(node) => node.any(is),
+                NodeKind::Near(near) => near.operands().any(|node| node.any(is)),
+                _ => false,
+            }
+    }
+}
+
+impl Near {
+    pub(super) fn operands(&self) -> impl Iterator<Item = &Node> {
+        std::iter::once(&self.first).chain(self.rest.iter().map(|(_, node)| node))
+    }
+}
