@@ -2,5 +2,6 @@
 //! webhooks when a story matches.
 
 pub mod domain;
+pub mod identity;
 pub mod query;
 pub mod schedule;

@@ -1,0 +1,320 @@
+//! The canonical key of a link. It never fetches, and never drops what no rule names.
+//!
+//! A key is an absolute `https://` URL, but for one case: a port that is given and not the scheme's own keeps the scheme
+//! it came with. `http://h:8080/` and `https://h:8080/` are two servers, and so are `http://h:443/` and `https://h/`;
+//! so such a key begins with `http://`, which parses as itself, where an invented https form would be a URL that
+//! could be someone's.
+//! Invariant: a key is its own key.
+
+use std::borrow::Cow;
+use std::fmt::Write as _;
+
+use url::Url;
+
+use super::names::SHOWN_AS_GIVEN;
+use super::parts::Parts;
+use super::rules::{self, RULES, Tier};
+
+/// In bytes. A longer URL is kept by the safe rules only, each of which runs once: time stays linear.
+const LONGEST: usize = 8 * 1024;
+
+/// The canonical key of a link: an absolute https URL (http where a port is given). `None`: it is no http(s) URL.
+#[must_use]
+pub fn key(url: &str) -> Option<String> {
+    walk(url, &mut ())
+}
+
+/// The link that is shown: tracking names removed, nothing else. A link without any is given back as it is.
+#[must_use]
+pub fn shown(url: &str) -> String {
+    without_tracking(url).unwrap_or_else(|| url.to_owned())
+}
+
+/// One step on the way to a key.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Step {
+    /// The rule's name.
+    pub rule: &'static str,
+    /// The URL after it.
+    pub url: String,
+}
+
+/// The key, and each rule that acted. `None`: it is no http(s) URL.
+#[must_use]
+pub fn explain(url: &str) -> Option<(String, Vec<Step>)> {
+    let mut steps = Vec::new();
+    let key = walk(url, &mut steps)?;
+    Some((key, steps))
+}
+
+/// Who hears of each rule that acted. `()` hears nothing, at no cost.
+trait Recorder {
+    fn acted(&mut self, rule: &'static str, url: &dyn Fn() -> String);
+}
+
+impl Recorder for () {
+    fn acted(&mut self, _rule: &'static str, _url: &dyn Fn() -> String) {}
+}
+
+impl Recorder for Vec<Step> {
+    fn acted(&mut self, rule: &'static str, url: &dyn Fn() -> String) {
+        self.push(Step { rule, url: url() });
+    }
+}
+
+fn walk(given: &str, recorder: &mut impl Recorder) -> Option<String> {
+    let url = Url::parse(given).ok()?;
+    let mut parts = Parts::of(&url)?;
+    if url.as_str() != given {
+        recorder.acted("parse", &|| url.as_str().to_owned());
+    }
+    let mut changed = round(&mut parts, Some(Tier::Safe), recorder);
+    if parts.length() <= LONGEST {
+        // One rule may make room for another (a slash hides an index file). Each takes something away or puts it in
+        // its final place, so this ends.
+        while round(&mut parts, None, recorder) {
+            changed = true;
+        }
+    }
+    if !changed {
+        return Some(url.into());
+    }
+    let mut key = String::with_capacity(parts.length());
+    write!(key, "{parts}").ok()?;
+    Some(key)
+}
+
+/// Runs every rule of the tier (`None`: of each tier) once. True if one acted.
+fn round(parts: &mut Parts<'_>, tier: Option<Tier>, recorder: &mut impl Recorder) -> bool {
+    let mut changed = false;
+    for rule in RULES.iter().filter(|rule| tier.is_none_or(|tier| tier == rule.tier)) {
+        if (rule.act)(parts) {
+            changed = true;
+            recorder.acted(rule.name, &|| parts.to_string());
+        }
+    }
+    changed
+}
+
+/// The text without its tracking names, or `None` if it has none (or must keep them).
+fn without_tracking(url: &str) -> Option<String> {
+    let (scheme, after) = url.trim_start().split_once("://")?;
+    if !scheme.eq_ignore_ascii_case("https") && !scheme.eq_ignore_ascii_case("http") {
+        return None;
+    }
+    let authority = after.split(['/', '?', '#', '\\']).next().unwrap_or_default();
+    let host = authority.rsplit('@').next().unwrap_or_default().split(':').next().unwrap_or_default();
+    if SHOWN_AS_GIVEN.iter().any(|kept| host.eq_ignore_ascii_case(kept)) {
+        return None;
+    }
+    let (before, fragment) = url.split_once('#').map_or((url, None), |(before, rest)| (before, Some(rest)));
+    let (page, query) = before.split_once('?').map_or((before, None), |(page, query)| (page, Some(query)));
+    let kept_query = query.map(|query| kept_query(query));
+    let kept_fragment = fragment.filter(|fragment| !rules::is_tracking_fragment(fragment.trim_end()));
+    if kept_fragment == fragment && kept_query.as_deref() == query {
+        return None;
+    }
+    let mut out = page.to_owned();
+    // A query that was empty before stays: nothing but tracking is removed.
+    for (mark, part) in
+        [('?', kept_query.as_deref().filter(|kept| !kept.is_empty() || query == Some(""))), ('#', kept_fragment)]
+    {
+        if let Some(part) = part {
+            out.push(mark);
+            out.push_str(part);
+        }
+    }
+    Some(out)
+}
+
+fn kept_query(query: &str) -> Cow<'_, str> {
+    // `&amp;` left over from HTML belongs to the separator.
+    let bare = |param: &'_ str| -> usize { if param.starts_with("amp;") { 4 } else { 0 } };
+    let tracks = |param: &str| rules::is_tracking(param.get(bare(param)..).unwrap_or_default());
+    if !query.split('&').any(tracks) {
+        return Cow::Borrowed(query);
+    }
+    let kept: Vec<&str> = query.split('&').filter(|param| !tracks(param)).collect();
+    let kept = kept.join("&");
+    Cow::Owned(kept.strip_prefix("amp;").map(str::to_owned).unwrap_or(kept))
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn each_rule_gives_the_key_it_should() {
+        for (given, wanted) in [
+            (" HTTP://WWW.Example.COM:80/a/../b/ ", "https://example.com/b"),
+            ("https://example.com", "https://example.com/"),
+            ("https://bücher.example/ä", "https://xn--bcher-kva.example/%C3%A4"),
+            ("https://e.org/%7euser/%c3%a9%2f", "https://e.org/~user/%C3%A9%2F"),
+            ("https://e.org./a?", "https://e.org/a"),
+            ("https://e.org/a?x=a%20b", "https://e.org/a?x=a+b"),
+            ("https://e.org/a%20b+c", "https://e.org/a%20b+c"),
+            ("https://e.org/a?b=1&amp;a=2&&", "https://e.org/a?a=2&b=1"),
+            ("https://e.org/a?b=1&#038;a=2#c-3", "https://e.org/a?a=2&b=1#c-3"),
+            ("https://e.org/a?b=2&a=9&b=1", "https://e.org/a?a=9&b=2&b=1"),
+            ("https://e.org/a?UTM_Source=x&utm%5Fmedium=y&id=1&fbclid", "https://e.org/a?id=1"),
+            ("https://e.org/a?id=1?utm_source=x", "https://e.org/a?id=1"),
+            ("https://e.org/a#utm_source=x&utm_medium=y", "https://e.org/a"),
+            ("https://e.org/a#part:~:text=some%20words", "https://e.org/a#part"),
+            ("https://e.org/a#more-17", "https://e.org/a"),
+            ("https://e.org//a//b/index.html?utm_source=x", "https://e.org/a/b"),
+            ("https://e.org/2024/a/amp/", "https://e.org/2024/a"),
+            ("https://e.org/some-long-title.amp.html", "https://e.org/some-long-title.html"),
+            ("https://e.org/some-long-title?outputType=amp", "https://e.org/some-long-title"),
+            ("https://e-org.cdn.ampproject.org/v/s/www.e.org/a-b-c/amp?amp_js_v=0.1", "https://e.org/a-b-c"),
+            ("https://www.google.co.uk/amp/s/www.e.org/a", "https://e.org/a"),
+            ("https://amp.theguardian.com/a", "https://theguardian.com/a"),
+        ] {
+            assert_eq!(key(given).as_deref(), Some(wanted), "{given}");
+        }
+    }
+
+    #[test]
+    fn what_no_rule_names_is_kept() {
+        for kept in [
+            "http://e.org:443/",
+            "http://e.org:8080/",
+            "https://e.org:8080/",
+            "https://u:p@e.org/a",
+            "https://www2.e.org/",
+            "https://www.com/",
+            "https://e.org/A?B=C",
+            "https://e.org/a%2Fb",
+            "https://e.org/a?x=a%2Bb",
+            "https://e.org/a?source=x",
+            "https://e.org/a?amp=0",
+            "https://e.org/a#comment-123",
+            "https://e.org/#!/a",
+            "https://e.org/#gid=1",
+            "https://e.org/index.xml",
+            "https://e.org/index.php/a",
+            "https://e.org/index.php?id=1",
+            "https://e.org/guitars/amp",
+            "https://amp.dev/a",
+            "https://web.archive.org/web/2024/http://a.example//b",
+            "https://web.archive.org/web/2024/http://",
+            "https://evil.example/c/s/e.org/a",
+            "https://e.org/..b/.well-known/...",
+        ] {
+            assert_eq!(key(kept).as_deref(), Some(kept));
+            assert_eq!(explain(kept), Some((kept.to_owned(), Vec::new())));
+        }
+    }
+
+    #[test]
+    fn only_http_has_a_key() {
+        for other in ["ftp://e.org/a", "mailto:a@e.org", "/a", "", "https://", "urn:x:1", "javascript:1"] {
+            assert_eq!(key(other), None, "{other}");
+        }
+    }
+
+    #[test]
+    fn explain_names_each_rule_and_ends_at_the_key() {
+        let (key, steps) = explain("http://www.e.org/a/?utm_source=x").unwrap();
+        let steps: Vec<_> = steps.iter().map(|step| (step.rule, step.url.as_str())).collect();
+        assert_eq!(key, "https://e.org/a");
+        assert_eq!(
+            steps,
+            [
+                ("https", "https://www.e.org/a/?utm_source=x"),
+                ("www", "https://e.org/a/?utm_source=x"),
+                ("tracking", "https://e.org/a/"),
+                ("trailing-slash", "https://e.org/a"),
+            ]
+        );
+    }
+
+    #[test]
+    fn the_shown_link_loses_tracking_and_nothing_else() {
+        for (given, wanted) in [
+            ("http://www.E.org/a/?utm_source=x&b=1&a=%7e&&", "http://www.E.org/a/?b=1&a=%7e&&"),
+            ("https://e.org/?utm_source=x&amp;b=1", "https://e.org/?b=1"),
+            ("https://e.org/a?fbclid=1#part", "https://e.org/a#part"),
+            ("https://e.org/a#xtor=RSS-1", "https://e.org/a"),
+            ("https://e.org/a?#utm_source=x", "https://e.org/a?"),
+            ("https://e.org/a?B=1&&#", "https://e.org/a?B=1&&#"),
+            ("https://e.org/a#", "https://e.org/a#"),
+            ("https://e.org/é?é=1&ütm=2", "https://e.org/é?é=1&ütm=2"),
+            ("https://urldefense.com/v3/?utm_source=x", "https://urldefense.com/v3/?utm_source=x"),
+            ("ftp://e.org/?utm_source=x", "ftp://e.org/?utm_source=x"),
+            ("not a link", "not a link"),
+        ] {
+            assert_eq!(shown(given), wanted, "{given}");
+        }
+    }
+
+    #[test]
+    fn a_very_long_link_is_kept_by_the_safe_rules() {
+        let long = format!("http://www.e.org/{}", "index.html/".repeat(90_000));
+        assert_eq!(key(&long), Some(long));
+        let short = format!("http://www.e.org/{}", "amp/index.html/1/".repeat(400));
+        let once = key(&short).unwrap();
+        assert_eq!(key(&once), Some(once));
+    }
+
+    fn page() -> impl Strategy<Value = String> {
+        "(https?://)(www\\.|amp\\.)?[a-z]{1,5}\\.(org|com)\\.?(:80|:443)?(/[a-z0-9%.~-]{0,6}|/amp|/index\\.html|//){0,4}"
+    }
+
+    proptest! {
+        #[test]
+        fn a_key_is_its_own_key(url in page(), tail in "([?&#;/=+%'a-z0-9_:~.]|%2[0-9a-f]|&amp;|&#038;|utm_a=1|:~:text=|amp=1){0,12}") {
+            let url = format!("{url}{tail}");
+            if let Some(once) = key(&url) {
+                prop_assert_eq!(key(&once), Some(once.clone()), "{} gave {}", url, once);
+                prop_assert_eq!(explain(&url).map(|(key, _)| key), Some(once));
+            }
+        }
+
+        #[test]
+        fn any_cached_page_has_a_key_that_is_its_own(rest in "[a-z0-9.:/%?#&;=@-]{0,30}") {
+            for cache in ["https://cdn.ampproject.org/c/s/", "https://google.com/amp/", "http://www.google.de/amp/s/"] {
+                if let Some(once) = key(&format!("{cache}{rest}")) {
+                    prop_assert_eq!(key(&once), Some(once.clone()));
+                }
+            }
+        }
+
+        #[test]
+        fn the_order_of_parameters_with_different_names_means_nothing(
+            page in page(),
+            params in proptest::collection::btree_map("[a-z]{1,3}", "[a-z0-9%+]{0,4}", 1..5)
+                .prop_map(|params| params.into_iter().map(|(name, value)| format!("{name}={value}")).collect::<Vec<_>>())
+                .prop_flat_map(|params| (Just(params.clone()), Just(params).prop_shuffle())),
+        ) {
+            let one = format!("{page}?{}", params.0.join("&"));
+            let other = format!("{page}?{}", params.1.join("&"));
+            prop_assert_eq!(key(&one), key(&other));
+        }
+
+        #[test]
+        fn a_tracking_name_changes_nothing(
+            page in page(),
+            name in prop::sample::select(vec!["utm_source", "UTM_x", "fbclid", "gclid", "mc%5Feid", "_hsenc", "mtm_kwd"]),
+            query in "[a-z]=[0-9]{1,3}",
+        ) {
+            prop_assert_eq!(key(&format!("{page}?{name}=Ab1")), key(&page));
+            prop_assert_eq!(key(&format!("{page}?{name}=Ab1&{query}")), key(&format!("{page}?{query}")));
+            prop_assert_eq!(key(&format!("{page}?{query}&{name}")), key(&format!("{page}?{query}")));
+            prop_assert_eq!(shown(&format!("{page}?{query}&{name}=1")), format!("{page}?{query}"));
+        }
+
+        #[test]
+        fn an_unknown_parameter_changes_the_key(page in page(), name in "zz[a-z_]{1,8}", value in "[a-z0-9]{0,5}") {
+            if let Some(without) = key(&page) {
+                prop_assert_ne!(key(&format!("{page}?{name}={value}")), Some(without));
+            }
+        }
+
+        #[test]
+        fn any_text_is_survived(text in ".{0,60}") {
+            let _ = (key(&text), explain(&text), shown(&text), key(&format!("http://e.org/{text}")), shown(&format!("http://e.org/{text}")));
+        }
+    }
+}

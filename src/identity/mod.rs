@@ -1,0 +1,15 @@
+//! What is the same story: the canonical key of a link ([`canonical`]), entries made ready for the commit
+//! ([`prepare`]), and the decision about each of them ([`decide`]).
+//!
+//! Never fetches a key, never reads a clock, never looks at the store: what is known is an argument.
+//!
+//! Invariant: precision first. A rule merges only what a named list covers; whatever is unknown stays in the
+//! key, for a false merge loses an article.
+
+pub mod canonical;
+pub mod decide;
+mod names;
+mod parts;
+mod percent;
+pub mod prepare;
+mod rules;

@@ -1,0 +1,380 @@
+//! The rules of the key, as data: each has a name, a tier and what it does. Order matters only for speed: the rules are
+//! run until none acts any more.
+
+use std::borrow::Cow;
+
+use url::Url;
+
+use super::names::{AMP_HOSTS, AMP_VIEWER, INDEX_FILES, LONGEST_NAME, TRACKING, TRACKING_BEGINNINGS, UI_FRAGMENTS};
+use super::parts::{Parts, cut, name};
+use super::percent;
+
+/// How sure a rule is.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Tier {
+    /// Equal by a standard: always on.
+    Safe,
+    /// Holds on almost every site: on unless switched off.
+    Likely,
+}
+
+/// One rule.
+pub(super) struct Rule {
+    /// What a person calls it.
+    pub(super) name: &'static str,
+    /// How sure it is.
+    pub(super) tier: Tier,
+    /// True if it changed the parts.
+    pub(super) act: fn(&mut Parts<'_>) -> bool,
+}
+
+const fn safe(name: &'static str, act: fn(&mut Parts<'_>) -> bool) -> Rule {
+    Rule { name, tier: Tier::Safe, act }
+}
+
+const fn likely(name: &'static str, act: fn(&mut Parts<'_>) -> bool) -> Rule {
+    Rule { name, tier: Tier::Likely, act }
+}
+
+/// All rules.
+pub(super) const RULES: &[Rule] = &[
+    safe("percent", percent_triplets),
+    safe("text-directive", text_directive),
+    safe("empty-fragment", empty_fragment),
+    likely("https", https),
+    likely("host-dot", host_dot),
+    likely("www", www),
+    likely("amp-cache", amp_cache),
+    likely("amp-host", amp_host),
+    likely("amp-entity", amp_entity),
+    likely("query-space", query_space),
+    likely("tracking", tracking),
+    likely("second-question", second_question),
+    likely("amp-parameter", amp_parameter),
+    likely("empty-parameter", empty_parameter),
+    likely("sort", sort),
+    likely("tracking-fragment", tracking_fragment),
+    likely("ui-fragment", ui_fragment),
+    likely("duplicate-slash", duplicate_slash),
+    likely("index-file", index_file),
+    likely("amp-path", amp_path),
+    likely("trailing-slash", trailing_slash),
+];
+
+/// True if the parameter's name tracks on every host, in any letter case, with any encoding.
+pub(super) fn is_tracking(param: &str) -> bool {
+    let mut buffer = [0u8; LONGEST_NAME];
+    let mut length = 0;
+    let mut rest = name(param);
+    let mut whole = true;
+    while let Some(first) = rest.as_bytes().first() {
+        let (byte, after) = match percent::triplet(rest) {
+            Some((byte, _, after)) => (byte, after),
+            // No known name is other than ASCII, so where the cut falls in a longer character does not matter.
+            None => (*first, rest.get(1..).unwrap_or_default()),
+        };
+        rest = after;
+        // `?a=1&?utm_source=x`: someone has appended a whole query.
+        if length == 0 && byte == b'?' {
+            continue;
+        }
+        let Some(place) = buffer.get_mut(length) else {
+            whole = false;
+            break;
+        };
+        *place = byte.to_ascii_lowercase();
+        length += 1;
+    }
+    let name = buffer.get(..length).unwrap_or_default();
+    TRACKING_BEGINNINGS.iter().any(|beginning| name.starts_with(beginning.as_bytes()))
+        || (whole && TRACKING.binary_search_by(|known| known.as_bytes().cmp(name)).is_ok())
+}
+
+/// True if the fragment is nothing but tracking (`#utm_source=rss&utm_medium=feed`, `#xtor=RSS-1`).
+pub(super) fn is_tracking_fragment(fragment: &str) -> bool {
+    fragment.split('&').all(|param| {
+        let param = param.strip_prefix("amp;").unwrap_or(param);
+        param.contains('=') && is_tracking(param)
+    })
+}
+
+/// RFC 3986 6.2.2.1, 6.2.2.2.
+fn percent_triplets(parts: &mut Parts<'_>) -> bool {
+    let mut changed = false;
+    let Parts { user, path, query, fragment, .. } = parts;
+    for part in [Some(user), Some(path), query.as_mut(), fragment.as_mut()].into_iter().flatten() {
+        if let Some(normal) = percent::normal(part) {
+            *part = Cow::Owned(normal);
+            changed = true;
+        }
+    }
+    changed
+}
+
+/// The text directive tells a browser what to highlight; it is never part of a document's address.
+fn text_directive(parts: &mut Parts<'_>) -> bool {
+    let Some(fragment) = &mut parts.fragment else { return false };
+    let Some(at) = fragment.find(":~:text=") else { return false };
+    cut(fragment, at);
+    true
+}
+
+fn empty_fragment(parts: &mut Parts<'_>) -> bool {
+    parts.fragment.take_if(|fragment| fragment.is_empty()).is_some()
+}
+
+fn https(parts: &mut Parts<'_>) -> bool {
+    // A port that is given belongs to one scheme: see the head of `canonical`.
+    let acts = !parts.secure && parts.port.is_none();
+    parts.secure |= acts;
+    acts
+}
+
+fn host_dot(parts: &mut Parts<'_>) -> bool {
+    let Some(bare) = parts.host.strip_suffix('.') else { return false };
+    if bare.is_empty() || bare.ends_with('.') {
+        return false;
+    }
+    let length = bare.len();
+    cut(&mut parts.host, length);
+    true
+}
+
+fn www(parts: &mut Parts<'_>) -> bool {
+    let Some(bare) = parts.host.strip_prefix("www.") else { return false };
+    // `www.com` is itself a site; `www.www.…` is nothing anyone means.
+    if !bare.trim_end_matches('.').contains('.') || bare.starts_with("www.") || bare.starts_with('.') {
+        return false;
+    }
+    parts.host = Cow::Owned(bare.to_owned());
+    true
+}
+
+/// An AMP cache keeps the page's address in its path: `/c/s/host/path` for https, `/c/host/path` for http.
+fn amp_cache(parts: &mut Parts<'_>) -> bool {
+    let kinds: &[&str] = if parts.host == "cdn.ampproject.org" || parts.host.ends_with(".cdn.ampproject.org") {
+        &["/c/", "/v/"]
+    } else if is_google(&parts.host) {
+        &["/amp/"]
+    } else {
+        return false;
+    };
+    let Some(rest) = kinds.iter().find_map(|kind| parts.path.strip_prefix(kind)) else { return false };
+    let (scheme, rest) = rest.strip_prefix("s/").map_or(("http", rest), |rest| ("https", rest));
+    let host = rest.split('/').next().unwrap_or_default();
+    let is_host = host.contains('.')
+        && host.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b':' | b'_'));
+    if !is_host || parts.port.is_some() || !parts.user.is_empty() {
+        return false;
+    }
+    let Ok(url) = Url::parse(&format!("{scheme}://{rest}")) else { return false };
+    let Some(page) = Parts::of(&url).map(Parts::owned) else { return false };
+    let query = parts.query.take();
+    let is_viewer = |param: &str| AMP_VIEWER.contains(&name(param));
+    let fragment = parts.fragment.take().filter(|fragment| !fragment.split('&').all(is_viewer));
+    *parts = Parts { query, fragment, ..page };
+    parts.drop_params(is_viewer);
+    true
+}
+
+/// `google.com`, `google.de`, `google.co.uk`, `google.com.au`.
+fn is_google(host: &str) -> bool {
+    host.strip_prefix("www.").unwrap_or(host).strip_prefix("google.").is_some_and(|end| {
+        let country = end.strip_prefix("com.").or_else(|| end.strip_prefix("co.")).unwrap_or(end);
+        end == "com" || (country.len() == 2 && country.bytes().all(|byte| byte.is_ascii_lowercase()))
+    })
+}
+
+fn amp_host(parts: &mut Parts<'_>) -> bool {
+    let Some(bare) = parts.host.strip_prefix("amp.") else { return false };
+    if !AMP_HOSTS.contains(&bare) {
+        return false;
+    }
+    parts.host = Cow::Owned(bare.to_owned());
+    true
+}
+
+/// An ampersand that kept its HTML form. `&#038;` has made a fragment of the rest of the query.
+fn amp_entity(parts: &mut Parts<'_>) -> bool {
+    let mut changed = false;
+    if let (Some(query), Some(fragment)) = (&parts.query, &parts.fragment)
+        && query.ends_with('&')
+        && let Some(rest) = ["038;", "38;", "x26;"].iter().find_map(|form| fragment.strip_prefix(form))
+    {
+        let (rest, fragment) = rest.split_once('#').map_or((rest, None), |(rest, fragment)| (rest, Some(fragment)));
+        // A query encodes the apostrophe, a fragment does not (WHATWG URL 1.3).
+        let (query, fragment) = (format!("{query}{}", rest.replace('\'', "%27")), fragment.map(str::to_owned));
+        parts.query = Some(Cow::Owned(query));
+        parts.fragment = fragment.map(Cow::Owned);
+        changed = true;
+    }
+    if !parts.params().any(|param| param.starts_with("amp;")) {
+        return changed;
+    }
+    let params: Vec<&str> = parts.params().map(|param| param.trim_start_matches("amp;")).collect();
+    parts.query = Some(Cow::Owned(params.join("&")));
+    true
+}
+
+/// In a query (not in a path) a plus is a space: HTML form encoding.
+fn query_space(parts: &mut Parts<'_>) -> bool {
+    let Some(query) = parts.query.as_mut().filter(|query| query.contains("%20")) else { return false };
+    *query = Cow::Owned(query.replace("%20", "+"));
+    true
+}
+
+fn tracking(parts: &mut Parts<'_>) -> bool {
+    parts.drop_params(is_tracking)
+}
+
+/// `?id=1?utm_source=x`: tracking appended to a link that had a query already.
+fn second_question(parts: &mut Parts<'_>) -> bool {
+    fn start(param: &str) -> Option<usize> {
+        param.match_indices('?').map(|(at, _)| at).find(|at| param.get(at + 1..).is_some_and(is_tracking))
+    }
+    if !parts.query.as_ref().is_some_and(|query| query.contains('?')) || parts.params().all(|p| start(p).is_none()) {
+        return false;
+    }
+    let kept = |param| start(param).and_then(|at| param.get(..at)).unwrap_or(param);
+    let params: Vec<&str> = parts.params().map(kept).collect();
+    parts.query = Some(Cow::Owned(params.join("&")));
+    true
+}
+
+fn amp_parameter(parts: &mut Parts<'_>) -> bool {
+    fn is_amp(param: &str) -> bool {
+        matches!(param, "amp" | "amp=" | "amp=1" | "amp=true") || param.eq_ignore_ascii_case("outputType=amp")
+    }
+    parts.params().any(is_amp) && looks_like_article(&parts.path) && parts.drop_params(is_amp)
+}
+
+/// `?`, `?&a=1`, `?a=1&`.
+fn empty_parameter(parts: &mut Parts<'_>) -> bool {
+    parts.drop_params(str::is_empty)
+}
+
+/// By name, and stable: the order of the values of one name may mean something.
+fn sort(parts: &mut Parts<'_>) -> bool {
+    if parts.params().is_sorted_by_key(name) {
+        return false;
+    }
+    let mut params: Vec<&str> = parts.params().collect();
+    params.sort_by_key(|param| name(param));
+    parts.query = Some(Cow::Owned(params.join("&")));
+    true
+}
+
+fn tracking_fragment(parts: &mut Parts<'_>) -> bool {
+    parts.fragment.take_if(|fragment| is_tracking_fragment(fragment)).is_some()
+}
+
+fn ui_fragment(parts: &mut Parts<'_>) -> bool {
+    fn is_ui(fragment: &str) -> bool {
+        // WordPress puts `#more-N` where the summary ends; N is the id of the same post.
+        let more = fragment.strip_prefix("more-");
+        more.is_some_and(|id| !id.is_empty() && id.bytes().all(|digit| digit.is_ascii_digit()))
+            || UI_FRAGMENTS.iter().any(|known| fragment.eq_ignore_ascii_case(known))
+    }
+    parts.fragment.take_if(|fragment| is_ui(fragment)).is_some()
+}
+
+/// True if a URL stands in the path (`/web/2024/http://…`): its slashes and its file names are not this site's.
+fn holds_url(path: &str) -> bool {
+    path.contains(":/") || path.contains("%3A/")
+}
+
+fn duplicate_slash(parts: &mut Parts<'_>) -> bool {
+    if !parts.path.contains("//") || holds_url(&parts.path) {
+        return false;
+    }
+    let mut path = String::with_capacity(parts.path.len());
+    for character in parts.path.chars() {
+        if character != '/' || !path.ends_with('/') {
+            path.push(character);
+        }
+    }
+    parts.path = Cow::Owned(path);
+    true
+}
+
+fn index_file(parts: &mut Parts<'_>) -> bool {
+    if parts.query.is_some() {
+        return false;
+    }
+    let Some((directory, file)) = parts.path.rsplit_once('/') else { return false };
+    if !INDEX_FILES.contains(&file) || holds_url(directory) {
+        return false;
+    }
+    let length = directory.len() + 1;
+    parts.cut_path(length)
+}
+
+fn amp_path(parts: &mut Parts<'_>) -> bool {
+    if let Some(page) = parts.path.strip_suffix(".amp.html") {
+        if page.ends_with('/') || !looks_like_article(page) {
+            return false;
+        }
+        parts.path = Cow::Owned(format!("{page}.html"));
+        return true;
+    }
+    let Some(page) = parts.path.strip_suffix("/amp") else { return false };
+    if page.ends_with("/amp") || !looks_like_article(page) {
+        return false;
+    }
+    let length = page.len();
+    parts.cut_path(length)
+}
+
+/// A digit, or a slug with two hyphens: `/2024/a-b`, `/news/some-long-title`. Not `/guitars`.
+fn looks_like_article(path: &str) -> bool {
+    let hyphens = |segment: &str| segment.bytes().filter(|byte| *byte == b'-').count();
+    !holds_url(path)
+        && (path.bytes().any(|byte| byte.is_ascii_digit()) || path.split('/').any(|segment| hyphens(segment) >= 2))
+}
+
+fn trailing_slash(parts: &mut Parts<'_>) -> bool {
+    match parts.path.strip_suffix('/') {
+        // The slashes after the scheme of a URL in the path are not the end of a directory.
+        None | Some("") => false,
+        Some(page) if page.ends_with(['/', ':']) || page.ends_with("%3A") => false,
+        Some(page) => {
+            let length = page.len();
+            parts.cut_path(length)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use super::*;
+
+    #[test]
+    fn tracking_names_are_sorted_lower_case_and_short_enough() {
+        assert!(
+            TRACKING.is_sorted_by(|one, next| one < next),
+            "{:?}",
+            TRACKING.windows(2).find(|two| two[0] >= two[1])
+        );
+        for known in TRACKING.iter().chain(TRACKING_BEGINNINGS) {
+            assert!(known.len() <= LONGEST_NAME && *known == known.to_lowercase(), "{known}");
+            assert!(is_tracking(&format!("{}=1", known.to_uppercase())), "{known}");
+        }
+    }
+
+    #[test]
+    fn names_that_only_look_like_tracking_are_not() {
+        for name in
+            ["utm", "utmost=1", "source=1", "gclid2=1", "xfbclid=1", "s=1", "id=1", "mc=1", "ref=1", "", "=", "?"]
+        {
+            assert!(!is_tracking(name), "{name}");
+        }
+        assert!(!is_tracking(&format!("fbclid{}", "x".repeat(100))));
+    }
+
+    #[test]
+    fn each_rule_has_a_name_of_its_own() {
+        assert_eq!(RULES.iter().map(|rule| rule.name).collect::<HashSet<_>>().len(), RULES.len());
+    }
+}
