@@ -3,5 +3,7 @@
 
 pub mod domain;
 pub mod identity;
+pub mod parse;
 pub mod query;
+pub mod sanitize;
 pub mod schedule;

@@ -1,0 +1,202 @@
+//! feed-rs' model to ours. What feed-rs makes up (ids, copied dates) is taken out again.
+
+use feed_rs::model;
+use url::Url;
+
+use super::limits::{MAX_BODY_BYTES, MAX_ID_BYTES, MAX_LIST};
+use super::{Feed, plain};
+use crate::domain::feed::FeedInfo;
+use crate::domain::item::{Category, Enclosure, Entry, Person};
+use crate::domain::time::Timestamp;
+
+/// Stands where a document has no id. U+FFFE cannot be in a document that is read: XML forbids it.
+pub(super) const NO_ID: &str = "\u{FFFE}";
+
+/// Maps a document that feed-rs read.
+pub(super) fn map(feed: model::Feed, base: Option<&Url>) -> Feed {
+    let atom = feed.feed_type == model::FeedType::Atom;
+    let entries = feed.entries.into_iter().map(|entry| map_entry(entry, atom, base)).collect();
+    let info = FeedInfo {
+        title: feed.title.and_then(|text| title(&text, atom)),
+        description: feed.description.and_then(|text| title(&text, atom)),
+        home_url: home(&feed.links, base),
+        atom_id: id(&feed.id).filter(|_| atom),
+        icon: feed.icon.or(feed.logo).and_then(|image| plain::url(&image.uri, base)),
+        language: feed.language.and_then(|text| plain::filled(plain::line(&text))),
+        rights: feed.rights.and_then(|text| title(&text, atom)),
+        // RSS 2.0: lastBuildDate, else the channel's pubDate.
+        updated: feed.updated.or(feed.published).map(Timestamp::from_chrono),
+        authors: people(feed.authors),
+    };
+    Feed { info, entries, repairs: Vec::new() }
+}
+
+fn map_entry(entry: model::Entry, atom: bool, base: Option<&Url>) -> Entry {
+    let guid = id(&entry.id);
+    let enclosures = enclosures(&entry.links, &entry.media, base);
+    let link = link(&entry.links, base)
+        .or_else(|| plain::guid_url(guid.as_deref()))
+        .or_else(|| enclosures.first().map(|enclosure| enclosure.url.clone()));
+    let published = entry.published.map(Timestamp::from_chrono);
+    // feed-rs copies the date of an RSS item to where it has none.
+    let updated = entry.updated.map(Timestamp::from_chrono).filter(|updated| atom || Some(*updated) != published);
+    let itunes = entry.media.iter().find(|object| object.content.is_empty());
+    let authors = Some(people(entry.authors)).filter(|authors| !authors.is_empty()).or_else(|| Some(credits(itunes?)));
+    let content = entry
+        .content
+        .and_then(|content| content.body.and_then(|text| body(&text, content.content_type.as_str(), atom)));
+    let summary = entry.summary.and_then(|text| body(&text.content, text.content_type.as_str(), atom));
+    let described = || itunes?.description.as_ref().and_then(|text| body(&text.content, "text/html", false));
+    Entry {
+        link,
+        title: entry.title.and_then(|text| title(&text, atom)),
+        summary: summary.or_else(|| described().filter(|_| content.is_none())),
+        content,
+        published,
+        updated,
+        authors: authors.unwrap_or_default(),
+        categories: categories(entry.categories),
+        image: image(&entry.media, base),
+        language: entry.language.and_then(|text| plain::filled(plain::line(&text))),
+        source: None,
+        guid,
+        enclosures,
+    }
+}
+
+/// `itunes:author`, which feed-rs keeps as a credit, in an object without files of its own.
+fn credits(object: &model::MediaObject) -> Vec<Person> {
+    let named = object.credits.iter().take(MAX_LIST).filter_map(|credit| name(&credit.entity));
+    named.map(|name| Person { name: Some(name), ..Person::default() }).collect()
+}
+
+fn id(id: &str) -> Option<String> {
+    let trimmed = id.trim();
+    (trimmed != NO_ID && !trimmed.is_empty() && trimmed.len() <= MAX_ID_BYTES).then(|| trimmed.to_owned())
+}
+
+/// Only Atom says what its texts are; RSS never does, and means HTML.
+fn title(text: &model::Text, atom: bool) -> Option<String> {
+    if atom && text.content_type.as_str() == "text/plain" {
+        plain::plain_title(&text.content)
+    } else {
+        plain::title(&text.content)
+    }
+}
+
+/// A summary or content as HTML source.
+fn body(text: &str, media_type: &str, atom: bool) -> Option<String> {
+    let text = plain::modern(plain::cut(text.trim(), MAX_BODY_BYTES));
+    let escaped = atom && media_type.starts_with("text/") && !matches!(media_type, "text/html" | "text/xml");
+    plain::filled(if escaped { plain::escape(&text) } else { text.into_owned() })
+}
+
+/// Whether a relation is "alternate": none, the word, or its IANA address (RFC 4287 4.2.7.2).
+fn is_alternate(link: &model::Link) -> bool {
+    let rel = link.rel.as_deref().map_or("", str::trim);
+    rel.is_empty()
+        || rel.eq_ignore_ascii_case("alternate")
+        || rel.eq_ignore_ascii_case("http://www.iana.org/assignments/relation/alternate")
+}
+
+fn is_html(link: &model::Link) -> bool {
+    link.media_type.as_deref().is_none_or(|media_type| {
+        let media_type = media_type.trim().to_ascii_lowercase();
+        media_type.is_empty() || media_type.starts_with("text/html") || media_type.starts_with("application/xhtml+xml")
+    })
+}
+
+/// The first alternate that is a page, else the first alternate. Links to comments have a target of their own.
+fn link(links: &[model::Link], base: Option<&Url>) -> Option<String> {
+    let alternates = || links.iter().filter(|link| is_alternate(link) && link.target.is_none());
+    let usable = |link: &model::Link| plain::url(&link.href, base);
+    alternates().filter(|link| is_html(link)).find_map(usable).or_else(|| alternates().find_map(usable))
+}
+
+/// The site's page: RSS' own `<link>` has no relation and goes before an `atom:link`.
+fn home(links: &[model::Link], base: Option<&Url>) -> Option<String> {
+    let bare = links.iter().filter(|link| link.rel.is_none()).find_map(|link| plain::url(&link.href, base));
+    bare.or_else(|| link(links, base))
+}
+
+fn people(people: Vec<model::Person>) -> Vec<Person> {
+    let mut kept: Vec<Person> = Vec::new();
+    for person in people.into_iter().take(MAX_LIST) {
+        let email = person.email.map(|text| plain::line(&text));
+        let email = email.map(|text| text.trim_start_matches("mailto:").to_owned()).and_then(plain::filled);
+        let name = person.name.and_then(|text| name(&text));
+        let uri = person.uri.and_then(|text| plain::url(&text, None));
+        let person = Person { name, email, uri };
+        if (person.name.is_some() || person.email.is_some()) && !kept.contains(&person) {
+            kept.push(person);
+        }
+    }
+    kept
+}
+
+/// A name without the brackets that RSS puts around it: `joe@example.org (Joe)`.
+fn name(text: &str) -> Option<String> {
+    let line = plain::line(text);
+    let bare = line.trim_matches(|c: char| c.is_whitespace() || matches!(c, '<' | '>' | '[' | ']' | '"'));
+    let inner = bare.strip_prefix('(').and_then(|bare| bare.strip_suffix(')')).unwrap_or(bare);
+    plain::filled(inner.trim().to_owned())
+}
+
+fn categories(categories: Vec<model::Category>) -> Vec<Category> {
+    let mut kept: Vec<Category> = Vec::new();
+    for category in categories.into_iter().take(MAX_LIST) {
+        let filled = |text: String| plain::filled(plain::line(&text));
+        let Some(term) = filled(category.term) else { continue };
+        let category =
+            Category { term, scheme: category.scheme.and_then(filled), label: category.label.and_then(filled) };
+        if !kept.contains(&category) {
+            kept.push(category);
+        }
+    }
+    kept
+}
+
+fn enclosures(links: &[model::Link], media: &[model::MediaObject], base: Option<&Url>) -> Vec<Enclosure> {
+    let enclosing = links.iter().filter(|link| {
+        link.rel
+            .as_deref()
+            .is_some_and(|rel| rel.rsplit('/').next().is_some_and(|rel| rel.eq_ignore_ascii_case("enclosure")))
+    });
+    let linked = enclosing.filter_map(|link| {
+        Some(Enclosure {
+            url: plain::url(&link.href, base)?,
+            mime_type: link.media_type.as_deref().and_then(|text| plain::filled(plain::line(text))),
+            length_bytes: link.length.filter(|length| *length > 0),
+        })
+    });
+    let attached = media.iter().flat_map(|object| &object.content).filter_map(|content| {
+        Some(Enclosure {
+            url: plain::url(content.url.as_ref()?.as_str(), base)?,
+            mime_type: content.content_type.as_ref().map(ToString::to_string),
+            length_bytes: content.size.filter(|length| *length > 0),
+        })
+    });
+    let mut kept: Vec<Enclosure> = Vec::new();
+    for enclosure in linked.chain(attached).take(MAX_LIST) {
+        match kept.iter_mut().find(|known| known.url == enclosure.url) {
+            Some(known) => {
+                known.mime_type = known.mime_type.take().or(enclosure.mime_type);
+                known.length_bytes = known.length_bytes.or(enclosure.length_bytes);
+            }
+            None => kept.push(enclosure),
+        }
+    }
+    kept
+}
+
+/// A thumbnail, else an attached picture.
+fn image(media: &[model::MediaObject], base: Option<&Url>) -> Option<String> {
+    let thumbnail =
+        media.iter().flat_map(|object| &object.thumbnails).find_map(|small| plain::url(&small.image.uri, base));
+    thumbnail.or_else(|| {
+        media.iter().flat_map(|object| &object.content).find_map(|content| {
+            let picture = content.content_type.as_ref().is_some_and(|kind| kind.ty() == "image");
+            content.url.as_ref().filter(|_| picture).and_then(|url| plain::url(url.as_str(), base))
+        })
+    })
+}

@@ -1,0 +1,115 @@
+//! The lists of what may be published. Nothing here may run, load a document, leave its place or style the page.
+
+/// Elements that stay. Others go and leave their content, but for those of [`CONTENT_GOES`].
+pub(super) const TAGS: [&str; 77] = [
+    "a",
+    "abbr",
+    "address",
+    "article",
+    "aside",
+    "audio",
+    "b",
+    "bdi",
+    "bdo",
+    "big",
+    "blockquote",
+    "br",
+    "caption",
+    "center",
+    "cite",
+    "code",
+    "col",
+    "colgroup",
+    "dd",
+    "del",
+    "details",
+    "dfn",
+    "div",
+    "dl",
+    "dt",
+    "em",
+    "figcaption",
+    "figure",
+    "footer",
+    "h1",
+    "h2",
+    "h3",
+    "h4",
+    "h5",
+    "h6",
+    "header",
+    "hgroup",
+    "hr",
+    "i",
+    "img",
+    "ins",
+    "kbd",
+    "li",
+    "main",
+    "mark",
+    "nav",
+    "ol",
+    "p",
+    "pre",
+    "q",
+    "rp",
+    "rt",
+    "ruby",
+    "s",
+    "samp",
+    "section",
+    "small",
+    "source",
+    "span",
+    "strike",
+    "strong",
+    "sub",
+    "summary",
+    "sup",
+    "table",
+    "tbody",
+    "td",
+    "tfoot",
+    "th",
+    "thead",
+    "time",
+    "tr",
+    "tt",
+    "u",
+    "ul",
+    "video",
+    "wbr",
+];
+
+/// Elements that go with all that is in them.
+pub(super) const CONTENT_GOES: [&str; 10] =
+    ["script", "style", "template", "title", "iframe", "noembed", "noframes", "noscript", "textarea", "svg"];
+
+/// Attributes that any element may have.
+pub(super) const ANYWHERE: [&str; 3] = ["dir", "lang", "title"];
+
+/// Attributes by element.
+pub(super) const ATTRIBUTES: [(&str, &[&str]); 16] = [
+    ("a", &["href", "hreflang"]),
+    ("audio", &["src"]),
+    ("blockquote", &["cite"]),
+    ("col", &["span"]),
+    ("colgroup", &["span"]),
+    ("del", &["cite", "datetime"]),
+    ("img", &["alt", "height", "src", "width"]),
+    ("ins", &["cite", "datetime"]),
+    ("li", &["value"]),
+    ("ol", &["reversed", "start"]),
+    ("q", &["cite"]),
+    ("source", &["src", "type"]),
+    ("td", &["colspan", "rowspan"]),
+    ("th", &["colspan", "rowspan", "scope"]),
+    ("time", &["datetime"]),
+    ("video", &["height", "poster", "src", "width"]),
+];
+
+/// Schemes of links that people follow themselves.
+pub(super) const LINKS: [&str; 3] = ["http", "https", "mailto"];
+
+/// Schemes of what a reader loads by itself.
+pub(super) const LOADS: [&str; 2] = ["http", "https"];
