@@ -1,6 +1,7 @@
 //! Feedmill polls feeds politely, keeps every story once, republishes them as merged feeds, and calls
 //! webhooks when a story matches.
 
+pub mod config;
 pub mod domain;
 pub mod identity;
 pub mod parse;

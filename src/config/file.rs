@@ -1,0 +1,290 @@
+//! What was typed: the file, the files that it includes, and each of their tables.
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+
+use toml::Spanned;
+use toml::de::{DeTable, DeValue};
+
+use super::error::{Mistake, Mistakes};
+use super::keys::{INCLUDABLE, Table};
+use super::section::{Gathered, Section};
+use super::settings::{Settings, Storage};
+use super::source::{Source, whole_file};
+use super::{Environment, feed, server, stream, webhook};
+use crate::domain::name::Name;
+
+/// Files that may be included.
+const MAX_INCLUDED: usize = 1000;
+
+/// One file, parsed.
+type Document<'a> = (&'a Source, Spanned<DeTable<'a>>);
+
+pub(super) fn load(path: &Path, environment: &Environment) -> Result<Settings, Mistakes> {
+    let root = Source::read(path).map_err(|mistake| Mistakes { mistakes: vec![*mistake] })?;
+    let gathered = Gathered::default();
+    let included = included(&root, environment, &gathered);
+    let sources: Vec<Source> = std::iter::once(root).chain(included).collect();
+    let documents: Vec<Document<'_>> = sources.iter().map(|source| (source, parse(source, &gathered))).collect();
+    let settings = Reading { documents: &documents, environment, gathered: &gathered }.settings(path);
+    let mut mistakes = gathered.into_inner();
+    match settings {
+        Some(settings) if mistakes.is_empty() => Ok(settings),
+        _ => {
+            order(&mut mistakes, &sources);
+            Err(Mistakes { mistakes })
+        }
+    }
+}
+
+/// In the order of files and lines; what is found twice by two ways is said once.
+fn order(mistakes: &mut Vec<Mistake>, sources: &[Source]) {
+    let place = |mistake: &Mistake| sources.iter().position(|source| source.path == mistake.file);
+    mistakes.sort_by_key(|mistake| (place(mistake), mistake.line, mistake.column));
+    mistakes.dedup();
+    if mistakes.is_empty() {
+        let path = sources.first().map(|source| source.path.clone()).unwrap_or_default();
+        mistakes.push(whole_file(&path, "The configuration cannot be read.".to_owned()));
+    }
+}
+
+fn parse<'a>(source: &'a Source, gathered: &Gathered) -> Spanned<DeTable<'a>> {
+    let (table, errors) = DeTable::parse_recoverable(&source.text);
+    for error in errors {
+        let at = error.span().unwrap_or(0..0);
+        let message = error.message().trim().trim_end_matches('.').replace('\n', "; ");
+        gathered.add(source.mistake(at, format!("This is no TOML: {message}."), None, &[]));
+    }
+    table
+}
+
+/// Reads the files that `include` names.
+fn included(root: &Source, environment: &Environment, gathered: &Gathered) -> Vec<Source> {
+    if !root.text.contains("include") {
+        return Vec::new();
+    }
+    let (table, errors) = DeTable::parse_recoverable(&root.text);
+    if !errors.is_empty() {
+        return Vec::new(); // said when the file itself is read
+    }
+    let silent = Gathered::default();
+    let span = table.span();
+    let section = Section::new(root, environment, &silent, Table::Top, table.get_ref(), &span);
+    let mut sources = Vec::new();
+    for value in section.list("include", false).unwrap_or_default() {
+        let Some(pattern) = value.text() else { continue };
+        match matching(root.folder(), pattern) {
+            Ok(paths) => {
+                for path in paths {
+                    match Source::read(&path) {
+                        Ok(source) => sources.push(source),
+                        Err(mistake) => gathered.add(*mistake),
+                    }
+                }
+            }
+            Err(why) => gathered.add(root.mistake(value.at, format!("`include`: {why}."), None, &[])),
+        }
+    }
+    sources
+}
+
+/// The files that a pattern means, in order: `*` stands for any part of a file's name.
+fn matching(folder: &Path, pattern: &str) -> Result<Vec<PathBuf>, String> {
+    let path = folder.join(pattern);
+    let name = path.file_name().and_then(|name| name.to_str()).ok_or("it names no file")?.to_owned();
+    let folder = path.parent().unwrap_or(Path::new("")).to_path_buf();
+    if folder.to_str().is_some_and(|folder| folder.contains('*')) {
+        return Err("`*` can stand in the file's name only".to_owned());
+    }
+    if !name.contains('*') {
+        return Ok(vec![path]);
+    }
+    let Ok(entries) = std::fs::read_dir(&folder) else {
+        return Ok(Vec::new()); // a folder of snippets that is not there has none
+    };
+    let fits = |file: &str| !file.starts_with('.') && glob(&name, file);
+    let mut paths: Vec<PathBuf> = entries
+        .flatten()
+        .filter(|entry| entry.file_name().to_str().is_some_and(fits))
+        .map(|entry| entry.path())
+        .take(MAX_INCLUDED + 1)
+        .collect();
+    if paths.len() > MAX_INCLUDED {
+        return Err(format!("more than {MAX_INCLUDED} files fit"));
+    }
+    paths.sort();
+    Ok(paths)
+}
+
+fn glob(pattern: &str, name: &str) -> bool {
+    let mut parts = pattern.split('*');
+    let first = parts.next().unwrap_or_default();
+    let Some(mut rest) = name.strip_prefix(first) else { return false };
+    let parts: Vec<&str> = parts.collect();
+    let Some((last, middle)) = parts.split_last() else { return rest.is_empty() };
+    for part in middle {
+        let Some(at) = rest.find(part) else { return false };
+        rest = rest.get(at + part.len()..).unwrap_or_default();
+    }
+    rest.ends_with(last)
+}
+
+/// Everything that was parsed, on its way to settings.
+struct Reading<'a> {
+    documents: &'a [Document<'a>],
+    environment: &'a Environment,
+    gathered: &'a Gathered,
+}
+
+impl<'a> Reading<'a> {
+    fn settings(&self, path: &Path) -> Option<Settings> {
+        self.check_tops();
+        let (server_section, poll_section) = (self.one("server", Table::Server), self.one("poll", Table::Poll));
+        let storage = self.one("storage", Table::Storage);
+        let log = self.one("log", Table::Log);
+        self.one("identity", Table::Identity);
+        self.one("alerts", Table::Alerts);
+        let title = server::title(server_section.as_ref());
+
+        let shipped = webhook::Defaults::shipped();
+        let hooks =
+            self.one("webhooks", Table::Webhooks).map_or_else(|| shipped.clone(), |section| shipped.refined(&section));
+        let webhooks = self.webhooks(&hooks);
+
+        let shipped = feed::Defaults::shipped()?;
+        let defaults = poll_section.as_ref().map_or_else(|| shipped.clone(), |section| shipped.refined(section));
+        let feeds = self.feeds(&defaults);
+
+        let mut warnings = Vec::new();
+        // Names that were written, also of webhooks that are wrong otherwise: one mistake is enough for each.
+        let known = self.names("webhook");
+        let drafts = self.all("stream", Table::Stream);
+        let drafts =
+            drafts.into_iter().filter_map(|(_, section)| stream::read(section, &title, &mut warnings)).collect();
+        let streams = stream::finish(drafts, &title, &known);
+        let name = storage.as_ref().and_then(|section| section.text("database")).unwrap_or(server::DATABASE);
+        Some(Settings {
+            path: path.to_owned(),
+            server: server::server(server_section.as_ref())?,
+            storage: Storage { database: server::database(path, name, self.environment) },
+            poll: server::poll(poll_section.as_ref()),
+            feeds,
+            streams,
+            webhooks,
+            log: server::log(log.as_ref()),
+            warnings,
+        })
+    }
+
+    /// Unknown keys at the top, and tables that an included file cannot have.
+    fn check_tops(&self) {
+        for (n, (source, table)) in self.documents.iter().enumerate() {
+            let span = table.span();
+            let top = Section::new(source, self.environment, self.gathered, Table::Top, table.get_ref(), &span);
+            if n == 0 {
+                continue;
+            }
+            for key in table.get_ref().keys().filter(|key| !INCLUDABLE.contains(&key.get_ref().as_ref())) {
+                let message = format!("An included file cannot have `{}`.", key.get_ref());
+                let hint =
+                    "only [[feed]], [[subscriptions]], [[stream]] and [[webhook]]; the rest stands in the main file";
+                top.mistake(key.span(), message, Some(hint.to_owned()));
+            }
+        }
+    }
+
+    /// A table that stands once, in the main file.
+    fn one(&self, key: &str, table: Table) -> Option<Section<'a>> {
+        let (source, document) = self.documents.first()?;
+        let value = document.get_ref().get(key)?;
+        match value.get_ref() {
+            DeValue::Table(map) => {
+                Some(Section::new(source, self.environment, self.gathered, table, map, &value.span()))
+            }
+            _ => {
+                self.gathered.add(source.mistake(
+                    value.span(),
+                    format!("`{key}` has to be a table, [{key}]."),
+                    None,
+                    &[],
+                ));
+                None
+            }
+        }
+    }
+
+    /// The tables of a list, of all files, each with the number of its file.
+    fn all(&self, key: &str, table: Table) -> Vec<(usize, Section<'a>)> {
+        let mut sections = Vec::new();
+        for (n, (source, document)) in self.documents.iter().enumerate() {
+            let Some(value) = document.get_ref().get(key) else { continue };
+            let wrong = |at| {
+                let message = format!("`{key}` stands in double brackets, for there can be several: [[{key}]].");
+                self.gathered.add(source.mistake(at, message, None, &[]));
+            };
+            let DeValue::Array(items) = value.get_ref() else {
+                wrong(value.span());
+                continue;
+            };
+            for item in items.iter() {
+                match item.get_ref() {
+                    DeValue::Table(map) => {
+                        let section = Section::new(source, self.environment, self.gathered, table, map, &item.span());
+                        sections.push((n, section));
+                    }
+                    _ => wrong(item.span()),
+                }
+            }
+        }
+        sections
+    }
+
+    fn names(&self, key: &str) -> HashMap<Name, ()> {
+        let lists = self.documents.iter().filter_map(|(_, document)| document.get_ref().get(key)?.get_ref().as_array());
+        let name = |item: &Spanned<DeValue<'_>>| Name::parse(item.get_ref().get("name")?.get_ref().as_str()?);
+        lists.flat_map(|list| list.iter().filter_map(name)).map(|name| (name, ())).collect()
+    }
+
+    fn webhooks(&self, defaults: &webhook::Defaults) -> Vec<std::sync::Arc<super::settings::WebhookSettings>> {
+        let mut webhooks: Vec<std::sync::Arc<super::settings::WebhookSettings>> = Vec::new();
+        for (_, section) in self.all("webhook", Table::Webhook) {
+            let Some(settings) = webhook::read(&section, defaults) else { continue };
+            if webhooks.iter().any(|other| other.name == settings.name) {
+                let at = section.value("name").map_or_else(|| section.at(), |value| value.at);
+                section.mistake(at, format!("There is another webhook named `{}`.", settings.name), None);
+            }
+            webhooks.push(std::sync::Arc::new(settings));
+        }
+        webhooks
+    }
+
+    fn feeds(&self, defaults: &feed::Defaults) -> Vec<std::sync::Arc<super::settings::FeedSettings>> {
+        let mut drafts = Vec::new();
+        for (file, section) in self.all("feed", Table::Feed) {
+            self.check_identity(&section);
+            drafts.extend(feed::read(&section, defaults, file));
+        }
+        for (_, section) in self.all("subscriptions", Table::Subscriptions) {
+            self.check_identity(&section);
+            let _ = feed::subscriptions(&section, defaults, &mut drafts);
+        }
+        feed::finish(drafts, |file, at, message| {
+            if let Some((source, _)) = self.documents.get(file) {
+                self.gathered.add(source.mistake(at, message, None, &[]));
+            }
+        })
+    }
+
+    /// `[feed.identity]`: its keys are known, and none is built.
+    fn check_identity(&self, section: &Section<'a>) {
+        let Some(value) = section.value("identity") else { return };
+        match value.value {
+            DeValue::Table(map) => {
+                Section::new(section.source, self.environment, self.gathered, Table::FeedIdentity, map, &value.at);
+            }
+            other => {
+                let _ = value.wrong_kind::<()>("a table", other);
+            }
+        }
+    }
+}

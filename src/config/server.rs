@@ -1,0 +1,141 @@
+//! `[server]`, `[storage]`, `[poll]`, `[log]`: the tables that stand once.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use ipnet::IpNet;
+use url::Url;
+
+use super::feed::web_address;
+use super::section::{Section, Value};
+use super::settings::{Log, LogFormat, Poll, Server};
+use super::{Environment, headers, secret, webhook};
+
+/// The database's name, unless another one is given.
+pub(super) const DATABASE: &str = "feedmill.db";
+const LISTEN: &str = "127.0.0.1:7878";
+const TITLE: &str = "My news";
+const SECOND: Duration = Duration::from_secs(1);
+const DAY: Duration = Duration::from_secs(86_400);
+
+/// The title of a configuration that gives none.
+pub(super) fn title(section: Option<&Section<'_>>) -> String {
+    section.and_then(|section| section.text("title")).unwrap_or(TITLE).to_owned()
+}
+
+/// `[server]`.
+pub(super) fn server(section: Option<&Section<'_>>) -> Option<Server> {
+    let shipped: SocketAddr = LISTEN.parse().ok()?;
+    let listen = section.and_then(|section| section.list("listen", true));
+    let listen = match listen {
+        Some(values) => values.iter().filter_map(address).collect(),
+        None => vec![shipped],
+    };
+    let first = listen.first().copied().unwrap_or(shipped);
+    let public_url = section.and_then(public_url);
+    let admin_token = section.and_then(|section| section.value("admin_token"));
+    Some(Server {
+        private_listen: section.and_then(|section| address(&section.value("private_listen")?)),
+        // Without one, links lead to where it listens.
+        public_url: public_url.or_else(|| Url::parse(&format!("http://{first}/")).ok())?,
+        listen,
+        title: title(section),
+        admin_token: admin_token.and_then(|value| admin(&value)),
+        max_connections: section
+            .and_then(|section| section.count("max_connections", 1..=100_000))
+            .and_then(|n| usize::try_from(n).ok())
+            .unwrap_or(1024),
+    })
+}
+
+fn admin(value: &Value<'_>) -> Option<secrecy::SecretString> {
+    use secrecy::ExposeSecret as _;
+    let token = secret::read(value)?;
+    if token.expose_secret().len() < 16 {
+        return value.refuse(
+            "The admin token is shorter than 16 characters.",
+            Some("`openssl rand -hex 32` makes a good one".to_owned()),
+        );
+    }
+    Some(token)
+}
+
+fn address(value: &Value<'_>) -> Option<SocketAddr> {
+    let text = value.text()?;
+    text.parse().ok().or_else(|| {
+        let hint = format!("an address and a port, for example \"{LISTEN}\" or \"[::1]:7878\"");
+        value.refuse(format!("`{}` cannot be \"{}\".", value.key, super::source::quoted(text)), Some(hint))
+    })
+}
+
+fn public_url(section: &Section<'_>) -> Option<Url> {
+    let value = section.value("public_url")?;
+    match web_address(value.text()?) {
+        Ok(url) if url.query().is_some() || url.fragment().is_some() || !url.username().is_empty() => {
+            value.refuse("`public_url` is scheme, host and path, no more.", None)
+        }
+        Ok(mut url) => {
+            if !url.path().ends_with('/') {
+                url.set_path(&format!("{}/", url.path()));
+            }
+            Some(url)
+        }
+        Err(why) => value.refuse(format!("`public_url` cannot be read: {why}."), None),
+    }
+}
+
+/// Where the database is: relative to the state folder.
+pub(super) fn database(config: &Path, name: &str, environment: &Environment) -> PathBuf {
+    let beside = config.parent().unwrap_or(Path::new("")).to_path_buf();
+    let packaged = config.starts_with("/etc/feedmill").then(|| PathBuf::from("/var/lib/feedmill"));
+    // systemd gives a list; ours has one entry.
+    let given = environment
+        .path("STATE_DIRECTORY")
+        .and_then(|list| list.to_str().and_then(|list| list.split(':').next()).map(PathBuf::from));
+    given.or(packaged).unwrap_or(beside).join(name)
+}
+
+/// `[poll]`: what holds for all feeds together.
+pub(super) fn poll(section: Option<&Section<'_>>) -> Poll {
+    let count = |key: &'static str, most: u64, default: usize| {
+        let read = section.and_then(|section| section.count(key, 1..=most));
+        read.and_then(|n| usize::try_from(n).ok()).unwrap_or(default)
+    };
+    let backoff = section.and_then(|section| section.duration("backoff", SECOND..=DAY));
+    let memory = section.and_then(|section| section.size("memory", 1_000_000..=64_000_000_000));
+    let allow_networks: Vec<IpNet> = section.map(webhook::networks).unwrap_or_default();
+    Poll {
+        concurrency: count("concurrency", 10_000, 64),
+        per_host: count("per_host", 1000, 1),
+        backoff: backoff.unwrap_or(Duration::from_secs(900)),
+        memory_bytes: memory.unwrap_or(64_000_000),
+        contact: section.and_then(contact),
+        allow_networks,
+    }
+}
+
+/// It stands in a comment of the User-Agent (RFC 9110 10.1.5), where brackets would end it.
+fn contact(section: &Section<'_>) -> Option<String> {
+    let value = section.value("contact")?;
+    let text = headers::value(&value)?;
+    if text.contains(['(', ')', '\\']) {
+        return value
+            .refuse("`contact` cannot have brackets or backslashes.", Some("a URL or a mail address".to_owned()));
+    }
+    Some(text)
+}
+
+/// `[log]`.
+pub(super) fn log(section: Option<&Section<'_>>) -> Log {
+    let formats = [
+        ("auto", LogFormat::Auto),
+        ("text", LogFormat::Text),
+        ("json", LogFormat::Json),
+        ("journald", LogFormat::Journald),
+    ];
+    Log {
+        level: section.and_then(|section| section.text("level")).unwrap_or("info").to_owned(),
+        format: section.and_then(|section| section.choice("format", &formats)).unwrap_or(LogFormat::Auto),
+    }
+}

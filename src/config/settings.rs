@@ -1,0 +1,214 @@
+//! What the configuration means: every value checked, every default filled in, every reference resolved.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use chrono_tz::Tz;
+use ipnet::IpNet;
+use secrecy::SecretString;
+use url::Url;
+
+use crate::domain::name::Name;
+use crate::query::syntax::Query;
+use crate::schedule::cron::Schedule;
+
+/// The whole configuration.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// The file that it was read from.
+    pub path: PathBuf,
+    /// `[server]`.
+    pub server: Server,
+    /// `[storage]`.
+    pub storage: Storage,
+    /// `[poll]`.
+    pub poll: Poll,
+    /// `[[feed]]` and the feeds of `[[subscriptions]]`, in order.
+    pub feeds: Vec<Arc<FeedSettings>>,
+    /// `[[stream]]`, in order; `all` is always the first.
+    pub streams: Vec<StreamSettings>,
+    /// `[[webhook]]`, in order, the values of `[webhooks]` filled in.
+    pub webhooks: Vec<Arc<WebhookSettings>>,
+    /// `[log]`.
+    pub log: Log,
+    /// What is allowed but looks like a mistake: sentences with their place.
+    pub warnings: Vec<String>,
+}
+
+/// `[server]`.
+#[derive(Clone, Debug)]
+pub struct Server {
+    /// Where it listens, unless systemd hands over sockets.
+    pub listen: Vec<SocketAddr>,
+    /// Where /status, /metrics, /api, /healthz and /readyz are served, and nowhere else, if set.
+    pub private_listen: Option<SocketAddr>,
+    /// What subscribers see in links; ends in `/`.
+    pub public_url: Url,
+    /// Title of the merged feed and the pages.
+    pub title: String,
+    /// What the write side of the API asks for; `None`: the write side is off.
+    pub admin_token: Option<SecretString>,
+    /// Connections at a time; more wait in the backlog.
+    pub max_connections: usize,
+}
+
+/// `[storage]`.
+#[derive(Clone, Debug)]
+pub struct Storage {
+    /// The database's file, absolute or relative to the working directory.
+    pub database: PathBuf,
+}
+
+/// `[poll]`: what holds for all feeds together.
+#[derive(Clone, Debug)]
+pub struct Poll {
+    /// Requests at a time.
+    pub concurrency: usize,
+    /// Requests at a time to one host.
+    pub per_host: usize,
+    /// After a failure; doubles to a day.
+    pub backoff: Duration,
+    /// Decoded bodies in flight, all together, in bytes.
+    pub memory_bytes: u64,
+    /// Goes into the User-Agent.
+    pub contact: Option<String>,
+    /// Private networks that feeds may be on.
+    pub allow_networks: Vec<IpNet>,
+}
+
+/// One feed, the defaults of `[poll]` filled in.
+#[derive(Clone, Debug)]
+pub struct FeedSettings {
+    /// Its name.
+    pub name: Name,
+    /// Its address: http or https. Credentials in it were moved to `auth`.
+    pub url: Url,
+    /// The title that overrides its own.
+    pub title: Option<String>,
+    /// Its tags.
+    pub tags: Vec<String>,
+    /// Whether it is polled.
+    pub enabled: bool,
+    /// When it is polled, in its time zone.
+    pub schedule: Schedule,
+    /// The zone of the schedule's fields.
+    pub timezone: Tz,
+    /// Whether its polls are shifted within the schedule's window.
+    pub spread: bool,
+    /// Never more often than this.
+    pub min_interval: Duration,
+    /// Whether its back catalogue calls webhooks.
+    pub first_import_notifies: bool,
+    /// For one whole request.
+    pub timeout: Duration,
+    /// Of a decoded body, in bytes.
+    pub max_body_bytes: u64,
+    /// In place of ours.
+    pub user_agent: Option<String>,
+    /// What it asks for; sent to its own host only.
+    pub auth: Option<Auth>,
+    /// Headers to add; sent to its own host only.
+    pub headers: BTreeMap<String, SecretString>,
+    /// The Cookie header; sent to its own host only.
+    pub cookies: Option<SecretString>,
+}
+
+/// How a feed is asked for.
+#[derive(Clone, Debug)]
+pub enum Auth {
+    /// RFC 7617.
+    Basic {
+        /// User name.
+        username: String,
+        /// Password.
+        password: SecretString,
+    },
+    /// RFC 6750.
+    Bearer(SecretString),
+}
+
+/// One stream.
+#[derive(Clone, Debug)]
+pub struct StreamSettings {
+    /// Its name.
+    pub name: Name,
+    /// Its title.
+    pub title: String,
+    /// Its query; the empty one for `all`.
+    pub query: Query,
+    /// The webhooks that it calls.
+    pub notify: Vec<Name>,
+    /// Newest items in the published feed.
+    pub limit: u32,
+}
+
+/// Which form of the content goes into a call.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum ContentForm {
+    /// `content_text`.
+    Text,
+    /// `content_html`.
+    Html,
+}
+
+/// One webhook.
+#[derive(Clone, Debug)]
+pub struct WebhookSettings {
+    /// Its name.
+    pub name: Name,
+    /// Its address.
+    pub url: Url,
+    /// Keys to sign with: the decoded bytes, the first one is the newest.
+    pub secrets: Vec<WebhookSecret>,
+    /// Headers to add.
+    pub headers: BTreeMap<String, SecretString>,
+    /// Which form of the content it gets.
+    pub content: ContentForm,
+    /// Called for new items.
+    pub on_new: bool,
+    /// Called for edited items.
+    pub on_updated: bool,
+    /// Private networks that it may be on.
+    pub allow_networks: Vec<IpNet>,
+    /// Waits between attempts.
+    pub retry: Vec<Duration>,
+    /// For one whole attempt.
+    pub timeout: Duration,
+    /// Attempts at a time.
+    pub concurrency: usize,
+}
+
+/// The bytes of a signing secret; never printed.
+#[derive(Clone, PartialEq, Eq)]
+pub struct WebhookSecret(pub Vec<u8>);
+
+impl std::fmt::Debug for WebhookSecret {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("WebhookSecret(…)")
+    }
+}
+
+/// How the journal is written.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum LogFormat {
+    /// journald where stderr is its, else text.
+    Auto,
+    /// Lines for people.
+    Text,
+    /// A JSON object a line.
+    Json,
+    /// journald's own protocol.
+    Journald,
+}
+
+/// `[log]`.
+#[derive(Clone, Debug)]
+pub struct Log {
+    /// `error`, `warn`, `info`, `debug`, `trace`, or a filter.
+    pub level: String,
+    /// How it is written.
+    pub format: LogFormat,
+}

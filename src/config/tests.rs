@@ -1,0 +1,323 @@
+//! What may be typed, what it means, and what is said about the rest.
+
+use std::path::Path;
+use std::time::Duration;
+
+use secrecy::ExposeSecret as _;
+use tempfile::TempDir;
+
+use super::keys::{KEYS, Status, Table};
+use super::settings::Auth;
+use super::{Environment, Mistakes, SHIPPED, Settings, database_of, load, locate};
+
+const SECRET: &str = "whsec_dGhpcnR5LXR3byBieXRlcyBmb3IgYSB0ZXN0IGtleQ==";
+
+struct Folder(TempDir);
+
+impl Folder {
+    fn new() -> Self {
+        Self(TempDir::new().unwrap())
+    }
+
+    fn write(&self, name: &str, text: &str) -> std::path::PathBuf {
+        let path = self.0.path().join(name);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(&path, text).unwrap();
+        path
+    }
+
+    fn load(&self, text: &str) -> Result<Settings, Mistakes> {
+        self.load_with(text, &[])
+    }
+
+    fn load_with(&self, text: &str, variables: &[(&str, &str)]) -> Result<Settings, Mistakes> {
+        load(&self.write("feedmill.toml", text), &environment(variables))
+    }
+}
+
+fn environment(variables: &[(&str, &str)]) -> Environment {
+    Environment { variables: variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect() }
+}
+
+fn refused(text: &str) -> String {
+    Folder::new().load(text).unwrap_err().to_string()
+}
+
+#[test]
+fn the_shipped_configuration_is_good_and_its_values_are_the_defaults() {
+    let folder = Folder::new();
+    let shipped = folder.load(SHIPPED).unwrap_or_else(|mistakes| panic!("{mistakes}"));
+    let empty = folder.load("").unwrap();
+    assert!(shipped.feeds.len() >= 4 && shipped.streams.len() == 2 && shipped.warnings.is_empty());
+    assert_eq!(format!("{:?}", shipped.poll), format!("{:?}", empty.poll));
+    assert_eq!(format!("{:?}", shipped.server), format!("{:?}", empty.server));
+    assert_eq!(format!("{:?}", shipped.log), format!("{:?}", empty.log));
+    let feed = &folder.load("[[feed]]\nurl = \"https://a.example/\"").unwrap().feeds[0];
+    let first = &shipped.feeds[0];
+    assert_eq!(
+        (feed.schedule.source(), feed.spread, feed.min_interval),
+        (first.schedule.source(), true, first.min_interval)
+    );
+}
+
+#[test]
+fn every_key_of_the_closed_table_stands_in_the_shipped_file() {
+    for (table, _) in KEYS {
+        for key in table.keys() {
+            assert!(SHIPPED.contains(key.name), "{} {}", table.written(), key.name);
+        }
+    }
+}
+
+#[test]
+fn a_key_that_is_not_built_yet_is_refused_by_name_and_never_ignored() {
+    for (table, _) in KEYS {
+        for key in table.keys().filter(|key| key.status != Status::Now) {
+            let head = match table {
+                Table::Top => String::new(),
+                Table::FeedIdentity => "[[feed]]\nurl = \"https://a.example/\"\n[feed.identity]".to_owned(),
+                table => table.written().to_owned(),
+            };
+            let said = refused(&format!("{head}\n{} = \"x\"\n", key.name));
+            let word = if key.status == Status::NotYet { "is not built yet" } else { "later version" };
+            assert!(said.contains(&format!("`{}`", key.name)) && said.contains(word), "{}: {said}", table.written());
+        }
+    }
+}
+
+#[test]
+fn a_mistake_is_shown_at_its_place_with_what_would_be_right() {
+    let said =
+        refused("[poll]\nshedule = \"@hourly\"\n\n[[feed]]\nurl = \"https://a.example/\"\nschedule = \"0 25 * * *\"\n");
+    insta::assert_snapshot!(said.replace(&said[said.find("/").unwrap()..=said.find("/feedmill").unwrap()], "").lines().filter(|l| !l.contains("-->")).collect::<Vec<_>>().join("\n"), @r#"
+    error: [poll] has no key `shedule`.
+      |
+    2 | shedule = "@hourly"
+      | ^^^^^^^
+      = hint: did you mean `schedule`?
+
+    error: The schedule is wrong: 25 is no hour.
+      |
+    6 | schedule = "0 25 * * *"
+      |               ^^
+      = hint: 0 to 23
+
+    2 mistakes in the configuration
+    "#);
+    assert!(said.contains("feedmill.toml:2:1") && said.contains("feedmill.toml:6:15"), "{said}");
+}
+
+#[test]
+fn wrong_values_get_a_sentence_each() {
+    let table = [
+        ("[poll]\nschedule = 5", "a text in quotes, not a number"),
+        ("[poll]\nspread = \"yes\"", "true or false"),
+        ("[poll]\ntimeout = \"0s\"", "from 1s to 5m"),
+        ("[poll]\nmax_body = \"lots\"", "no size"),
+        ("[poll]\nallow_networks = [\"192.168.1.7/24\"]", "192.168.1.0/24"),
+        ("[poll]\nschedule = \"auto\"", "not built yet"),
+        ("[poll]\ncontact = \"me (at home)\"", "brackets"),
+        ("[server]\npublic_url = \"https://a.example/?x=1\"", "no more"),
+        ("[server]\nadmin_token = \"short\"", "shorter than 16"),
+        ("poll = 5", "has to be a table"),
+        ("feed = 5", "double brackets"),
+        ("[feed]\nurl = \"x\"", "double brackets"),
+        ("[[feed]]\nname = \"a\"", "has no `url`"),
+        ("[[feed]]\nurl = \"file:///etc/passwd\"", "neither http nor https"),
+        (
+            "[[feed]]\nurl = \"https://a.example/\"\n[[feed]]\nurl = \"https://a.example/\"",
+            "another feed with this URL",
+        ),
+        ("[[feed]]\nurl = \"https://a.example/\"\npassword = \"x\"", "without a `username`"),
+        ("[[feed]]\nurl = \"https://u:p@a.example/\"\nbearer = \"x\"", "in its URL and beside it"),
+        ("[[feed]]\nurl = \"https://a.example/\"\nheaders = { Host = \"x\" }", "cannot be set"),
+        ("[[feed]]\nurl = \"https://a.example/\"\nheaders = { \"Remote-User\" = \"x\" }", "cannot be set"),
+        ("[[feed]]\nurl = \"https://a.example/\"\nheaders = { X-A = \"a\\r\\nb: c\" }", "no header can have"),
+        ("[[stream]]\nname = \"status\"\nmatch = \"x\"", "address of Feedmill's own"),
+        ("[[stream]]\nname = \"all\"\nmatch = \"x\"", "holds everything"),
+        ("[[stream]]\nname = \"x\"", "has no `match`"),
+        ("[[stream]]\nname = \"x\"\nmatch = \"y\"\nnotify = [\"nobody\"]", "no webhook named `nobody`"),
+        ("[[webhook]]\nname = \"x\"\nurl = \"https://a.example/\"", "has no `secret`"),
+        ("[[webhook]]\nname = \"x\"\nurl = \"https://a.example/\"\nsecret = \"plain\"", "whsec_ and base64"),
+        ("[[webhook]]\nname = \"x\"\nurl = \"https://a.example/\"\nsecret = \"whsec_c2hvcnQ=\"", "this one has 5"),
+        ("[[webhook]]\nname = \"x\"\nurl = \"https://a.example/\"\nsecret = { env = \"NONE\" }", "NONE is not set"),
+        (
+            "[[webhook]]\nname = \"x\"\nurl = \"https://a.example/\"\nsecret = { nev = \"X\" }",
+            "one of env, file and credential",
+        ),
+        ("[[webhook]]\nname = \"x\"\nformat = \"slack\"", "not built yet"),
+        ("[log]\nformat = \"txt\"", "did you mean \"text\""),
+        ("a = ", "This is no TOML"),
+        ("[poll]\nschedule = \"@hourly\"\nschedule = \"@daily\"", "This is no TOML"),
+    ];
+    for (text, word) in table {
+        let said = refused(text);
+        assert!(said.contains(word), "{text}\n{said}");
+    }
+}
+
+#[test]
+fn a_secret_is_never_shown_in_a_mistake() {
+    for text in [
+        "[[webhook]]\nname = \"x\"\nurl = \"https://a.example/\"\nsecret = \"hunter2hunter2\"",
+        "[[feed]]\nurl = \"https://a.example/\"\nbearer = [\"hunter2hunter2\"]",
+        "[server]\nadmin_token = \"hunter2\"",
+    ] {
+        let said = refused(text);
+        assert!(!said.contains("hunter2"), "{said}");
+    }
+}
+
+#[test]
+fn secrets_come_from_the_environment_a_private_file_or_a_credential() {
+    let folder = Folder::new();
+    let text = |from: &str| format!("[[feed]]\nurl = \"https://a.example/\"\nbearer = {{ {from} }}");
+    let token = |settings: Settings| match &settings.feeds[0].auth {
+        Some(Auth::Bearer(token)) => token.expose_secret().to_owned(),
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(token(folder.load_with(&text("env = \"T\""), &[("T", "from-env")]).unwrap()), "from-env");
+    let file = folder.write("token", "from-file\n");
+    use std::os::unix::fs::PermissionsExt as _;
+    std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o644)).unwrap();
+    let said = folder.load(&text("file = \"token\"")).unwrap_err().to_string();
+    assert!(said.contains("everyone on this machine may read it") && said.contains("token"), "{said}");
+    std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o600)).unwrap();
+    assert_eq!(token(folder.load(&text("file = \"token\"")).unwrap()), "from-file");
+    folder.write("creds/c", "from-credential");
+    let creds = folder.0.path().join("creds");
+    let variables = [("CREDENTIALS_DIRECTORY", creds.to_str().unwrap())];
+    assert_eq!(token(folder.load_with(&text("credential = \"c\""), &variables).unwrap()), "from-credential");
+    for from in ["credential = \"../token\"", "credential = \"none\"", "file = \"nowhere\""] {
+        assert!(folder.load_with(&text(from), &variables).is_err(), "{from}");
+    }
+}
+
+#[test]
+fn included_files_add_tables_and_are_named_in_mistakes() {
+    let folder = Folder::new();
+    folder.write("feeds.d/b.toml", "[[feed]]\nurl = \"https://b.example/\"\n");
+    folder.write("feeds.d/a.toml", "[[feed]]\nurl = \"https://a.example/\"\n");
+    folder.write("feeds.d/notes.txt", "not toml");
+    let settings = folder.load("include = [\"feeds.d/*.toml\"]\n[[feed]]\nurl = \"https://c.example/\"").unwrap();
+    let urls: Vec<_> = settings.feeds.iter().map(|feed| feed.url.as_str()).collect();
+    assert_eq!(urls, ["https://c.example/", "https://a.example/", "https://b.example/"]);
+    folder.write("feeds.d/c.toml", "[server]\ntitle = \"x\"\n[[feed]]\nurl = \"nope\"\n");
+    let said = folder.load("include = [\"feeds.d/*.toml\", \"gone.toml\"]").unwrap_err().to_string();
+    for word in ["c.toml:1:2", "cannot have `server`", "c.toml:4:7", "gone.toml", "does not exist"] {
+        assert!(said.contains(word), "{word}: {said}");
+    }
+}
+
+#[test]
+fn subscriptions_of_another_reader_are_followed_and_what_is_written_out_wins() {
+    let folder = Folder::new();
+    folder.write(
+        "s.opml",
+        "<opml><body><outline text=\"Press\"><outline title=\"A\" xmlUrl=\"https://a.example/rss\"/>\
+         <outline title=\"B\" xmlUrl=\"https://b.example/rss\"/></outline></body></opml>",
+    );
+    let text = "[[subscriptions]]\nopml = \"s.opml\"\ntags = [\"imported\"]\nschedule = \"@daily\"\n\
+                [[feed]]\nurl = \"https://b.example/rss\"\nname = \"own\"\n";
+    let settings = folder.load(text).unwrap();
+    let feeds: Vec<_> = settings.feeds.iter().map(|feed| (feed.name.as_str(), feed.tags.join(" "))).collect();
+    assert_eq!(feeds, [("own", String::new()), ("a-example-rss", "imported press".to_owned())]);
+    assert_eq!((settings.feeds[1].title.as_deref(), settings.feeds[1].schedule.source()), (Some("A"), "@daily"));
+    folder.write("s.opml", "<html>");
+    assert!(folder.load(text).unwrap_err().to_string().contains("s.opml cannot be read"));
+}
+
+#[test]
+fn derived_names_do_not_depend_on_the_order_and_both_of_a_clash_change() {
+    let folder = Folder::new();
+    let feed = |url: &str| format!("[[feed]]\nurl = \"{url}\"\n");
+    let (a, b) = (feed("https://www.n.example/rss?x=1"), feed("http://n.example/rss"));
+    let names = |text: String| {
+        let mut names: Vec<_> = folder.load(&text).unwrap().feeds.iter().map(|feed| feed.name.to_string()).collect();
+        names.sort();
+        names
+    };
+    let both = names(format!("{a}{b}"));
+    assert_eq!(both, names(format!("{b}{a}")));
+    assert!(both.iter().all(|name| name.starts_with("n-example-rss-") && name.len() == 20), "{both:?}");
+    assert_eq!(names(a), ["n-example-rss"]);
+}
+
+#[test]
+fn a_feeds_own_schedule_is_exact_unless_it_says_otherwise() {
+    let folder = Folder::new();
+    let own = "[[feed]]\nurl = \"https://a.example/\"\nschedule = \"0 7 * * *\"\n";
+    assert!(!folder.load(own).unwrap().feeds[0].spread);
+    assert!(folder.load(&format!("{own}spread = true")).unwrap().feeds[0].spread);
+    assert!(
+        folder.load("[poll]\nschedule = \"0 7 * * *\"\n[[feed]]\nurl = \"https://a.example/\"").unwrap().feeds[0]
+            .spread
+    );
+}
+
+#[test]
+fn credentials_in_an_address_are_taken_out_of_it() {
+    let settings = Folder::new().load("[[feed]]\nurl = \"https://me:p%40ss@a.example/rss\"").unwrap();
+    let feed = &settings.feeds[0];
+    assert_eq!(feed.url.as_str(), "https://a.example/rss");
+    match &feed.auth {
+        Some(Auth::Basic { username, password }) => {
+            assert_eq!((username.as_str(), password.expose_secret()), ("me", "p@ss"));
+        }
+        other => panic!("{other:?}"),
+    }
+    assert!(!format!("{settings:?}").contains("p@ss"));
+}
+
+#[test]
+fn webhooks_inherit_what_they_do_not_say() {
+    let text = format!(
+        "[webhooks]\nretry = [\"1s\"]\ntimeout = \"7s\"\n[[webhook]]\nname = \"a\"\nurl = \"https://a.example/\"\n\
+         secret = \"{SECRET}\"\n[[webhook]]\nname = \"b\"\nurl = \"https://b.example/\"\nsecret = [\"{SECRET}\", \"{SECRET}\"]\n\
+         retry = []\nevents = [\"updated\"]\n"
+    );
+    let settings = Folder::new().load(&text).unwrap();
+    let (a, b) = (&settings.webhooks[0], &settings.webhooks[1]);
+    assert_eq!(
+        (a.retry.as_slice(), a.timeout, a.on_new, a.on_updated),
+        (&[Duration::from_secs(1)][..], Duration::from_secs(7), true, false)
+    );
+    assert_eq!(
+        (b.retry.len(), b.timeout, b.on_new, b.on_updated, b.secrets.len()),
+        (0, Duration::from_secs(7), false, true, 2)
+    );
+}
+
+#[test]
+fn bytes_that_are_no_configuration_are_refused_in_bounded_time() {
+    let folder = Folder::new();
+    let path = folder.write("feedmill.toml", "");
+    std::fs::write(&path, [0xff, 0xfe, 0x00]).unwrap();
+    assert!(load(&path, &Environment::default()).is_err());
+    std::fs::write(&path, "x = 1\n".repeat(100_000)).unwrap();
+    assert!(load(&path, &Environment::default()).is_err());
+    assert!(load(folder.0.path(), &Environment::default()).unwrap_err().to_string().contains("a folder"));
+    assert!(load(Path::new("/dev/zero"), &Environment::default()).is_err());
+    std::fs::write(&path, "\u{feff}[server]\r\ntitle = \"With BOM and CRLF\"\r\n").unwrap();
+    assert_eq!(load(&path, &Environment::default()).unwrap().server.title, "With BOM and CRLF");
+}
+
+#[test]
+fn the_database_is_found_even_if_the_rest_is_wrong() {
+    let folder = Folder::new();
+    let path = folder.write("feedmill.toml", "[storage]\ndatabase = \"x.db\"\n[poll]\nnonsense = 1\n");
+    assert_eq!(database_of(&path, &Environment::default()), Some(folder.0.path().join("x.db")));
+    let state = environment(&[("STATE_DIRECTORY", "/var/lib/feedmill")]);
+    assert_eq!(database_of(&path, &state).unwrap(), Path::new("/var/lib/feedmill/x.db"));
+    assert_eq!(
+        super::server::database(Path::new("/etc/feedmill/feedmill.toml"), "feedmill.db", &Environment::default()),
+        Path::new("/var/lib/feedmill/feedmill.db")
+    );
+}
+
+#[test]
+fn a_configuration_that_is_named_is_taken_and_the_environment_comes_next() {
+    let env = environment(&[("FEEDMILL_CONFIG", "/somewhere/f.toml")]);
+    assert_eq!(locate(Some(Path::new("named.toml")), &env).unwrap(), Path::new("named.toml"));
+    assert_eq!(locate(None, &env).unwrap(), Path::new("/somewhere/f.toml"));
+}
