@@ -3,6 +3,7 @@
 
 pub mod config;
 pub mod domain;
+pub mod fetch;
 pub mod identity;
 pub mod parse;
 pub mod query;

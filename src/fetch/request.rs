@@ -1,0 +1,110 @@
+//! The header fields that are sent: few, and the same each time, so that a cache in between can do its work
+//! (`Vary`, RFC 9111 4.1). No cookies of our own, no Referer, no Cache-Control.
+
+use reqwest::header::{ACCEPT, ACCEPT_ENCODING, HeaderMap, HeaderName, HeaderValue, USER_AGENT};
+use secrecy::{ExposeSecret, SecretString};
+use url::Url;
+
+use super::body;
+use super::client::Ask;
+use super::failure::failure;
+use crate::domain::feed::{ErrorKind, PollError};
+
+const ACCEPT_FEEDS: &str = "application/atom+xml, application/rss+xml, application/feed+json, \
+                            application/rdf+xml;q=0.9, application/xml;q=0.8, text/xml;q=0.8, \
+                            application/json;q=0.7, */*;q=0.1";
+
+/// Who we are: `Feedmill/1.2.3 (+https://example.org/contact)`.
+///
+/// # Errors
+/// A sentence, if the contact cannot stand in a header field.
+pub(super) fn user_agent(contact: Option<&str>) -> Result<HeaderValue, String> {
+    let name = concat!("Feedmill/", env!("CARGO_PKG_VERSION"));
+    let agent = contact.map_or_else(|| name.to_owned(), |contact| format!("{name} (+{contact})"));
+    HeaderValue::from_str(&agent).map_err(|_| {
+        format!(
+            "the contact `{}` has characters that no header field may hold",
+            contact.unwrap_or_default().escape_debug()
+        )
+    })
+}
+
+/// All fields of a request for `url`, the condition excepted.
+pub(super) fn headers(ask: &Ask, agent: &HeaderValue, url: &Url) -> Result<HeaderMap, PollError> {
+    let mut headers = HeaderMap::new();
+    let agent = match &ask.user_agent {
+        Some(own) => HeaderValue::from_str(own).map_err(|_| {
+            failure(ErrorKind::Refused, "the feed's user_agent has characters that no header field may hold")
+        })?,
+        None => agent.clone(),
+    };
+    headers.insert(USER_AGENT, agent);
+    headers.insert(ACCEPT, HeaderValue::from_static(ACCEPT_FEEDS));
+    headers.insert(ACCEPT_ENCODING, HeaderValue::from_static(body::ACCEPT_ENCODING));
+    if is_at_home(url, &ask.private_origin) {
+        add_private(&mut headers, &ask.private_headers)?;
+    }
+    Ok(headers)
+}
+
+/// A feed's own field takes the place of ours.
+fn add_private(headers: &mut HeaderMap, private: &[(String, SecretString)]) -> Result<(), PollError> {
+    let mut own = HeaderMap::new();
+    for (name, value) in private {
+        let parsed =
+            HeaderName::from_bytes(name.as_bytes()).ok().zip(HeaderValue::from_str(value.expose_secret()).ok());
+        let Some((name, mut value)) = parsed else {
+            let message = format!("the feed's header `{}` is no header field", name.escape_debug());
+            return Err(failure(ErrorKind::Refused, message));
+        };
+        value.set_sensitive(true);
+        own.append(name, value);
+    }
+    for name in own.keys() {
+        headers.remove(name);
+    }
+    for (name, value) in &own {
+        headers.append(name, value.clone());
+    }
+    Ok(())
+}
+
+/// Whether secrets meant for `home` may go to `url`: the same origin, or the same host come up to https, both on
+/// their usual ports.
+fn is_at_home(url: &Url, home: &Url) -> bool {
+    let upgraded = home.scheme() == "http" && url.scheme() == "https" && home.port().is_none() && url.port().is_none();
+    url.host() == home.host()
+        && (upgraded || (url.scheme() == home.scheme() && url.port_or_known_default() == home.port_or_known_default()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn secrets_go_to_their_own_origin_or_up_to_https() {
+        for (home, url, expected) in [
+            ("https://a.test/feed", "https://a.test/other", true),
+            ("https://a.test/feed", "https://a.test:443/", true),
+            ("https://a.test/feed", "https://A.TEST/", true),
+            ("http://a.test/feed", "https://a.test/feed", true),
+            ("https://a.test/feed", "http://a.test/feed", false),
+            ("http://a.test:8080/feed", "https://a.test/feed", false),
+            ("http://a.test/feed", "https://a.test:8443/feed", false),
+            ("https://a.test/feed", "https://a.test:8443/feed", false),
+            ("https://a.test/feed", "https://www.a.test/feed", false),
+            ("https://a.test/feed", "https://a.test.evil.test/feed", false),
+        ] {
+            assert_eq!(is_at_home(&Url::parse(url).unwrap(), &Url::parse(home).unwrap()), expected, "{home} {url}");
+        }
+    }
+
+    #[test]
+    fn the_user_agent_names_us_and_a_contact() {
+        let version = env!("CARGO_PKG_VERSION");
+        assert_eq!(user_agent(None).unwrap(), format!("Feedmill/{version}"));
+        let contact = user_agent(Some("https://example.org/bot")).unwrap();
+        assert_eq!(contact, format!("Feedmill/{version} (+https://example.org/bot)"));
+        assert!(user_agent(Some("a\r\nX: y")).is_err());
+    }
+}
