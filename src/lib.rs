@@ -9,3 +9,4 @@ pub mod parse;
 pub mod query;
 pub mod sanitize;
 pub mod schedule;
+pub mod store;

@@ -1,0 +1,413 @@
+//! The store's boundary: what the rest of the house may ask of the place where everything is kept, by use
+//! case and not by table. Behind it stands SQLite; SQL and its types stay inside.
+//!
+//! Never decides what an entry is: `commit_poll` takes the decision as a function and asks it inside the
+//! transaction, so that two polls in flight with one story cannot both find it new. Never calls a network.
+//!
+//! Invariant: what a method has answered `Ok` to is durable; what it has not answered changed nothing, or
+//! all of it. Times are UTC; every method may be called again with the same arguments without harm.
+
+use std::collections::HashMap;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+
+use crate::domain::decision::{Candidate, Judge};
+use crate::domain::feed::{FeedId, FeedInfo, FeedState, NextPoll, PollError, Validators};
+use crate::domain::item::{Clean, Item, ItemId};
+use crate::domain::stream::StreamId;
+use crate::domain::time::Timestamp;
+use crate::domain::webhook::{
+    DeliveryId, DeliveryLease, DeliveryState, DeliveryStatus, Settlement, WebhookId, WebhookStatus,
+};
+
+pub mod sqlite;
+
+/// What every method gives: a result some time later.
+pub type Pending<'a, T> = Pin<Box<dyn Future<Output = Result<T, StoreError>> + Send + 'a>>;
+
+/// Why the store cannot do it. Expected outcomes (a lost lease, a known item) are values, not errors.
+#[derive(thiserror::Error, Debug)]
+pub enum StoreError {
+    /// The file is no database, or not one of Feedmill's.
+    #[error(
+        "{path} is not a Feedmill database: {cause}. It was left as it is. Name another file in [storage] database, or move this one away."
+    )]
+    Foreign {
+        /// The file.
+        path: String,
+        /// How one can tell.
+        cause: String,
+    },
+    /// The file is damaged.
+    #[error(
+        "the database {path} is damaged: {cause}. It was left as it is. Restore a backup, or move the file away to start anew."
+    )]
+    Corrupt {
+        /// The file.
+        path: String,
+        /// What the check said.
+        cause: String,
+    },
+    /// A newer program wrote it.
+    #[error(
+        "the database {path} has version {found}, and this program knows versions up to {known}. It was left as it is. Install the newer program again."
+    )]
+    Newer {
+        /// The file.
+        path: String,
+        /// The version of the file.
+        found: i64,
+        /// The newest version that this program knows.
+        known: i64,
+    },
+    /// Another daemon holds it.
+    #[error(
+        "the database {path} is held by another feedmill daemon{holder}. Stop that one first, or use commands that talk to it."
+    )]
+    Held {
+        /// The file.
+        path: String,
+        /// ` (process 123)`, where it is known.
+        holder: String,
+    },
+    /// It does not exist, and this command creates none.
+    #[error("there is no database at {path}. `feedmill run` or `feedmill poll` creates one.")]
+    Missing {
+        /// The file.
+        path: String,
+    },
+    /// It cannot be opened or written.
+    #[error("the database {path} cannot be used: {cause}")]
+    Unusable {
+        /// The file.
+        path: String,
+        /// Why.
+        cause: String,
+    },
+    /// A statement failed; the transaction was rolled back.
+    #[error("the database failed: {0}")]
+    Failed(String),
+    /// The store was closed.
+    #[error("the database is closed")]
+    Closed,
+}
+
+/// A feed as the configuration has it.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct FeedSpec {
+    /// Its name.
+    pub name: String,
+    /// Its address.
+    pub url: String,
+    /// The title that the configuration gives it.
+    pub title: Option<String>,
+    /// Whether it is polled.
+    pub enabled: bool,
+}
+
+/// A stream as the configuration has it.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct StreamSpec {
+    /// Its name.
+    pub name: String,
+    /// The text of everything that its membership depends on: a change means that it is filled anew.
+    pub definition: String,
+}
+
+/// Everything that the configuration says is followed, published and called.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Subscriptions {
+    /// The feeds.
+    pub feeds: Vec<FeedSpec>,
+    /// The streams, without `all`.
+    pub streams: Vec<StreamSpec>,
+    /// The names of the webhooks.
+    pub webhooks: Vec<String>,
+}
+
+/// The rows that stand for what the configuration says.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Registry {
+    /// In the order of the subscriptions: the feed's row, and when it is due (`None`: gone).
+    pub feeds: Vec<(FeedId, Option<Timestamp>)>,
+    /// In the order of the subscriptions: the stream's row, and whether it has to be filled from what is stored.
+    pub streams: Vec<(StreamId, bool)>,
+    /// In the order of the subscriptions.
+    pub webhooks: Vec<WebhookId>,
+}
+
+/// A feed that is ours to poll until the lease ends.
+#[derive(Clone, PartialEq, Debug)]
+pub struct FeedLease {
+    /// The feed.
+    pub feed: FeedId,
+    /// Proves that the lease is still ours.
+    pub token: u64,
+    /// What is remembered of it.
+    pub state: FeedState,
+}
+
+/// A permanent redirect that was followed to a feed.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Redirect {
+    /// 301 or 308.
+    pub status: u16,
+    /// From where.
+    pub from: String,
+    /// To where.
+    pub to: String,
+}
+
+/// Whom a stream calls.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Route {
+    /// The webhook.
+    pub webhook: WebhookId,
+    /// For items that enter.
+    pub new: bool,
+    /// For items that are edited.
+    pub updated: bool,
+}
+
+/// Whom each stream calls. `None` stands for `all`.
+pub type Routes = HashMap<Option<StreamId>, Vec<Route>>;
+
+/// How a poll ended.
+#[derive(Clone, PartialEq, Debug)]
+pub enum PollResult {
+    /// A document was read.
+    Loaded {
+        /// What it says of itself.
+        info: Box<FeedInfo>,
+        /// Its entries, in document order.
+        candidates: Vec<Candidate>,
+        /// Store them without calling webhooks: a new feed's back catalogue.
+        quiet: bool,
+        /// The validators that stand for it from now on.
+        validators: Option<Validators>,
+        /// Hash of its bytes.
+        body_hash: u64,
+        /// A permanent redirect on the way to it.
+        redirect: Option<Redirect>,
+    },
+    /// 304, or the same bytes again.
+    NotModified {
+        /// Validators that came with it and replace the old ones.
+        validators: Option<Validators>,
+    },
+    /// It failed.
+    Failed(PollError),
+    /// 410.
+    Gone(PollError),
+}
+
+/// A finished poll, to be committed whole.
+#[derive(Clone, PartialEq, Debug)]
+pub struct PollCommit {
+    /// The feed.
+    pub feed: FeedId,
+    /// The lease's token: with a lost lease nothing is changed.
+    pub token: u64,
+    /// When it ended.
+    pub at: Timestamp,
+    /// How.
+    pub result: PollResult,
+    /// When to ask next.
+    pub next: NextPoll,
+}
+
+/// What a commit did.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct CommitReport {
+    /// Items stored.
+    pub new: u32,
+    /// Items revised.
+    pub changed: u32,
+    /// Sightings of known items added.
+    pub sighted: u32,
+    /// Deliveries enqueued.
+    pub deliveries: u32,
+    /// The lease was lost: nothing was changed.
+    pub lost: bool,
+}
+
+/// How many deliveries of a webhook may be leased now.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Want {
+    /// The webhook.
+    pub webhook: WebhookId,
+    /// At most so many.
+    pub most: u32,
+}
+
+/// Deliveries that were leased.
+#[derive(Clone, PartialEq, Debug, Default)]
+pub struct Leased {
+    /// They are ours now.
+    pub deliveries: Vec<DeliveryLease>,
+    /// When the next one of the wanted webhooks that was not leased is due.
+    pub next_at: Option<Timestamp>,
+}
+
+/// Where a page of items begins: after this item in the order of streams (newest first, then by row).
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Cursor {
+    /// Its effective date.
+    pub effective_at: Timestamp,
+    /// Its row.
+    pub item: ItemId,
+}
+
+/// What a page of a stream is asked by.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct PageRequest {
+    /// The stream; `None`: `all`.
+    pub stream: Option<StreamId>,
+    /// At most so many items.
+    pub limit: u32,
+    /// Older than this one.
+    pub before: Option<Cursor>,
+}
+
+/// A page of a stream, newest first.
+#[derive(Clone, PartialEq, Debug, Default)]
+pub struct Page {
+    /// The items.
+    pub items: Vec<Item>,
+    /// Where the next page begins, if there is more.
+    pub next: Option<Cursor>,
+    /// When the stream last changed as readers see it; `None`: never.
+    pub changed_at: Option<Timestamp>,
+}
+
+/// The clean HTML of an item, made at its first publication.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Cleaned {
+    /// Which item.
+    pub item: ItemId,
+    /// Which revision of it.
+    pub revision: u32,
+    /// The HTML.
+    pub clean: Clean,
+}
+
+/// A feed as it stands.
+#[derive(Clone, PartialEq, Debug)]
+pub struct FeedStatus {
+    /// The row.
+    pub feed: FeedId,
+    /// Its name.
+    pub name: String,
+    /// Its configured address.
+    pub url: String,
+    /// What its document says of itself, the configured title put in place.
+    pub info: FeedInfo,
+    /// What is remembered of it.
+    pub state: FeedState,
+    /// Items that it carried.
+    pub items: u64,
+}
+
+/// How the store itself is.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct StoreHealth {
+    /// Items stored.
+    pub items: u64,
+    /// Deliveries that are owed.
+    pub owed: u64,
+    /// Deliveries that were given up.
+    pub failed: u64,
+    /// When the oldest delivery that is owed was enqueued.
+    pub oldest_owed: Option<Timestamp>,
+    /// Size of the database on disk, in bytes.
+    pub size_bytes: u64,
+    /// When the next feed is due.
+    pub next_due: Option<Timestamp>,
+}
+
+/// Who this installation is: made when the database was, and never again. The ids that it mints and the
+/// ids of its feeds hang on it, so that they do not depend on where it is served.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Instance {
+    /// 26 letters and digits.
+    pub id: String,
+    /// The authority and date of its `tag:` URIs (RFC 4151), `example.org,2026-11-24`.
+    pub tagging: String,
+}
+
+/// The store. Every method is one use case.
+pub trait Store: Send + Sync + 'static {
+    /// Who this installation is.
+    fn instance(&self) -> Instance;
+
+    /// Makes the rows agree with the configuration: a feed is the same one if its URL is, else if its name
+    /// is, else it is new. Feeds that are no longer named are no longer polled; their items stay.
+    fn apply_subscriptions(&self, subscriptions: Subscriptions, now: Timestamp) -> Pending<'_, Registry>;
+
+    /// Leases feeds until `until`; those that are leased already are left out.
+    fn lease_due_feeds(&self, feeds: Vec<FeedId>, now: Timestamp, until: Timestamp) -> Pending<'_, Vec<FeedLease>>;
+
+    /// Gives a leased feed back untouched: it was not asked.
+    fn release_feed(&self, feed: FeedId, token: u64) -> Pending<'_, ()>;
+
+    /// Stores a finished poll in one transaction: items, sightings, stream membership, deliveries owed,
+    /// validators, next due time. Ends the lease.
+    fn commit_poll(&self, poll: PollCommit, judge: Arc<dyn Judge>, routes: Arc<Routes>) -> Pending<'_, CommitReport>;
+
+    /// Stores finished polls that brought no document (304, a failure, 410), many in one transaction: validators,
+    /// errors, next due times. Ends their leases. The reports are in the order of the polls.
+    fn commit_quiet(&self, polls: Vec<PollCommit>) -> Pending<'_, Vec<CommitReport>>;
+
+    /// Leases deliveries that are due, oldest first, until `until`. Leases that ran out are taken over.
+    fn lease_deliveries(&self, wants: Vec<Want>, now: Timestamp, until: Timestamp) -> Pending<'_, Leased>;
+
+    /// Keeps the body of a delivery before its first attempt. A body that is there already stays.
+    fn keep_bodies(&self, bodies: Vec<(DeliveryId, Vec<u8>)>) -> Pending<'_, ()>;
+
+    /// Ends an attempt: the log, and what follows. False: the lease was lost, nothing was changed.
+    fn settle_delivery(&self, settlement: Settlement) -> Pending<'_, bool>;
+
+    /// Gives a leased delivery back untouched: no attempt was made.
+    fn release_delivery(&self, delivery: DeliveryId, token: u64) -> Pending<'_, ()>;
+
+    /// A page of a stream.
+    fn stream_page(&self, request: PageRequest) -> Pending<'_, Page>;
+
+    /// One item.
+    fn item(&self, item: ItemId) -> Pending<'_, Option<Item>>;
+
+    /// Keeps clean HTML; what is of another revision by now is left out.
+    fn keep_clean(&self, cleaned: Vec<Cleaned>) -> Pending<'_, ()>;
+
+    /// Adds stored items to a stream that is new or has changed, without calling webhooks. `restart` empties
+    /// the stream first; `done` marks it as filled.
+    fn fill_stream(&self, stream: StreamId, items: Vec<ItemId>, restart: bool, done: bool) -> Pending<'_, ()>;
+
+    /// The feeds that are followed, by name.
+    fn feed_status(&self) -> Pending<'_, Vec<FeedStatus>>;
+
+    /// The webhooks, by name, those included that are no longer configured but have deliveries owed.
+    fn webhook_status(&self) -> Pending<'_, Vec<WebhookStatus>>;
+
+    /// Deliveries, newest first, older than `before`, of one webhook or state if asked.
+    fn deliveries(
+        &self,
+        webhook: Option<String>,
+        state: Option<DeliveryState>,
+        before: Option<DeliveryId>,
+        limit: u32,
+    ) -> Pending<'_, Vec<DeliveryStatus>>;
+
+    /// One delivery by its `webhook-id`, with its log.
+    fn delivery(&self, message_id: String) -> Pending<'_, Option<DeliveryStatus>>;
+
+    /// Counts and size; fails if the database does not answer.
+    fn health(&self) -> Pending<'_, StoreHealth>;
+
+    /// A number that grows with each commit that changes what is published: unchanged number, unchanged pages.
+    fn version(&self) -> u64;
+
+    /// Finishes what was begun, writes everything to the file and closes it.
+    fn close(&self) -> Pending<'_, ()>;
+}

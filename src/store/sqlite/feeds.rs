@@ -1,0 +1,296 @@
+//! Feeds: what the configuration names, and what is remembered between polls.
+
+use std::collections::{HashMap, HashSet};
+
+use rusqlite::{Connection, OptionalExtension as _, Row, params};
+
+use super::super::{FeedLease, FeedSpec, FeedStatus, NextPoll, PollCommit, PollResult, Registry, Subscriptions};
+use super::writer::Tx;
+use super::{Result, count, streams};
+use crate::domain::feed::{ErrorKind, FeedId, FeedInfo, FeedState, PollError, Validators};
+use crate::domain::time::Timestamp;
+use crate::domain::webhook::WebhookId;
+
+/// Makes the rows agree with the configuration.
+pub(super) fn apply(tx: &Tx<'_>, subscriptions: &Subscriptions, now: Timestamp) -> Result<Registry> {
+    let db = tx.db;
+    let mut registry = Registry { feeds: feeds(db, &subscriptions.feeds, now)?, ..Registry::default() };
+    for spec in &subscriptions.streams {
+        registry.streams.push(streams::apply(db, spec)?);
+    }
+    db.execute("UPDATE webhook SET active = 0 WHERE active", [])?;
+    for name in &subscriptions.webhooks {
+        let id = db.prepare_cached(
+            "INSERT INTO webhook (name, active) VALUES (?1, 1) ON CONFLICT (name) DO UPDATE SET active = 1 RETURNING id",
+        )?.query_row([name], |row| row.get(0))?;
+        registry.webhooks.push(WebhookId(id));
+    }
+    tx.publishes();
+    Ok(registry)
+}
+
+/// Rows and due times, in the order of the configuration.
+type Rows = Vec<(FeedId, Option<Timestamp>)>;
+
+/// A feed as its row has it: identity, due time, and what the configuration said last.
+struct Known {
+    id: FeedId,
+    due: Option<Timestamp>,
+    spec: FeedSpec,
+}
+
+/// The rows, if they say just what the configuration says: at most starts nothing has changed, and nothing
+/// is written.
+fn unchanged(db: &Connection, specs: &[FeedSpec]) -> Result<Option<Rows>> {
+    let mut read = db.prepare_cached(
+        "SELECT f.id, s.due_at, f.name, f.config_url, f.title, f.enabled
+         FROM feed f JOIN feed_state s ON s.feed_id = f.id WHERE f.active",
+    )?;
+    let rows = read.query_map([], |row| {
+        let spec = FeedSpec { name: row.get(2)?, url: row.get(3)?, title: row.get(4)?, enabled: row.get(5)? };
+        let due = row.get::<_, Option<i64>>(1)?.map(Timestamp::from_ms);
+        Ok(Known { id: FeedId(row.get(0)?), due, spec })
+    })?;
+    let mut known = HashMap::with_capacity(specs.len());
+    for row in rows {
+        let row = row?;
+        known.insert(row.spec.url.clone(), row);
+    }
+    let same = |spec: &FeedSpec| known.get(&spec.url).filter(|row| row.spec == *spec).map(|row| (row.id, row.due));
+    Ok(if known.len() == specs.len() { specs.iter().map(same).collect() } else { None })
+}
+
+/// A feed is the same one if its URL is, else if its name is, else it is new.
+fn feeds(db: &Connection, specs: &[FeedSpec], now: Timestamp) -> Result<Rows> {
+    if let Some(rows) = unchanged(db, specs)? {
+        return Ok(rows);
+    }
+    let mut ids: Vec<Option<i64>> = Vec::with_capacity(specs.len());
+    let mut taken = HashSet::new();
+    for spec in specs {
+        let id = db
+            .prepare_cached("SELECT id FROM feed WHERE config_url = ?1")?
+            .query_row([&spec.url], |row| row.get(0))
+            .optional()?;
+        taken.extend(id);
+        ids.push(id);
+    }
+    for (spec, id) in specs.iter().zip(&mut ids).filter(|(_, id)| id.is_none()) {
+        let named: Option<i64> = db
+            .prepare_cached("SELECT id FROM feed WHERE name = ?1")?
+            .query_row([&spec.name], |row| row.get(0))
+            .optional()?;
+        *id = named.filter(|id| taken.insert(*id));
+    }
+    // Names may be swapped, and a removed feed gives its name up: first all get out of the way.
+    db.execute("UPDATE feed SET name = '~' || id, active = 0 WHERE active OR name NOT LIKE '~%'", [])?;
+    let mut rows = Vec::with_capacity(specs.len());
+    for (spec, id) in specs.iter().zip(ids) {
+        rows.push(match id {
+            Some(id) => update(db, id, spec)?,
+            None => insert(db, spec, now)?,
+        });
+    }
+    db.execute("UPDATE feed SET removed_at = ?1 WHERE NOT active AND removed_at IS NULL", [now.as_ms()])?;
+    Ok(rows)
+}
+
+fn insert(db: &Connection, spec: &FeedSpec, now: Timestamp) -> Result<(FeedId, Option<Timestamp>)> {
+    db.prepare_cached(
+        "INSERT INTO feed (name, config_url, title, active, enabled, added_at) VALUES (?1, ?2, ?3, 1, ?4, ?5)",
+    )?
+    .execute(params![spec.name, spec.url, spec.title, spec.enabled, now.as_ms()])?;
+    let id = db.last_insert_rowid();
+    db.prepare_cached("INSERT INTO feed_state (feed_id, current_url, due_at, due_reason) VALUES (?1, ?2, ?3, ?4)")?
+        .execute(params![id, spec.url, now.as_ms(), "it is new"])?;
+    Ok((FeedId(id), Some(now)))
+}
+
+fn update(db: &Connection, id: i64, spec: &FeedSpec) -> Result<(FeedId, Option<Timestamp>)> {
+    let before: String =
+        db.prepare_cached("SELECT config_url FROM feed WHERE id = ?1")?.query_row([id], |row| row.get(0))?;
+    db.prepare_cached(
+        "UPDATE feed SET name = ?2, config_url = ?3, title = ?4, active = 1, enabled = ?5, removed_at = NULL
+         WHERE id = ?1",
+    )?
+    .execute(params![id, spec.name, spec.url, spec.title, spec.enabled])?;
+    if before != spec.url {
+        // Another address: validators and learnt redirects belonged to the old one (RFC 9110 8.8), and a
+        // feed that was gone there may be alive here.
+        db.prepare_cached(
+            "UPDATE feed_state SET current_url = ?2, validator_url = NULL, etag = NULL, last_modified = NULL,
+               body_hash = NULL, errors = 0, failing_since = NULL, error_kind = NULL, error_text = NULL,
+               error_status = NULL, gone = 0, fresh_until = NULL, retry_until = NULL,
+               due_at = coalesce(last_try, 0), due_reason = 'its address is new' WHERE feed_id = ?1",
+        )?
+        .execute(params![id, spec.url])?;
+    }
+    let due: Option<i64> =
+        db.prepare_cached("SELECT due_at FROM feed_state WHERE feed_id = ?1")?.query_row([id], |row| row.get(0))?;
+    Ok((FeedId(id), due.map(Timestamp::from_ms)))
+}
+
+const STATE: &str = "s.current_url, s.validator_url, s.etag, s.last_modified, s.body_hash, s.loaded_once, s.last_try, \
+     s.last_ok, s.due_at, s.due_reason, s.fresh_until, s.retry_until, s.errors, s.failing_since, s.error_kind, \
+     s.error_status, s.error_text, s.gone";
+
+/// Reads the columns of [`STATE`], which begin at `base`. By number: by name, each read of a row would compare
+/// some 200 names.
+fn state(row: &Row<'_>, base: usize) -> Result<FeedState> {
+    let time = |n: usize| Ok::<_, rusqlite::Error>(row.get::<_, Option<i64>>(base + n)?.map(Timestamp::from_ms));
+    let validators = match row.get::<_, Option<String>>(base + 1)? {
+        Some(url) => Some(Validators { url, etag: row.get(base + 2)?, last_modified: row.get(base + 3)? }),
+        None => None,
+    };
+    let kind: Option<String> = row.get(base + 14)?;
+    let error = match kind.as_deref().and_then(ErrorKind::parse) {
+        Some(kind) => Some(PollError {
+            kind,
+            http_status: row.get(base + 15)?,
+            message: row.get::<_, Option<String>>(base + 16)?.unwrap_or_default(),
+        }),
+        None => None,
+    };
+    Ok(FeedState {
+        current_url: row.get(base)?,
+        validators,
+        body_hash: row.get::<_, Option<i64>>(base + 4)?.map(|hash| u64::from_ne_bytes(hash.to_ne_bytes())),
+        loaded_once: row.get(base + 5)?,
+        last_try: time(6)?,
+        last_ok: time(7)?,
+        due_at: time(8)?,
+        due_reason: row.get(base + 9)?,
+        fresh_until: time(10)?,
+        retry_until: time(11)?,
+        errors: row.get(base + 12)?,
+        failing_since: time(13)?,
+        error,
+        gone: row.get(base + 17)?,
+    })
+}
+
+/// What is remembered of feeds that were leased.
+pub(super) fn leases(db: &Connection, ours: &[(FeedId, u64)]) -> Result<Vec<FeedLease>> {
+    let mut read = db.prepare_cached(&format!("SELECT {STATE} FROM feed_state s WHERE s.feed_id = ?1"))?;
+    let mut out = Vec::with_capacity(ours.len());
+    for (feed, token) in ours {
+        if let Some(state) = read.query_row([feed.0], |row| state(row, 0)).optional()? {
+            out.push(FeedLease { feed: *feed, token: *token, state });
+        }
+    }
+    Ok(out)
+}
+
+/// The feeds that are followed, by name.
+pub(super) fn status(db: &Connection) -> Result<Vec<FeedStatus>> {
+    let mut read = db.prepare_cached(&format!(
+        "SELECT f.id, f.name, f.config_url, f.title, f.info, {STATE},
+           (SELECT count(*) FROM sighting g WHERE g.feed_id = f.id) AS items
+         FROM feed f JOIN feed_state s ON s.feed_id = f.id WHERE f.active ORDER BY f.name"
+    ))?;
+    let rows = read.query_map([], |row| {
+        Ok(FeedStatus {
+            feed: FeedId(row.get(0)?),
+            name: row.get(1)?,
+            url: row.get(2)?,
+            info: titled(&row.get::<_, String>(4)?, row.get(3)?),
+            state: state(row, 5)?,
+            items: count(row, "items")?,
+        })
+    })?;
+    rows.collect()
+}
+
+/// What the document says of itself, the configured title put in place.
+pub(super) fn titled(info: &str, title: Option<String>) -> FeedInfo {
+    let mut info: FeedInfo = serde_json::from_str(info).unwrap_or_default();
+    info.title = title.or(info.title);
+    info
+}
+
+/// Keeps what a finished poll means for the next one.
+pub(super) fn remember(db: &Connection, poll: &PollCommit) -> Result<()> {
+    let (feed, at) = (poll.feed.0, poll.at.as_ms());
+    match &poll.result {
+        PollResult::NotModified { validators } => {
+            if validators.is_some() {
+                keep_validators(db, feed, validators.as_ref())?;
+            }
+            // The common case: one statement.
+            return unmodified(db, feed, at, &poll.next);
+        }
+        PollResult::Loaded { info, validators, body_hash, redirect, .. } => {
+            loaded(db, poll, *body_hash)?;
+            keep_validators(db, feed, validators.as_ref())?;
+            db.prepare_cached("UPDATE feed SET info = ?2 WHERE id = ?1")?.execute(params![feed, json(info)?])?;
+            if let Some(redirect) = redirect {
+                db.prepare_cached("UPDATE feed_state SET current_url = ?2 WHERE feed_id = ?1")?
+                    .execute(params![feed, redirect.to])?;
+                db.prepare_cached("INSERT INTO feed_redirect VALUES (?1, ?2, ?3, ?4, ?5)")?.execute(params![
+                    feed,
+                    at,
+                    redirect.status,
+                    redirect.from,
+                    redirect.to
+                ])?;
+            }
+        }
+        PollResult::Failed(error) => failed(db, feed, at, error, false)?,
+        PollResult::Gone(error) => failed(db, feed, at, error, true)?,
+    }
+    next(db, feed, &poll.next)
+}
+
+fn unmodified(db: &Connection, feed: i64, at: i64, next: &NextPoll) -> Result<()> {
+    let ms = |at: Option<Timestamp>| at.map(Timestamp::as_ms);
+    db.prepare_cached(
+        "UPDATE feed_state SET last_try = ?2, last_ok = ?2, errors = 0, failing_since = NULL, error_kind = NULL,
+           error_status = NULL, error_text = NULL, gone = 0, due_at = ?3, due_reason = ?4, fresh_until = ?5,
+           retry_until = ?6 WHERE feed_id = ?1",
+    )?
+    .execute(params![feed, at, ms(next.due_at), next.reason, ms(next.fresh_until), ms(next.retry_until)])?;
+    Ok(())
+}
+
+fn loaded(db: &Connection, poll: &PollCommit, body_hash: u64) -> Result<()> {
+    db.prepare_cached(
+        "UPDATE feed_state SET last_try = ?2, last_ok = ?2, errors = 0, failing_since = NULL, error_kind = NULL,
+           error_status = NULL, error_text = NULL, gone = 0, loaded_once = 1, body_hash = ?3 WHERE feed_id = ?1",
+    )?
+    .execute(params![poll.feed.0, poll.at.as_ms(), i64::from_ne_bytes(body_hash.to_ne_bytes())])?;
+    Ok(())
+}
+
+fn keep_validators(db: &Connection, feed: i64, validators: Option<&Validators>) -> Result<()> {
+    db.prepare_cached("UPDATE feed_state SET validator_url = ?2, etag = ?3, last_modified = ?4 WHERE feed_id = ?1")?
+        .execute(params![
+            feed,
+            validators.map(|v| v.url.as_str()),
+            validators.and_then(|v| v.etag.as_deref()),
+            validators.and_then(|v| v.last_modified.as_deref())
+        ])?;
+    Ok(())
+}
+
+fn failed(db: &Connection, feed: i64, at: i64, error: &PollError, gone: bool) -> Result<()> {
+    db.prepare_cached(
+        "UPDATE feed_state SET last_try = ?2, errors = errors + 1, failing_since = coalesce(failing_since, ?2),
+           error_kind = ?3, error_status = ?4, error_text = ?5, gone = ?6 WHERE feed_id = ?1",
+    )?
+    .execute(params![feed, at, error.kind.as_str(), error.http_status, error.message, gone])?;
+    Ok(())
+}
+
+fn next(db: &Connection, feed: i64, next: &NextPoll) -> Result<()> {
+    let ms = |at: Option<Timestamp>| at.map(Timestamp::as_ms);
+    db.prepare_cached(
+        "UPDATE feed_state SET due_at = ?2, due_reason = ?3, fresh_until = ?4, retry_until = ?5 WHERE feed_id = ?1",
+    )?
+    .execute(params![feed, ms(next.due_at), next.reason, ms(next.fresh_until), ms(next.retry_until)])?;
+    Ok(())
+}
+
+/// JSON for a column. It cannot fail for our own types; if it does, the transaction does.
+pub(super) fn json<T: serde::Serialize>(value: &T) -> Result<String> {
+    serde_json::to_string(value).map_err(|e| rusqlite::Error::ToSqlConversionFailure(Box::new(e)))
+}

@@ -1,0 +1,54 @@
+//! The ids that are made once and for ever: of published items, and of webhook calls.
+
+use sha2::{Digest as _, Sha256};
+
+use super::commit::Commit;
+use super::{Result, schema};
+use crate::domain::decision::{Candidate, Scope};
+use crate::domain::feed::FeedId;
+use crate::domain::item::ItemId;
+use crate::domain::webhook::{EventKind, WebhookId};
+
+impl Commit<'_> {
+    /// The id under which an item will be published for ever, and its hash. The publisher's own passes
+    /// through (RFC 4287 4.2.6), unless another item has it.
+    pub(super) fn mint(&self, feed: FeedId, candidate: &Candidate) -> Result<(String, i64)> {
+        if let Some(native) = &candidate.native_id {
+            let hash = self.hasher.short(&[native.as_bytes()]);
+            if self.free(hash)? {
+                return Ok((native.clone(), hash));
+            }
+        }
+        let feed = if candidate.scope == Scope::Global { 0 } else { feed.0 };
+        let mut digest = Sha256::new();
+        digest.update(feed.to_be_bytes());
+        digest.update(candidate.key.as_bytes());
+        let digest = schema::base32(digest.finalize().get(..16).unwrap_or_default());
+        let base = format!("tag:{}:{}/item/{digest}", self.instance.tagging, self.instance.id);
+        let (mut id, mut n) = (base.clone(), 1);
+        loop {
+            let hash = self.hasher.short(&[id.as_bytes()]);
+            if self.free(hash)? {
+                return Ok((id, hash));
+            }
+            n += 1;
+            id = format!("{base}/{n}");
+        }
+    }
+
+    fn free(&self, published_hash: i64) -> Result<bool> {
+        self.tx
+            .db
+            .prepare_cached("SELECT NOT EXISTS (SELECT 1 FROM item WHERE published_hash = ?1)")?
+            .query_row([published_hash], |row| row.get(0))
+    }
+
+    /// `webhook-id`: the same for ever for one event and one webhook, so that it is enqueued exactly once,
+    /// whatever crashes. `item.new` goes to a webhook once, whatever revision the item has by then.
+    pub(super) fn message_id(&self, webhook: WebhookId, item: ItemId, kind: EventKind, revision: u32) -> String {
+        let revision = if kind == EventKind::ItemNew { 0 } else { revision };
+        let mut digest = Sha256::new();
+        digest.update(format!("{} {} {} {} {revision}", self.instance.id, webhook.0, kind.as_str(), item.0));
+        format!("msg_{}", schema::base32(digest.finalize().get(..16).unwrap_or_default()))
+    }
+}

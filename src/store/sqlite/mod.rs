@@ -1,0 +1,263 @@
+//! SQLite behind the store's boundary: one file, one writer, a few readers.
+//!
+//! Never lets SQL or a type of SQLite out, and never waits for anything while a transaction is open.
+//!
+//! Invariant: everything is written by the one writer thread, in transactions that are whole before they
+//! are answered (`synchronous=FULL`).
+
+mod commit;
+mod feeds;
+mod hash;
+mod items;
+mod mint;
+mod open;
+mod outbox;
+mod owe;
+mod reader;
+mod schema;
+mod streams;
+mod writer;
+
+use std::collections::HashMap;
+use std::path::Path;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use rusqlite::Connection;
+
+use self::hash::Hasher;
+use self::reader::Readers;
+use self::writer::{Tx, Writer};
+use super::{
+    Cleaned, CommitReport, FeedLease, FeedStatus, Instance, Leased, Page, PageRequest, Pending, PollCommit, Registry,
+    Routes, Store, StoreError, StoreHealth, Subscriptions, Want,
+};
+use crate::domain::decision::Judge;
+use crate::domain::feed::FeedId;
+use crate::domain::item::{Item, ItemId};
+use crate::domain::stream::StreamId;
+use crate::domain::time::Timestamp;
+use crate::domain::webhook::{DeliveryId, DeliveryState, DeliveryStatus, Settlement, WebhookStatus};
+
+pub use self::open::{Access, Options};
+
+/// A result inside a transaction.
+type Result<T> = rusqlite::Result<T>;
+
+/// A count or size, which SQLite keeps with a sign.
+fn count(row: &rusqlite::Row<'_>, column: impl rusqlite::RowIndex) -> Result<u64> {
+    Ok(u64::try_from(row.get::<_, i64>(column)?).unwrap_or(0))
+}
+
+/// The store in one SQLite file.
+pub struct Sqlite {
+    writer: Writer,
+    readers: Readers,
+    instance: Instance,
+    hasher: Hasher,
+    version: Arc<AtomicU64>,
+    /// Feeds that are being polled: token and end of the lease. In memory, for the daemon holds the lock.
+    leases: Mutex<HashMap<FeedId, (u64, Timestamp)>>,
+    tokens: AtomicU64,
+    path: String,
+    /// Held for as long as the store is open.
+    _lock: Option<std::fs::File>,
+}
+
+impl Sqlite {
+    /// Opens the database, makes it if asked, brings its schema up to date and takes the daemon's lock.
+    ///
+    /// # Errors
+    /// A sentence about a foreign, damaged, newer, held, missing or unusable file, which is left as it is.
+    pub fn open(path: &Path, options: &Options) -> std::result::Result<Self, StoreError> {
+        let opened = open::open(path, options)?;
+        let unusable =
+            |e: rusqlite::Error| StoreError::Unusable { path: path.display().to_string(), cause: e.to_string() };
+        let (instance, hasher) = schema::identity(&opened.connection).map_err(unusable)?;
+        let version = Arc::new(AtomicU64::new(1));
+        let readers = Readers::open(path).map_err(unusable)?;
+        let writer = Writer::start(opened.connection, Arc::clone(&version))
+            .map_err(|e| StoreError::Unusable { path: path.display().to_string(), cause: e.to_string() })?;
+        Ok(Self {
+            writer,
+            readers,
+            instance,
+            hasher,
+            version,
+            leases: Mutex::default(),
+            tokens: AtomicU64::new(1),
+            path: path.display().to_string(),
+            _lock: opened.lock,
+        })
+    }
+
+    fn token(&self) -> u64 {
+        self.tokens.fetch_add(1, Ordering::Relaxed)
+    }
+
+    fn holds(&self, feed: FeedId, token: u64) -> bool {
+        let leases = self.leases.lock().unwrap_or_else(PoisonError::into_inner);
+        leases.get(&feed).is_some_and(|(held, _)| *held == token)
+    }
+
+    fn end_lease(&self, feed: FeedId, token: u64) {
+        let mut leases = self.leases.lock().unwrap_or_else(PoisonError::into_inner);
+        if leases.get(&feed).is_some_and(|(held, _)| *held == token) {
+            leases.remove(&feed);
+        }
+    }
+
+    fn read<T: Send + 'static>(&self, work: impl FnOnce(&Connection) -> Result<T> + Send + 'static) -> Pending<'_, T> {
+        Box::pin(self.readers.run(work))
+    }
+
+    fn write<T: Send + 'static>(&self, work: impl Fn(&Tx<'_>) -> Result<T> + Send + 'static) -> Pending<'_, T> {
+        Box::pin(self.writer.run(work))
+    }
+}
+
+impl Store for Sqlite {
+    fn instance(&self) -> Instance {
+        self.instance.clone()
+    }
+
+    fn apply_subscriptions(&self, subscriptions: Subscriptions, now: Timestamp) -> Pending<'_, Registry> {
+        self.write(move |tx| feeds::apply(tx, &subscriptions, now))
+    }
+
+    fn lease_due_feeds(&self, feeds: Vec<FeedId>, now: Timestamp, until: Timestamp) -> Pending<'_, Vec<FeedLease>> {
+        Box::pin(async move {
+            let mut ours = Vec::with_capacity(feeds.len());
+            {
+                let mut leases = self.leases.lock().unwrap_or_else(PoisonError::into_inner);
+                for feed in feeds {
+                    if leases.get(&feed).is_some_and(|(_, end)| *end > now) {
+                        continue;
+                    }
+                    let token = self.token();
+                    leases.insert(feed, (token, until));
+                    ours.push((feed, token));
+                }
+            }
+            self.read(move |db| feeds::leases(db, &ours)).await
+        })
+    }
+
+    fn release_feed(&self, feed: FeedId, token: u64) -> Pending<'_, ()> {
+        self.end_lease(feed, token);
+        Box::pin(std::future::ready(Ok(())))
+    }
+
+    fn commit_poll(&self, poll: PollCommit, judge: Arc<dyn Judge>, routes: Arc<Routes>) -> Pending<'_, CommitReport> {
+        Box::pin(async move {
+            let (feed, token) = (poll.feed, poll.token);
+            if !self.holds(feed, token) {
+                return Ok(CommitReport { lost: true, ..CommitReport::default() });
+            }
+            let (hasher, instance) = (self.hasher, self.instance.clone());
+            let report = self
+                .write(move |tx| {
+                    commit::Commit { tx, hasher, instance: &instance, judge: judge.as_ref(), routes: &routes }
+                        .run(&poll)
+                })
+                .await;
+            self.end_lease(feed, token);
+            report
+        })
+    }
+
+    fn commit_quiet(&self, polls: Vec<PollCommit>) -> Pending<'_, Vec<CommitReport>> {
+        Box::pin(async move {
+            let held = polls.iter().map(|poll| self.holds(poll.feed, poll.token));
+            let reports: Vec<CommitReport> =
+                held.map(|held| CommitReport { lost: !held, ..CommitReport::default() }).collect();
+            let leases: Vec<(FeedId, u64)> = polls.iter().map(|poll| (poll.feed, poll.token)).collect();
+            let ours: Vec<PollCommit> =
+                polls.into_iter().zip(&reports).filter(|(_, report)| !report.lost).map(|(poll, _)| poll).collect();
+            let written = self.write(move |tx| ours.iter().try_for_each(|poll| feeds::remember(tx.db, poll))).await;
+            for (feed, token) in leases {
+                self.end_lease(feed, token);
+            }
+            written.map(|()| reports)
+        })
+    }
+
+    fn lease_deliveries(&self, wants: Vec<Want>, now: Timestamp, until: Timestamp) -> Pending<'_, Leased> {
+        let token = self.token();
+        self.write(move |tx| outbox::lease(tx.db, &wants, now, until, token))
+    }
+
+    fn keep_bodies(&self, bodies: Vec<(DeliveryId, Vec<u8>)>) -> Pending<'_, ()> {
+        self.write(move |tx| outbox::keep_bodies(tx.db, &bodies))
+    }
+
+    fn settle_delivery(&self, settlement: Settlement) -> Pending<'_, bool> {
+        self.write(move |tx| outbox::settle(tx.db, &settlement))
+    }
+
+    fn release_delivery(&self, delivery: DeliveryId, token: u64) -> Pending<'_, ()> {
+        self.write(move |tx| outbox::release(tx.db, delivery, token))
+    }
+
+    fn stream_page(&self, request: PageRequest) -> Pending<'_, Page> {
+        self.read(move |db| streams::page(db, &request))
+    }
+
+    fn item(&self, item: ItemId) -> Pending<'_, Option<Item>> {
+        self.read(move |db| items::load(db, item))
+    }
+
+    fn keep_clean(&self, cleaned: Vec<Cleaned>) -> Pending<'_, ()> {
+        self.write(move |tx| items::keep_clean(tx.db, &cleaned))
+    }
+
+    fn fill_stream(&self, stream: StreamId, items: Vec<ItemId>, restart: bool, done: bool) -> Pending<'_, ()> {
+        self.write(move |tx| streams::fill(tx, stream, &items, restart, done))
+    }
+
+    fn feed_status(&self) -> Pending<'_, Vec<FeedStatus>> {
+        self.read(feeds::status)
+    }
+
+    fn webhook_status(&self) -> Pending<'_, Vec<WebhookStatus>> {
+        self.read(outbox::webhooks)
+    }
+
+    fn deliveries(
+        &self,
+        webhook: Option<String>,
+        state: Option<DeliveryState>,
+        before: Option<DeliveryId>,
+        limit: u32,
+    ) -> Pending<'_, Vec<DeliveryStatus>> {
+        self.read(move |db| outbox::list(db, webhook.as_deref(), state, before, limit))
+    }
+
+    fn delivery(&self, message_id: String) -> Pending<'_, Option<DeliveryStatus>> {
+        self.read(move |db| outbox::show(db, &message_id))
+    }
+
+    fn health(&self) -> Pending<'_, StoreHealth> {
+        let path = self.path.clone();
+        self.read(move |db| {
+            let mut health = outbox::health(db)?;
+            health.size_bytes = ["", "-wal"]
+                .iter()
+                .filter_map(|end| std::fs::metadata(format!("{path}{end}")).ok())
+                .map(|file| file.len())
+                .sum();
+            Ok(health)
+        })
+    }
+
+    fn version(&self) -> u64 {
+        self.version.load(Ordering::Acquire)
+    }
+
+    fn close(&self) -> Pending<'_, ()> {
+        Box::pin(async move {
+            self.readers.close();
+            self.writer.close().await
+        })
+    }
+}

@@ -1,0 +1,293 @@
+//! The outbox: deliveries owed, leased, settled, and their log.
+
+use rusqlite::{Connection, OptionalExtension as _, Row, params};
+
+use super::super::{Leased, StoreHealth, Want};
+use super::{Result, count};
+use crate::domain::item::ItemId;
+use crate::domain::name::ALL;
+use crate::domain::stream::{Match, StreamId};
+use crate::domain::time::Timestamp;
+use crate::domain::webhook::{
+    Attempt, DeliveryId, DeliveryLease, DeliveryState, DeliveryStatus, Event, EventKind, Settlement, Verdict,
+    WebhookId, WebhookState, WebhookStatus,
+};
+
+/// Stands for `all` where a match names its stream.
+pub(super) const ALL_STREAM: StreamId = StreamId(0);
+
+/// Leases what is due, oldest first. Leases that ran out are taken over: whoever held them has crashed.
+pub(super) fn lease(db: &Connection, wants: &[Want], now: Timestamp, until: Timestamp, token: u64) -> Result<Leased> {
+    let mut leased = Leased::default();
+    let token = i64::try_from(token).unwrap_or(i64::MAX);
+    for want in wants {
+        let state: Option<String> = db
+            .prepare_cached("SELECT state FROM webhook WHERE id = ?1")?
+            .query_row([want.webhook.0], |row| row.get(0))
+            .optional()?;
+        if state.as_deref() != Some(WebhookState::Active.as_str()) {
+            continue;
+        }
+        let ids: Vec<i64> = db
+            .prepare_cached(
+                "SELECT id FROM delivery WHERE webhook_id = ?1 AND state = 'pending' AND next_at <= ?2
+                   AND (lease_until IS NULL OR lease_until <= ?2) ORDER BY next_at, id LIMIT ?3",
+            )?
+            .query_map(params![want.webhook.0, now.as_ms(), want.most], |row| row.get(0))?
+            .collect::<Result<_>>()?;
+        for id in ids {
+            db.prepare_cached("UPDATE delivery SET lease_token = ?2, lease_until = ?3 WHERE id = ?1")?
+                .execute(params![id, token, until.as_ms()])?;
+            leased.deliveries.extend(load(db, id)?);
+        }
+        let next = [leased.next_at, next_at(db, want.webhook, token)?];
+        leased.next_at = next.into_iter().flatten().min();
+    }
+    Ok(leased)
+}
+
+/// When the next delivery is due that was not leased just now: the first that nobody holds, or the first
+/// whose lease runs out.
+fn next_at(db: &Connection, webhook: WebhookId, token: i64) -> Result<Option<Timestamp>> {
+    let free: Option<i64> = db
+        .prepare_cached(
+            "SELECT next_at FROM delivery WHERE webhook_id = ?1 AND state = 'pending' AND lease_token IS NULL
+             ORDER BY next_at, id LIMIT 1",
+        )?
+        .query_row([webhook.0], |row| row.get(0))
+        .optional()?;
+    let held: Option<i64> = db
+        .prepare_cached(
+            "SELECT min(lease_until) FROM delivery WHERE webhook_id = ?1 AND lease_token IS NOT NULL
+               AND lease_token <> ?2",
+        )?
+        .query_row([webhook.0, token], |row| row.get(0))?;
+    Ok([free, held].into_iter().flatten().min().map(Timestamp::from_ms))
+}
+
+fn load(db: &Connection, id: i64) -> Result<Option<DeliveryLease>> {
+    let row = db
+        .prepare_cached(
+            "SELECT d.webhook_id, d.message_id, d.matches, d.body, d.attempts, d.lease_token, e.data
+             FROM delivery d JOIN delivery_event de ON de.delivery_id = d.id JOIN event e ON e.id = de.event_id
+             WHERE d.id = ?1",
+        )?
+        .query_row([id], |row| {
+            let matches: String = row.get(2)?;
+            let data: String = row.get(6)?;
+            Ok((
+                (WebhookId(row.get(0)?), row.get::<_, String>(1)?, matches),
+                (row.get(3)?, row.get::<_, u32>(4)?, row.get::<_, i64>(5)?, data),
+            ))
+        })
+        .optional()?;
+    let Some(((webhook, message_id, matches), (body, attempts, token, data))) = row else { return Ok(None) };
+    let matches: Vec<Match> = parse(&matches)?;
+    let event: Event = parse(&data)?;
+    let mut streams = Vec::with_capacity(matches.len());
+    for found in &matches {
+        streams.push(stream_name(db, found.stream)?);
+    }
+    let token = u64::try_from(token).unwrap_or(0);
+    let id = DeliveryId(id);
+    Ok(Some(DeliveryLease { id, token, webhook, message_id, event, matches, streams, body, attempts }))
+}
+
+fn parse<T: serde::de::DeserializeOwned>(text: &str) -> Result<T> {
+    serde_json::from_str(text)
+        .map_err(|e| rusqlite::Error::FromSqlConversionFailure(0, rusqlite::types::Type::Text, Box::new(e)))
+}
+
+fn stream_name(db: &Connection, stream: StreamId) -> Result<String> {
+    if stream == ALL_STREAM {
+        return Ok(ALL.to_owned());
+    }
+    db.prepare_cached("SELECT name FROM stream WHERE id = ?1")?.query_row([stream.0], |row| row.get(0))
+}
+
+/// Keeps bodies before their first attempt.
+pub(super) fn keep_bodies(db: &Connection, bodies: &[(DeliveryId, Vec<u8>)]) -> Result<()> {
+    let mut write = db.prepare_cached("UPDATE delivery SET body = ?2 WHERE id = ?1 AND body IS NULL")?;
+    for (id, body) in bodies {
+        write.execute(params![id.0, body])?;
+    }
+    Ok(())
+}
+
+/// Ends an attempt.
+pub(super) fn settle(db: &Connection, settlement: &Settlement) -> Result<bool> {
+    let (id, attempt) = (settlement.delivery.0, &settlement.attempt);
+    let token = i64::try_from(settlement.token).unwrap_or(i64::MAX);
+    let ended = attempt.at.as_ms().saturating_add(i64::try_from(attempt.duration_ms).unwrap_or(i64::MAX));
+    let (state, next) = match settlement.verdict {
+        Verdict::Succeeded => (DeliveryState::Succeeded, None),
+        Verdict::Retry(at) => (DeliveryState::Pending, Some(at.as_ms())),
+        Verdict::Failed => (DeliveryState::Failed, None),
+        Verdict::Disabled => (DeliveryState::Pending, Some(ended)),
+    };
+    let ours = db
+        .prepare_cached(
+            "UPDATE delivery SET state = ?3, attempts = attempts + 1, next_at = coalesce(?4, next_at),
+               lease_token = NULL, lease_until = NULL, settled_at = CASE WHEN ?3 = 'pending' THEN NULL ELSE ?5 END
+             WHERE id = ?1 AND lease_token = ?2 AND state = 'pending'",
+        )?
+        .execute(params![id, token, state.as_str(), next, ended])?;
+    if ours == 0 {
+        return Ok(false);
+    }
+    let (n, webhook): (u32, i64) = db
+        .prepare_cached("SELECT attempts, webhook_id FROM delivery WHERE id = ?1")?
+        .query_row([id], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    db.prepare_cached("INSERT OR REPLACE INTO attempt VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)")?.execute(params![
+        id,
+        n,
+        attempt.at.as_ms(),
+        i64::try_from(attempt.duration_ms).unwrap_or(i64::MAX),
+        attempt.http_status,
+        attempt.error,
+        attempt.request,
+        attempt.response
+    ])?;
+    if settlement.verdict == Verdict::Disabled {
+        db.prepare_cached("UPDATE webhook SET state = ?2, reason = ?3 WHERE id = ?1")?.execute(params![
+            webhook,
+            WebhookState::Disabled.as_str(),
+            "it answered 410 Gone; what it is owed is held"
+        ])?;
+    }
+    Ok(true)
+}
+
+/// Gives a lease back.
+pub(super) fn release(db: &Connection, delivery: DeliveryId, token: u64) -> Result<()> {
+    db.prepare_cached("UPDATE delivery SET lease_token = NULL, lease_until = NULL WHERE id = ?1 AND lease_token = ?2")?
+        .execute(params![delivery.0, i64::try_from(token).unwrap_or(i64::MAX)])?;
+    Ok(())
+}
+
+/// The webhooks, by name.
+pub(super) fn webhooks(db: &Connection) -> Result<Vec<WebhookStatus>> {
+    let mut read = db.prepare_cached(
+        "SELECT w.id, w.name, w.state, w.reason,
+           (SELECT count(*) FROM delivery d WHERE d.webhook_id = w.id AND d.state = 'pending'),
+           (SELECT count(*) FROM delivery d WHERE d.webhook_id = w.id AND d.state = 'failed'),
+           (SELECT min(created_at) FROM delivery d WHERE d.webhook_id = w.id AND d.state = 'pending')
+         FROM webhook w WHERE w.active
+           OR EXISTS (SELECT 1 FROM delivery d WHERE d.webhook_id = w.id AND d.state = 'pending') ORDER BY w.name",
+    )?;
+    let rows = read.query_map([], |row| {
+        Ok(WebhookStatus {
+            id: WebhookId(row.get(0)?),
+            name: row.get(1)?,
+            state: WebhookState::parse(&row.get::<_, String>(2)?).unwrap_or(WebhookState::Active),
+            reason: row.get(3)?,
+            due: count(row, 4)?,
+            failed: count(row, 5)?,
+            oldest_due: row.get::<_, Option<i64>>(6)?.map(Timestamp::from_ms),
+            last_attempt: None,
+        })
+    })?;
+    let mut all: Vec<WebhookStatus> = rows.collect::<Result<_>>()?;
+    for webhook in &mut all {
+        // Newest deliveries first; the one with the last attempt is among the newest settled or tried.
+        webhook.last_attempt = db
+            .prepare_cached(
+                "SELECT a.at, a.duration_ms, a.http_status, a.error, '', '' FROM attempt a
+                 JOIN delivery d ON d.id = a.delivery_id WHERE d.webhook_id = ?1 ORDER BY a.at DESC LIMIT 1",
+            )?
+            .query_row([webhook.id.0], attempt)
+            .optional()?;
+    }
+    Ok(all)
+}
+
+fn attempt(row: &Row<'_>) -> Result<Attempt> {
+    Ok(Attempt {
+        at: Timestamp::from_ms(row.get(0)?),
+        duration_ms: count(row, 1)?,
+        http_status: row.get(2)?,
+        error: row.get(3)?,
+        request: row.get(4)?,
+        response: row.get(5)?,
+    })
+}
+
+const STATUS: &str = "SELECT d.id, d.message_id, w.name, e.kind, e.item_id, d.state, d.attempts, d.next_at, w.state \
+     FROM delivery d JOIN webhook w ON w.id = d.webhook_id JOIN delivery_event de ON de.delivery_id = d.id \
+     JOIN event e ON e.id = de.event_id";
+
+fn status(row: &Row<'_>) -> Result<DeliveryStatus> {
+    let webhook = WebhookState::parse(&row.get::<_, String>(8)?);
+    let mut state = DeliveryState::parse(&row.get::<_, String>(5)?).unwrap_or(DeliveryState::Pending);
+    if state == DeliveryState::Pending && matches!(webhook, Some(WebhookState::Paused | WebhookState::Disabled)) {
+        state = DeliveryState::Held;
+    }
+    let next = Timestamp::from_ms(row.get(7)?);
+    Ok(DeliveryStatus {
+        id: DeliveryId(row.get(0)?),
+        message_id: row.get(1)?,
+        webhook: row.get(2)?,
+        kind: EventKind::parse(&row.get::<_, String>(3)?).unwrap_or(EventKind::ItemNew),
+        item: ItemId(row.get(4)?),
+        state,
+        attempts: row.get(6)?,
+        next_attempt: Some(next).filter(|_| state == DeliveryState::Pending),
+        log: Vec::new(),
+    })
+}
+
+/// Deliveries, newest first.
+pub(super) fn list(
+    db: &Connection,
+    webhook: Option<&str>,
+    state: Option<DeliveryState>,
+    before: Option<DeliveryId>,
+    limit: u32,
+) -> Result<Vec<DeliveryStatus>> {
+    // `held` is `pending` of a webhook that is not active.
+    let (stored, held) = match state {
+        Some(DeliveryState::Held) => (Some("pending"), Some(true)),
+        Some(DeliveryState::Pending) => (Some("pending"), Some(false)),
+        other => (other.map(DeliveryState::as_str), None),
+    };
+    let mut read = db.prepare_cached(&format!(
+        "{STATUS} WHERE d.id < ?1 AND (?2 IS NULL OR w.name = ?2) AND (?3 IS NULL OR d.state = ?3)
+           AND (?4 IS NULL OR (w.state IN ('paused', 'disabled')) = ?4) ORDER BY d.id DESC LIMIT ?5"
+    ))?;
+    let before = before.map_or(i64::MAX, |id| id.0);
+    let rows = read.query_map(params![before, webhook, stored, held, limit], status)?;
+    rows.collect()
+}
+
+/// One delivery with its log.
+pub(super) fn show(db: &Connection, message_id: &str) -> Result<Option<DeliveryStatus>> {
+    let found =
+        db.prepare_cached(&format!("{STATUS} WHERE d.message_id = ?1"))?.query_row([message_id], status).optional()?;
+    let Some(mut delivery) = found else { return Ok(None) };
+    let mut read = db.prepare_cached(
+        "SELECT at, duration_ms, http_status, error, request, response FROM attempt WHERE delivery_id = ?1 ORDER BY n",
+    )?;
+    delivery.log = read.query_map([delivery.id.0], attempt)?.collect::<Result<_>>()?;
+    Ok(Some(delivery))
+}
+
+/// Counts.
+pub(super) fn health(db: &Connection) -> Result<StoreHealth> {
+    let time = |at: Option<i64>| at.map(Timestamp::from_ms);
+    db.prepare_cached(
+        "SELECT (SELECT count(*) FROM item), (SELECT count(*) FROM delivery WHERE state = 'pending'),
+           (SELECT count(*) FROM delivery WHERE state = 'failed'),
+           (SELECT min(created_at) FROM delivery WHERE state = 'pending'),
+           (SELECT min(s.due_at) FROM feed_state s JOIN feed f ON f.id = s.feed_id WHERE f.active AND f.enabled)",
+    )?
+    .query_row([], |row| {
+        Ok(StoreHealth {
+            items: count(row, 0)?,
+            owed: count(row, 1)?,
+            failed: count(row, 2)?,
+            oldest_owed: time(row.get(3)?),
+            size_bytes: 0,
+            next_due: time(row.get(4)?),
+        })
+    })
+}

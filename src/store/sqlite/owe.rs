@@ -1,0 +1,85 @@
+//! What a commit owes to webhooks: it stands in the same transaction as the item that it is about.
+
+use std::collections::{BTreeMap, HashSet};
+
+use rusqlite::params;
+
+use super::commit::{Commit, Entered, Load};
+use super::feeds::json;
+use super::{Result, items, outbox};
+use crate::domain::item::ItemId;
+use crate::domain::stream::Match;
+use crate::domain::time::Timestamp;
+use crate::domain::webhook::{Event, EventKind, WebhookId};
+
+impl Commit<'_> {
+    /// Enqueues what is owed: one call a webhook, however many of its streams the item is in.
+    pub(super) fn owe(&self, load: &mut Load<'_>, item: ItemId, entered: &Entered) -> Result<()> {
+        if load.quiet {
+            return Ok(());
+        }
+        let all = entered.all.then_some((None, Match { stream: outbox::ALL_STREAM, term: None }));
+        let named = entered.matches.iter().map(|found| (Some(found.stream), found.clone()));
+        let mut owed: BTreeMap<WebhookId, Vec<Match>> = BTreeMap::new();
+        for (stream, found) in all.into_iter().chain(named) {
+            for route in self.routes.get(&stream).into_iter().flatten() {
+                let wanted = if entered.kind == EventKind::ItemNew { route.new } else { route.updated };
+                if wanted {
+                    owed.entry(route.webhook).or_default().push(found.clone());
+                }
+            }
+        }
+        if owed.is_empty() {
+            return Ok(());
+        }
+        let event = self.event(load, item, entered)?;
+        for (webhook, mut matches) in owed {
+            let mut seen = HashSet::new();
+            matches.retain(|found| seen.insert(found.stream));
+            load.report.deliveries += self.enqueue(load.at, webhook, item, event, entered.kind, &matches)?;
+        }
+        Ok(())
+    }
+
+    /// The snapshot that every body about this event is rendered from: the row, and the item's revision.
+    fn event(&self, load: &Load<'_>, item: ItemId, entered: &Entered) -> Result<(i64, u32)> {
+        let db = self.tx.db;
+        let Some(snapshot) = items::load(db, item)? else { return Err(rusqlite::Error::QueryReturnedNoRows) };
+        let revision = snapshot.revision;
+        let event =
+            Event { kind: entered.kind, occurred_at: load.at, item: snapshot, changed: entered.changed.clone() };
+        let id = db
+            .prepare_cached(
+                "INSERT INTO event (kind, item_id, revision, occurred_at, data) VALUES (?1, ?2, ?3, ?4, ?5)
+                 ON CONFLICT (kind, item_id, revision) DO UPDATE SET kind = kind RETURNING id",
+            )?
+            .query_row(params![entered.kind.as_str(), item.0, revision, load.at.as_ms(), json(&event)?], |row| {
+                row.get(0)
+            })?;
+        Ok((id, revision))
+    }
+
+    fn enqueue(
+        &self,
+        at: Timestamp,
+        webhook: WebhookId,
+        item: ItemId,
+        (event, revision): (i64, u32),
+        kind: EventKind,
+        matches: &[Match],
+    ) -> Result<u32> {
+        let message = self.message_id(webhook, item, kind, revision);
+        let db = self.tx.db;
+        let added = db
+            .prepare_cached(
+                "INSERT INTO delivery (webhook_id, message_id, matches, next_at, created_at)
+                 VALUES (?1, ?2, ?3, ?4, ?4) ON CONFLICT (message_id) DO NOTHING",
+            )?
+            .execute(params![webhook.0, message, json(&matches)?, at.as_ms()])?;
+        if added == 0 {
+            return Ok(0);
+        }
+        db.prepare_cached("INSERT INTO delivery_event VALUES (?1, ?2)")?.execute([db.last_insert_rowid(), event])?;
+        Ok(1)
+    }
+}

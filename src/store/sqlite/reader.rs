@@ -1,0 +1,65 @@
+//! A few read-only connections, lent out one at a time.
+
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use rusqlite::{Connection, OpenFlags};
+use tokio::sync::Semaphore;
+
+use super::{Result, StoreError, open};
+
+/// How many reads may run at a time; more wait.
+const READERS: usize = 4;
+
+pub(super) struct Readers {
+    path: PathBuf,
+    idle: Arc<Mutex<Vec<Connection>>>,
+    slots: Arc<Semaphore>,
+}
+
+impl Readers {
+    pub(super) fn open(path: &Path) -> Result<Self> {
+        let first = connect(path)?;
+        Ok(Self {
+            path: path.to_owned(),
+            idle: Arc::new(Mutex::new(vec![first])),
+            slots: Arc::new(Semaphore::new(READERS)),
+        })
+    }
+
+    /// Runs a read on a blocking thread. Every read is short, so that none holds the log's checkpoint back.
+    pub(super) async fn run<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Connection) -> Result<T> + Send + 'static,
+    ) -> std::result::Result<T, StoreError> {
+        let slot = Arc::clone(&self.slots).acquire_owned().await.map_err(|_| StoreError::Closed)?;
+        let (path, idle) = (self.path.clone(), Arc::clone(&self.idle));
+        let done = tokio::task::spawn_blocking(move || {
+            let kept = idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
+            let connection = match kept {
+                Some(connection) => connection,
+                None => connect(&path)?,
+            };
+            // One transaction, so that the parts of an answer belong together.
+            let answer = connection.unchecked_transaction().and_then(|tx| work(&tx));
+            idle.lock().unwrap_or_else(PoisonError::into_inner).push(connection);
+            drop(slot);
+            answer
+        });
+        done.await.map_err(|e| StoreError::Failed(e.to_string()))?.map_err(|e| open::failed(&e))
+    }
+
+    /// Closes what is idle; whoever asks from now on is told so.
+    pub(super) fn close(&self) {
+        self.slots.close();
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner).clear();
+    }
+}
+
+fn connect(path: &Path) -> Result<Connection> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = Connection::open_with_flags(path, flags)?;
+    open::set_up(&connection)?;
+    connection.pragma_update(None, "query_only", true)?;
+    Ok(connection)
+}

@@ -1,0 +1,131 @@
+//! Streams: who is in them, and their pages.
+
+use rusqlite::{Connection, OptionalExtension as _, params};
+
+use super::super::{Cursor, Page, PageRequest, StreamSpec};
+use super::writer::Tx;
+use super::{Result, items};
+use crate::domain::item::ItemId;
+use crate::domain::stream::StreamId;
+use crate::domain::time::Timestamp;
+
+/// The stream's row, and whether it has to be filled.
+pub(super) fn apply(db: &Connection, spec: &StreamSpec) -> Result<(StreamId, bool)> {
+    db.prepare_cached(
+        "INSERT INTO stream (name, definition, filled) VALUES (?1, ?2, 0) ON CONFLICT (name) DO UPDATE
+           SET filled = CASE WHEN definition = excluded.definition THEN filled ELSE 0 END,
+               definition = excluded.definition
+         RETURNING id, filled",
+    )?
+    .query_row(params![spec.name, spec.definition], |row| Ok((StreamId(row.get(0)?), !row.get::<_, bool>(1)?)))
+}
+
+/// An item enters a stream. False: it was in it.
+pub(super) fn enter(
+    db: &Connection,
+    stream: StreamId,
+    item: ItemId,
+    effective_at: Timestamp,
+    term: Option<&str>,
+    at: Timestamp,
+) -> Result<bool> {
+    let added = db
+        .prepare_cached(
+            "INSERT INTO stream_item (stream_id, effective_at, item_id, seq, term)
+             SELECT ?1, ?2, ?3, last_seq + 1, ?4 FROM stream WHERE id = ?1
+             ON CONFLICT DO NOTHING",
+        )?
+        .execute(params![stream.0, effective_at.as_ms(), item.0, term])?;
+    if added > 0 {
+        db.prepare_cached("UPDATE stream SET last_seq = last_seq + 1, changed_at = ?2 WHERE id = ?1")?
+            .execute(params![stream.0, at.as_ms()])?;
+    }
+    Ok(added > 0)
+}
+
+/// An item that is in streams changed: so did they.
+pub(super) fn touch(db: &Connection, item: ItemId, at: Timestamp) -> Result<()> {
+    db.prepare_cached(
+        "UPDATE stream SET changed_at = ?2 WHERE id IN (SELECT stream_id FROM stream_item WHERE item_id = ?1)",
+    )?
+    .execute(params![item.0, at.as_ms()])?;
+    Ok(())
+}
+
+/// Adds stored items to a stream.
+pub(super) fn fill(tx: &Tx<'_>, stream: StreamId, ids: &[ItemId], restart: bool, done: bool) -> Result<()> {
+    let db = tx.db;
+    if restart {
+        db.execute("DELETE FROM stream_item WHERE stream_id = ?1", [stream.0])?;
+        db.execute("UPDATE stream SET filled = 0, changed_at = NULL WHERE id = ?1", [stream.0])?;
+    }
+    for id in ids {
+        let found: Option<(i64, i64)> = db
+            .prepare_cached("SELECT effective_at, first_seen FROM item WHERE id = ?1")?
+            .query_row([id.0], |row| Ok((row.get(0)?, row.get(1)?)))
+            .optional()?;
+        if let Some((effective_at, seen)) = found {
+            let before: Option<i64> = changed_at(db, Some(stream))?.map(Timestamp::as_ms);
+            let at = Timestamp::from_ms(before.unwrap_or(seen).max(seen));
+            enter(db, stream, *id, Timestamp::from_ms(effective_at), None, at)?;
+        }
+    }
+    if done {
+        db.execute("UPDATE stream SET filled = 1 WHERE id = ?1", [stream.0])?;
+    }
+    tx.publishes();
+    Ok(())
+}
+
+fn changed_at(db: &Connection, stream: Option<StreamId>) -> Result<Option<Timestamp>> {
+    let at: Option<Option<i64>> = match stream {
+        Some(stream) => db
+            .prepare_cached("SELECT changed_at FROM stream WHERE id = ?1")?
+            .query_row([stream.0], |row| row.get(0))
+            .optional()?,
+        None => db
+            .prepare_cached("SELECT at FROM change ORDER BY seq DESC LIMIT 1")?
+            .query_row([], |row| row.get(0))
+            .optional()?,
+    };
+    Ok(at.flatten().map(Timestamp::from_ms))
+}
+
+/// A page, newest first, then by row.
+pub(super) fn page(db: &Connection, request: &PageRequest) -> Result<Page> {
+    let (at, id) = match request.before {
+        Some(Cursor { effective_at, item }) => (effective_at.as_ms(), item.0),
+        None => (i64::MAX, i64::MAX),
+    };
+    let limit = i64::from(request.limit) + 1;
+    let row = |row: &rusqlite::Row<'_>| Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?));
+    let mut found: Vec<(i64, i64)> = match request.stream {
+        Some(stream) => db
+            .prepare_cached(
+                "SELECT effective_at, item_id FROM stream_item WHERE stream_id = ?1 AND (effective_at, item_id) < (?2, ?3)
+                 ORDER BY effective_at DESC, item_id DESC LIMIT ?4",
+            )?
+            .query_map(params![stream.0, at, id, limit], row)?
+            .collect::<Result<_>>()?,
+        None => db
+            .prepare_cached(
+                "SELECT effective_at, id FROM item WHERE (effective_at, id) < (?1, ?2)
+                 ORDER BY effective_at DESC, id DESC LIMIT ?3",
+            )?
+            .query_map(params![at, id, limit], row)?
+            .collect::<Result<_>>()?,
+    };
+    let more = found.len() > usize::try_from(request.limit).unwrap_or(usize::MAX);
+    if more {
+        found.pop();
+    }
+    let next = found
+        .last()
+        .filter(|_| more)
+        .map(|(at, id)| Cursor { effective_at: Timestamp::from_ms(*at), item: ItemId(*id) });
+    let mut page = Page { items: Vec::with_capacity(found.len()), next, changed_at: changed_at(db, request.stream)? };
+    for (_, id) in found {
+        page.items.extend(items::load(db, ItemId(id))?);
+    }
+    Ok(page)
+}
