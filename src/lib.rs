@@ -6,6 +6,7 @@ pub mod domain;
 pub mod fetch;
 pub mod identity;
 pub mod parse;
+pub mod poll;
 pub mod query;
 pub mod sanitize;
 pub mod schedule;

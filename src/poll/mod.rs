@@ -1,0 +1,155 @@
+//! The main job: a feed that is due goes through fetch, parse and match, and is committed whole.
+//!
+//! Never decides when a feed is due (`schedule`), what an entry is (`identity`) or what is stored how
+//! (`store`): it carries one to the other. Never holds a transaction while it waits for a network.
+//!
+//! Invariant: one poll, one request chain, one commit. Whatever goes wrong before the commit, nothing of
+//! the poll is stored, and the validators of the last good answer stay.
+
+mod judge;
+mod queue;
+mod quiet;
+mod run;
+mod stages;
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use chrono_tz::Tz;
+use secrecy::SecretString;
+use url::Url;
+
+use crate::domain::feed::{FeedId, PollError};
+use crate::domain::stream::StreamId;
+use crate::domain::time::Timestamp;
+use crate::query::compile::Index;
+use crate::schedule::cron::Schedule;
+use crate::schedule::due::Pace;
+use crate::store::{CommitReport, Routes};
+
+pub use self::run::{Poller, Scheduled};
+pub use self::stages::Stages;
+
+/// A feed as it is to be polled.
+#[derive(Clone, Debug)]
+pub struct FeedPlan {
+    /// Its row.
+    pub id: FeedId,
+    /// Its name.
+    pub name: String,
+    /// Its configured address.
+    pub url: Url,
+    /// Its tags, as `tag:` sees them.
+    pub tags: Vec<String>,
+    /// When it is polled.
+    pub schedule: Schedule,
+    /// The zone of the schedule.
+    pub zone: Tz,
+    /// Whether its polls are shifted within the window.
+    pub spread: bool,
+    /// Never more often than this.
+    pub min_interval: Duration,
+    /// After a failure.
+    pub backoff: Duration,
+    /// Whether its back catalogue calls webhooks.
+    pub first_import_notifies: bool,
+    /// For one whole request.
+    pub timeout: Duration,
+    /// Of a decoded body, in bytes.
+    pub max_body_bytes: u64,
+    /// In place of ours.
+    pub user_agent: Option<String>,
+    /// Sent to its own origin only.
+    pub private_headers: Vec<(String, SecretString)>,
+}
+
+impl FeedPlan {
+    /// Its pace, as `schedule` takes it.
+    #[must_use]
+    pub fn pace(&self) -> Pace<'_> {
+        Pace {
+            schedule: &self.schedule,
+            zone: self.zone,
+            spread: self.spread,
+            min_interval: self.min_interval,
+            backoff: self.backoff,
+            url: self.url.as_str(),
+        }
+    }
+}
+
+/// Everything that polls hang on; swapped whole at a reload.
+#[derive(Debug, Default)]
+pub struct Plan {
+    /// The feeds that are polled, and those that are followed but switched off: their names and tags count.
+    pub feeds: HashMap<FeedId, Arc<FeedPlan>>,
+    /// All queries.
+    pub index: Index,
+    /// The stream of each query of the index.
+    pub streams: Vec<StreamId>,
+    /// Whom each stream calls.
+    pub routes: Arc<Routes>,
+    /// Requests at a time.
+    pub concurrency: usize,
+    /// Requests at a time to one host.
+    pub per_host: usize,
+    /// Only polls by hand: the schedule is somebody else's business.
+    pub by_hand: bool,
+}
+
+/// How a poll ended, in one word.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum Outcome {
+    /// A document was read and stored.
+    Loaded,
+    /// 304, or the same bytes.
+    NotModified,
+    /// It failed.
+    Failed,
+    /// It answered 410.
+    Gone,
+    /// It was not asked: its server said not before some time, and that holds for polls by hand too.
+    Held,
+}
+
+impl Outcome {
+    /// The word in logs and answers.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Loaded => "loaded",
+            Self::NotModified => "not_modified",
+            Self::Failed => "failed",
+            Self::Gone => "gone",
+            Self::Held => "held",
+        }
+    }
+}
+
+/// What a poll did.
+#[derive(Clone, PartialEq, Debug)]
+pub struct PollReport {
+    /// The feed.
+    pub feed: FeedId,
+    /// Its name.
+    pub name: String,
+    /// How it ended.
+    pub outcome: Outcome,
+    /// What was stored.
+    pub stored: CommitReport,
+    /// How long it took, in milliseconds.
+    pub duration_ms: u64,
+    /// What went wrong.
+    pub error: Option<PollError>,
+    /// When it is asked next.
+    pub next_due: Option<Timestamp>,
+}
+
+/// Whoever wants to hear of each poll: metrics, the watchdog's proof of work, a progress bar.
+pub trait Observer: Send + Sync + 'static {
+    /// A poll ended.
+    fn polled(&self, report: &PollReport);
+    /// The loop went round.
+    fn ticked(&self, now: Timestamp);
+}

@@ -1,0 +1,218 @@
+//! Which feed is next: due ones wait with their host, hosts take turns, none has more requests at a time
+//! than it should. Pure: the present moment is an argument.
+
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BinaryHeap, HashMap, HashSet, VecDeque};
+
+use crate::domain::feed::FeedId;
+use crate::domain::time::Timestamp;
+
+/// Feeds are rows in a heap, not sleeping tasks.
+#[derive(Default)]
+pub(super) struct Queue {
+    per_host: usize,
+    feeds: HashMap<FeedId, Slot>,
+    /// By due time. An entry that no longer agrees with its slot is stale and dropped when it comes up.
+    heap: BinaryHeap<Reverse<(Timestamp, FeedId)>>,
+    hosts: HashMap<String, Host>,
+    /// Hosts with feeds that wait and a free place, in turn.
+    turn: VecDeque<String>,
+}
+
+struct Slot {
+    host: String,
+    due: Option<Timestamp>,
+    state: State,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum State {
+    Sleeping,
+    Waiting,
+    Running,
+}
+
+#[derive(Default)]
+struct Host {
+    running: usize,
+    waiting: VecDeque<FeedId>,
+    in_turn: bool,
+}
+
+impl Queue {
+    pub(super) fn new(per_host: usize) -> Self {
+        Self { per_host: per_host.max(1), ..Self::default() }
+    }
+
+    /// Takes the feeds of a new plan: those that stay and run keep running, those that left are forgotten.
+    pub(super) fn replace(&mut self, per_host: usize, feeds: BTreeMap<FeedId, (String, Option<Timestamp>)>) {
+        self.per_host = per_host.max(1);
+        let kept: HashSet<FeedId> = feeds.keys().copied().collect();
+        self.feeds.retain(|feed, slot| kept.contains(feed) || slot.state == State::Running);
+        for host in self.hosts.values_mut() {
+            host.waiting.retain(|feed| kept.contains(feed));
+        }
+        for (feed, (host, due)) in feeds {
+            self.feeds.entry(feed).or_insert(Slot { host, due: None, state: State::Sleeping });
+            self.wake_at(feed, due);
+        }
+        self.offer_all();
+    }
+
+    /// Sets when a sleeping feed is due.
+    fn wake_at(&mut self, feed: FeedId, due: Option<Timestamp>) {
+        if let Some(slot) = self.feeds.get_mut(&feed).filter(|slot| slot.state == State::Sleeping) {
+            slot.due = due;
+            self.heap.extend(due.map(|due| Reverse((due, feed))));
+        }
+    }
+
+    /// Makes a feed due now, by hand.
+    pub(super) fn force(&mut self, feed: FeedId, now: Timestamp) {
+        self.wake_at(feed, Some(now));
+    }
+
+    /// Whether a feed is known.
+    pub(super) fn contains(&self, feed: FeedId) -> bool {
+        self.feeds.contains_key(&feed)
+    }
+
+    /// Takes up to `most` feeds that are due.
+    pub(super) fn take(&mut self, now: Timestamp, most: usize) -> Vec<FeedId> {
+        self.collect_due(now);
+        let mut out = Vec::new();
+        while out.len() < most {
+            let Some(name) = self.turn.pop_front() else { break };
+            let Some(host) = self.hosts.get_mut(&name) else { continue };
+            host.in_turn = false;
+            if host.running >= self.per_host {
+                continue;
+            }
+            if let Some(feed) = host.waiting.pop_front() {
+                host.running += 1;
+                if let Some(slot) = self.feeds.get_mut(&feed) {
+                    slot.state = State::Running;
+                }
+                out.push(feed);
+            }
+            self.offer(&name);
+        }
+        out
+    }
+
+    /// Up to `most` feeds that wait for their host: they are likely the next ones.
+    pub(super) fn ahead(&self, most: usize) -> impl Iterator<Item = FeedId> {
+        self.hosts.values().flat_map(|host| host.waiting.iter().copied().take(8)).take(most)
+    }
+
+    /// A poll ended; the feed sleeps until it is due again.
+    pub(super) fn finished(&mut self, feed: FeedId, due: Option<Timestamp>) {
+        let Some(slot) = self.feeds.get_mut(&feed) else { return };
+        slot.state = State::Sleeping;
+        let name = slot.host.clone();
+        if let Some(host) = self.hosts.get_mut(&name) {
+            host.running = host.running.saturating_sub(1);
+        }
+        self.wake_at(feed, due);
+        self.offer(&name);
+    }
+
+    /// When the next sleeping feed is due.
+    pub(super) fn earliest(&mut self) -> Option<Timestamp> {
+        while let Some(Reverse((due, feed))) = self.heap.peek().copied() {
+            let slot = self.feeds.get(&feed);
+            if slot.is_some_and(|slot| slot.state == State::Sleeping && slot.due == Some(due)) {
+                return Some(due);
+            }
+            self.heap.pop();
+        }
+        None
+    }
+
+    fn collect_due(&mut self, now: Timestamp) {
+        while let Some(due) = self.earliest().filter(|due| *due <= now) {
+            let Some(Reverse((_, feed))) = self.heap.pop() else { break };
+            let Some(slot) = self.feeds.get_mut(&feed).filter(|slot| slot.due == Some(due)) else { continue };
+            slot.state = State::Waiting;
+            let name = slot.host.clone();
+            self.hosts.entry(name.clone()).or_default().waiting.push_back(feed);
+            self.offer(&name);
+        }
+    }
+
+    /// Gives a host its turn, if it has a feed that waits and a free place.
+    fn offer(&mut self, name: &str) {
+        let Some(host) = self.hosts.get_mut(name) else { return };
+        if host.waiting.is_empty() && host.running == 0 {
+            self.hosts.remove(name);
+        } else if !host.in_turn && host.running < self.per_host && !host.waiting.is_empty() {
+            host.in_turn = true;
+            self.turn.push_back(name.to_owned());
+        }
+    }
+
+    fn offer_all(&mut self) {
+        let names: Vec<String> = self.hosts.keys().cloned().collect();
+        for name in names {
+            self.offer(&name);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(secs: i64) -> Timestamp {
+        Timestamp::from_secs(secs)
+    }
+
+    fn queue(per_host: usize, feeds: &[(i64, &str, i64)]) -> Queue {
+        let mut queue = Queue::new(per_host);
+        let feeds = feeds.iter().map(|(id, host, due)| (FeedId(*id), ((*host).to_owned(), Some(at(*due))))).collect();
+        queue.replace(per_host, feeds);
+        queue
+    }
+
+    #[test]
+    fn hosts_take_turns_and_none_has_more_than_its_share() {
+        let mut q = queue(1, &[(1, "a", 1), (2, "a", 2), (3, "a", 3), (4, "b", 4)]);
+        assert_eq!(q.take(at(10), 9), [FeedId(1), FeedId(4)]);
+        assert_eq!(q.take(at(10), 9), []);
+        q.finished(FeedId(1), None);
+        assert_eq!(q.take(at(10), 9), [FeedId(2)]);
+    }
+
+    #[test]
+    fn nothing_is_taken_before_it_is_due() {
+        let mut q = queue(2, &[(1, "a", 5), (2, "a", 7)]);
+        assert_eq!(q.take(at(4), 9), []);
+        assert_eq!(q.earliest(), Some(at(5)));
+        assert_eq!(q.take(at(5), 9), [FeedId(1)]);
+        q.finished(FeedId(1), Some(at(6)));
+        assert_eq!(q.earliest(), Some(at(6)));
+        assert_eq!(q.take(at(8), 9), [FeedId(1), FeedId(2)]);
+    }
+
+    #[test]
+    fn a_feed_that_left_the_plan_is_not_polled_again() {
+        let mut q = queue(1, &[(1, "a", 1), (2, "a", 1), (3, "a", 1)]);
+        assert_eq!(q.take(at(1), 9), [FeedId(1)]);
+        q.replace(1, [(FeedId(3), ("a".to_owned(), Some(at(1))))].into());
+        q.finished(FeedId(1), None);
+        assert_eq!(q.take(at(2), 9), [FeedId(3)]);
+        q.finished(FeedId(3), None);
+        assert_eq!(q.take(at(9), 9), []);
+        assert_eq!(q.earliest(), None);
+    }
+
+    #[test]
+    fn a_poll_by_hand_comes_before_its_time_and_only_once() {
+        let mut q = queue(1, &[(1, "a", 100)]);
+        q.force(FeedId(1), at(1));
+        assert_eq!(q.take(at(1), 9), [FeedId(1)]);
+        q.force(FeedId(1), at(1));
+        q.finished(FeedId(1), Some(at(100)));
+        assert_eq!(q.take(at(99), 9), []);
+    }
+}

@@ -1,0 +1,285 @@
+//! The schedule loop: it wakes at the earliest due time, for a signal, or after a minute at the latest, since
+//! the wall clock may step and the machine may sleep. Missed ticks coalesce, for a feed has one due time.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::time::Duration;
+
+use tokio::sync::{Notify, mpsc};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use super::queue::Queue;
+use super::stages::Stages;
+use super::{FeedPlan, Observer, Outcome, Plan, PollReport};
+use crate::domain::feed::FeedId;
+use crate::domain::time::Timestamp;
+use crate::store::{CommitReport, FeedLease};
+
+/// The longest sleep.
+const NAP: Duration = Duration::from_secs(60);
+/// What a lease has beyond the feed's time-out: for parsing and the commit.
+const LEASE_MARGIN: Duration = Duration::from_secs(120);
+/// Feeds that are leased while they still wait for their host: reading what is remembered of many together is
+/// cheaper.
+const AHEAD: usize = 64;
+/// After the store failed, before it is asked again.
+const PAUSE: Duration = Duration::from_secs(1);
+
+/// A feed and when it is due.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Scheduled {
+    /// The feed.
+    pub feed: FeedId,
+    /// When; `None`: only by hand.
+    pub due: Option<Timestamp>,
+}
+
+/// What the loop is told.
+enum Order {
+    /// Another plan.
+    Replace(Arc<Plan>, Vec<Scheduled>),
+    /// Poll these now, by hand, and tell how it went.
+    Now(Vec<FeedId>, mpsc::UnboundedSender<PollReport>),
+}
+
+/// The handle of the schedule loop.
+pub struct Poller {
+    stages: Stages,
+    plan: RwLock<Arc<Plan>>,
+    orders: Mutex<Vec<Order>>,
+    ordered: Notify,
+    observer: Arc<dyn Observer>,
+}
+
+/// Feeds that are ours and wait for their turn.
+type Leased = HashMap<FeedId, FeedLease>;
+/// Those who wait for a feed's poll.
+type Waiting = HashMap<FeedId, Vec<mpsc::UnboundedSender<PollReport>>>;
+
+impl Poller {
+    /// A poller without a plan; it does nothing until it gets one.
+    #[must_use]
+    pub fn new(stages: Stages, observer: Arc<dyn Observer>) -> Arc<Self> {
+        Arc::new(Self { stages, plan: RwLock::default(), orders: Mutex::default(), ordered: Notify::new(), observer })
+    }
+
+    /// Swaps the plan whole. Polls in flight end under the plan that they began with.
+    pub fn replace(&self, plan: Plan, scheduled: Vec<Scheduled>) {
+        let plan = Arc::new(plan);
+        *self.plan.write().unwrap_or_else(PoisonError::into_inner) = Arc::clone(&plan);
+        self.order(Order::Replace(plan, scheduled));
+    }
+
+    /// The stages, to swap the fetcher.
+    #[must_use]
+    pub fn stages(&self) -> &Stages {
+        &self.stages
+    }
+
+    /// Polls feeds now, within the limits of each host. Each report comes when its poll ends; the channel
+    /// closes after the last one.
+    pub fn poll_now(&self, feeds: Vec<FeedId>) -> mpsc::UnboundedReceiver<PollReport> {
+        let (tell, told) = mpsc::unbounded_channel();
+        self.order(Order::Now(feeds, tell));
+        told
+    }
+
+    /// Has the loop go round once, so that it can be seen to live.
+    pub fn nudge(&self) {
+        self.ordered.notify_one();
+    }
+
+    fn order(&self, order: Order) {
+        self.orders.lock().unwrap_or_else(PoisonError::into_inner).push(order);
+        self.ordered.notify_one();
+    }
+
+    /// Runs until `stop`, then waits for nothing: polls in flight are on `tasks`.
+    pub async fn run(self: Arc<Self>, stop: CancellationToken, tasks: TaskTracker) {
+        let (done, mut reports) = mpsc::unbounded_channel();
+        let mut queue = Queue::new(1);
+        let mut waiting = Waiting::new();
+        let mut plan = Arc::<Plan>::default();
+        let mut running = 0_usize;
+        let mut leased = Leased::new();
+        while !stop.is_cancelled() {
+            let orders = std::mem::take(&mut *self.orders.lock().unwrap_or_else(PoisonError::into_inner));
+            for order in orders {
+                if matches!(order, Order::Replace(..)) {
+                    self.give_back(&mut leased).await;
+                }
+                self.obey(order, &mut plan, &mut queue, &mut waiting);
+            }
+            let now = self.stages.clock().now();
+            self.observer.ticked(now);
+            let free = plan.concurrency.saturating_sub(running);
+            let due = queue.take(now, free);
+            if due.iter().any(|feed| !leased.contains_key(feed)) {
+                let ahead = queue.ahead(AHEAD).filter(|feed| !leased.contains_key(feed));
+                let wanted = due.iter().copied().filter(|feed| !leased.contains_key(feed)).chain(ahead).collect();
+                self.lease(wanted, &plan, &mut leased).await;
+            }
+            for feed in due {
+                match (leased.remove(&feed), plan.feeds.get(&feed)) {
+                    (Some(lease), Some(feed)) => {
+                        running += 1;
+                        self.begin(Arc::clone(feed), lease, &plan, &done, &tasks);
+                    }
+                    // It cannot be polled now: again a minute later.
+                    _ => queue.finished(feed, Some(now.plus(NAP))),
+                }
+            }
+            // Feeds that wait for a free place are woken by the poll that frees it.
+            let waits = running >= plan.concurrency;
+            let nap = queue.earliest().filter(|_| !waits).map_or(NAP, |due| due.since(now).min(NAP));
+            tokio::select! {
+                () = stop.cancelled() => {}
+                () = self.ordered.notified() => {}
+                Some(ended) = reports.recv() => {
+                    let mut next = Some(ended);
+                    while let Some(ended) = next {
+                        running = running.saturating_sub(1);
+                        self.end(&ended, plan.by_hand, &mut queue, &mut waiting);
+                        next = reports.try_recv().ok();
+                    }
+                }
+                () = tokio::time::sleep(nap) => {}
+            }
+        }
+    }
+
+    fn obey(&self, order: Order, plan: &mut Arc<Plan>, queue: &mut Queue, waiting: &mut Waiting) {
+        match order {
+            Order::Replace(new, scheduled) => {
+                let feeds: BTreeMap<_, _> = scheduled
+                    .into_iter()
+                    .filter_map(|s| {
+                        let host = new.feeds.get(&s.feed)?.url.host_str().unwrap_or_default().to_owned();
+                        Some((s.feed, (host, s.due)))
+                    })
+                    .collect();
+                queue.replace(new.per_host, feeds);
+                *plan = new;
+                // Whoever waits for a feed that is no longer polled is told so by the end of the channel.
+                waiting.retain(|feed, _| queue.contains(*feed));
+            }
+            Order::Now(feeds, tell) => {
+                let now = self.stages.clock().now();
+                for feed in feeds {
+                    if queue.contains(feed) {
+                        queue.force(feed, now);
+                        waiting.entry(feed).or_default().push(tell.clone());
+                    }
+                }
+            }
+        }
+    }
+
+    /// Leases feeds together.
+    async fn lease(&self, wanted: Vec<FeedId>, plan: &Plan, leased: &mut Leased) {
+        let now = self.stages.clock().now();
+        let longest = wanted.iter().filter_map(|feed| plan.feeds.get(feed)).map(|feed| feed.timeout).max();
+        // Those that wait for their host come after the others there.
+        let until = now.plus(longest.unwrap_or_default() * 10 + LEASE_MARGIN);
+        match self.stages.store().lease_due_feeds(wanted, now, until).await {
+            Ok(leases) => leased.extend(leases.into_iter().map(|lease| (lease.feed, lease))),
+            Err(e) => {
+                tracing::error!(error = %e, "no feed can be leased; trying again");
+                tokio::time::sleep(PAUSE).await;
+            }
+        }
+    }
+
+    /// What was leased ahead under another plan is read anew: its address may have changed.
+    async fn give_back(&self, leased: &mut Leased) {
+        for (feed, lease) in leased.drain() {
+            if let Err(e) = self.stages.store().release_feed(feed, lease.token).await {
+                tracing::error!(error = %e, "a lease could not be given back");
+            }
+        }
+    }
+
+    fn begin(
+        self: &Arc<Self>,
+        feed: Arc<FeedPlan>,
+        lease: FeedLease,
+        plan: &Arc<Plan>,
+        done: &mpsc::UnboundedSender<PollReport>,
+        tasks: &TaskTracker,
+    ) {
+        let (poller, plan, done) = (Arc::clone(self), Arc::clone(plan), done.clone());
+        let lost = Lost { done: Some(done), feed: feed.id, name: feed.name.clone(), now: self.stages.clock().now() };
+        tasks.spawn(async move {
+            let report = poller.stages.poll(plan, feed, lease).await;
+            lost.found(report);
+        });
+    }
+
+    fn end(&self, report: &PollReport, by_hand: bool, queue: &mut Queue, waiting: &mut Waiting) {
+        queue.finished(report.feed, report.next_due.filter(|_| !by_hand));
+        log(report);
+        self.observer.polled(report);
+        for tell in waiting.remove(&report.feed).into_iter().flatten() {
+            let _ = tell.send(report.clone());
+        }
+    }
+}
+
+/// Tells of a poll's end, also if it panics: its place must not go with it.
+struct Lost {
+    done: Option<mpsc::UnboundedSender<PollReport>>,
+    feed: FeedId,
+    name: String,
+    now: Timestamp,
+}
+
+impl Lost {
+    fn found(mut self, report: PollReport) {
+        if let Some(done) = self.done.take() {
+            let _ = done.send(report);
+        }
+    }
+}
+
+impl Drop for Lost {
+    fn drop(&mut self) {
+        if let Some(done) = self.done.take() {
+            let report = lost(self.feed, std::mem::take(&mut self.name), self.now);
+            let _ = done.send(report);
+        }
+    }
+}
+
+/// A poll that came to no end of its own: again a minute later.
+fn lost(feed: FeedId, name: String, now: Timestamp) -> PollReport {
+    PollReport {
+        feed,
+        name,
+        outcome: Outcome::Failed,
+        stored: CommitReport::default(),
+        duration_ms: 0,
+        error: None,
+        next_due: Some(now.plus(NAP)),
+    }
+}
+
+fn log(report: &PollReport) {
+    let (outcome, stored) = (report.outcome.as_str(), report.stored);
+    let next = report.next_due.map(Timestamp::rfc3339).unwrap_or_default();
+    match &report.error {
+        Some(error) => tracing::warn!(
+            feed.name = %report.name, poll.outcome = outcome, poll.duration_ms = report.duration_ms,
+            poll.next = %next, error.kind = error.kind.as_str(), error = %error.message, "poll failed"
+        ),
+        None if stored == CommitReport::default() => tracing::debug!(
+            feed.name = %report.name, poll.outcome = outcome, poll.duration_ms = report.duration_ms,
+            poll.next = %next, "polled, nothing new"
+        ),
+        None => tracing::info!(
+            feed.name = %report.name, poll.outcome = outcome, poll.duration_ms = report.duration_ms,
+            poll.next = %next, items.new = stored.new, items.changed = stored.changed,
+            items.sighted = stored.sighted, deliveries = stored.deliveries, "polled"
+        ),
+    }
+}

@@ -1,0 +1,274 @@
+//! One feed through the stages: fetch, parse, match, commit.
+
+use std::hash::Hasher as _;
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Instant;
+
+use siphasher::sip::SipHasher13;
+use tokio::sync::{Notify, Semaphore};
+use url::Url;
+
+use super::judge::{LoadJudge, matches};
+use super::quiet::Quiet;
+use super::{FeedPlan, Outcome, Plan, PollReport};
+use crate::domain::decision::{Candidate, Judge, Scope};
+use crate::domain::feed::{ErrorKind, FeedInfo, PollError};
+use crate::domain::time::{Clock, Timestamp};
+use crate::fetch::client::{Ask, Fetcher};
+use crate::fetch::outcome::{Answer, Outcome as Fetched};
+use crate::identity::prepare::prepare;
+use crate::parse;
+use crate::query::scan::{Document, Folded};
+use crate::sanitize;
+use crate::schedule::due::{Ended, next_poll};
+use crate::store::{CommitReport, FeedLease, PollCommit, PollResult, Redirect, Store};
+
+/// What the stages work with.
+pub struct Stages {
+    store: Arc<dyn Store>,
+    clock: Arc<dyn Clock>,
+    /// Swapped at a reload, for the guard's list may change.
+    fetcher: RwLock<Arc<Fetcher>>,
+    /// Poked after a commit that owes deliveries.
+    owed: Arc<Notify>,
+    /// Documents are read on blocking threads, one a core, so that a large one delays no request.
+    cores: Arc<Semaphore>,
+    /// Where polls that brought no document are committed together.
+    quiet: Quiet,
+}
+
+/// A document that was read and matched.
+struct Read {
+    info: FeedInfo,
+    candidates: Vec<Candidate>,
+    judge: LoadJudge,
+    repairs: usize,
+}
+
+impl Stages {
+    /// Puts the stages together.
+    #[must_use]
+    pub fn new(store: Arc<dyn Store>, clock: Arc<dyn Clock>, fetcher: Fetcher, owed: Arc<Notify>) -> Self {
+        let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        Self {
+            quiet: Quiet::new(Arc::clone(&store)),
+            store,
+            clock,
+            fetcher: RwLock::new(Arc::new(fetcher)),
+            owed,
+            cores: Arc::new(Semaphore::new(cores)),
+        }
+    }
+
+    /// Uses another fetcher from now on.
+    pub fn set_fetcher(&self, fetcher: Fetcher) {
+        *self.fetcher.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(fetcher);
+    }
+
+    pub(super) fn store(&self) -> &Arc<dyn Store> {
+        &self.store
+    }
+
+    pub(super) fn clock(&self) -> &Arc<dyn Clock> {
+        &self.clock
+    }
+
+    /// Polls a feed that was leased.
+    pub(super) async fn poll(&self, plan: Arc<Plan>, feed: Arc<FeedPlan>, lease: FeedLease) -> PollReport {
+        let begun = Instant::now();
+        if let Some(until) = lease.state.retry_until.filter(|until| *until > self.clock.now()) {
+            return self.held(&feed, &lease, until).await;
+        }
+        let fetcher = Arc::clone(&self.fetcher.read().unwrap_or_else(PoisonError::into_inner));
+        let ask = ask(&feed, &lease);
+        let fetched = fetcher.fetch(&ask, self.clock.now()).await;
+        let (result, ended, judge) = self.read(&plan, &feed, &lease, fetched).await;
+        let now = self.clock.now();
+        let next = next_poll(&feed.pace(), &lease.state, ended, now);
+        let (outcome, error) = match &result {
+            PollResult::Loaded { .. } => (Outcome::Loaded, None),
+            PollResult::NotModified { .. } => (Outcome::NotModified, None),
+            PollResult::Failed(error) => (Outcome::Failed, Some(error.clone())),
+            PollResult::Gone(error) => (Outcome::Gone, Some(error.clone())),
+        };
+        let next_due = next.due_at;
+        let poll = PollCommit { feed: feed.id, token: lease.token, at: now, result, next };
+        let committed = match judge {
+            Some(judge) => self.store.commit_poll(poll, judge, Arc::clone(&plan.routes)).await,
+            None => self.quiet.commit(poll).await,
+        };
+        let mut report = PollReport {
+            feed: feed.id,
+            name: feed.name.clone(),
+            outcome,
+            stored: CommitReport::default(),
+            duration_ms: u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX),
+            error,
+            next_due,
+        };
+        match committed {
+            Ok(stored) => report.stored = stored,
+            Err(e) => {
+                // Nothing was stored, the validators neither: the same is fetched again.
+                report.outcome = Outcome::Failed;
+                report.error =
+                    Some(PollError { kind: ErrorKind::Body, http_status: None, message: format!("not stored: {e}") });
+                report.next_due = Some(now.plus(feed.backoff));
+            }
+        }
+        if report.stored.deliveries > 0 {
+            self.owed.notify_one();
+        }
+        report
+    }
+
+    async fn held(&self, feed: &FeedPlan, lease: &FeedLease, until: Timestamp) -> PollReport {
+        if let Err(e) = self.store.release_feed(feed.id, lease.token).await {
+            tracing::error!(feed.name = %feed.name, error = %e, "a lease could not be given back");
+        }
+        let message = format!("its server asked not to be called before {until} (Retry-After)");
+        PollReport {
+            feed: feed.id,
+            name: feed.name.clone(),
+            outcome: Outcome::Held,
+            stored: CommitReport::default(),
+            duration_ms: 0,
+            error: Some(PollError { kind: ErrorKind::Http, http_status: None, message }),
+            next_due: lease.state.due_at.map(|due| due.max(until)),
+        }
+    }
+
+    /// From an answer to what is to be committed.
+    async fn read(
+        &self,
+        plan: &Arc<Plan>,
+        feed: &Arc<FeedPlan>,
+        lease: &FeedLease,
+        fetched: Fetched,
+    ) -> (PollResult, Ended, Option<Arc<dyn Judge>>) {
+        match fetched {
+            Fetched::NotModified { validators, fresh_for } => {
+                // Most 304s bring what is known already; then the row stays as it is.
+                let validators = Some(validators).filter(|v| lease.state.validators.as_ref() != Some(v));
+                (PollResult::NotModified { validators }, Ended::Well { fresh_for }, None)
+            }
+            Fetched::Gone(error) => (PollResult::Gone(error), Ended::Gone, None),
+            Fetched::Failed { error, retry_after } => (PollResult::Failed(error), Ended::Badly { retry_after }, None),
+            Fetched::Body(answer) => {
+                let fresh_for = answer.fresh_for;
+                let body_hash = hash(&answer.body);
+                let unmoved = answer.moved.is_none() && lease.state.loaded_once;
+                if unmoved && lease.state.body_hash == Some(body_hash) {
+                    let result = PollResult::NotModified { validators: answer.validators };
+                    return (result, Ended::Well { fresh_for }, None);
+                }
+                match self.document(plan, feed, &answer).await {
+                    Ok(read) => {
+                        if read.repairs > 0 {
+                            tracing::debug!(feed.name = %feed.name, parse.repairs = read.repairs, "a document was mended");
+                        }
+                        let result = PollResult::Loaded {
+                            info: Box::new(read.info),
+                            candidates: read.candidates,
+                            quiet: !lease.state.loaded_once && !feed.first_import_notifies,
+                            validators: answer.validators,
+                            body_hash,
+                            redirect: answer.moved.map(|(status, to)| Redirect {
+                                status,
+                                from: lease.state.current_url.clone(),
+                                to: to.into(),
+                            }),
+                        };
+                        (result, Ended::Well { fresh_for }, Some(Arc::new(read.judge) as Arc<dyn Judge>))
+                    }
+                    Err(message) => {
+                        let error = PollError { kind: ErrorKind::Parse, http_status: None, message };
+                        (PollResult::Failed(error), Ended::Badly { retry_after: None }, None)
+                    }
+                }
+            }
+        }
+    }
+
+    /// Reads and matches a document on a blocking thread. A panic in there is that document's failure.
+    async fn document(&self, plan: &Arc<Plan>, feed: &Arc<FeedPlan>, answer: &Answer) -> Result<Read, String> {
+        let core = Arc::clone(&self.cores).acquire_owned().await.map_err(|e| e.to_string())?;
+        let (plan, feed) = (Arc::clone(plan), Arc::clone(feed));
+        let (body, content_type, base) = (answer.body.clone(), answer.content_type.clone(), answer.base.clone());
+        let done = tokio::task::spawn_blocking(move || {
+            let read = read_document(&plan, &feed, &body, content_type.as_deref(), &base);
+            drop(core);
+            read
+        });
+        done.await.unwrap_or_else(|_| Err("reading it failed inside Feedmill; please report this feed".to_owned()))
+    }
+}
+
+fn ask(feed: &FeedPlan, lease: &FeedLease) -> Ask {
+    Ask {
+        url: Url::parse(&lease.state.current_url).unwrap_or_else(|_| feed.url.clone()),
+        validators: lease.state.validators.clone(),
+        timeout: feed.timeout,
+        max_body_bytes: feed.max_body_bytes,
+        user_agent: feed.user_agent.clone(),
+        private_headers: feed.private_headers.clone(),
+        private_origin: feed.url.clone(),
+    }
+}
+
+/// The same bytes are no update, whatever their ETag says. Not keyed: it is compared with itself only, and
+/// must be the same after a restart.
+fn hash(body: &[u8]) -> u64 {
+    let mut hasher = SipHasher13::new();
+    hasher.write(body);
+    hasher.finish()
+}
+
+fn read_document(
+    plan: &Arc<Plan>,
+    feed: &FeedPlan,
+    body: &[u8],
+    content_type: Option<&str>,
+    base: &Url,
+) -> Result<Read, String> {
+    let parsed = parse::parse(body, content_type, Some(base)).map_err(|e| e.message)?;
+    let texts: Vec<(String, String)> = parsed
+        .entries
+        .iter()
+        .map(|entry| {
+            let text = |html: &Option<String>| html.as_deref().map(sanitize::text).unwrap_or_default();
+            (text(&entry.summary), text(&entry.content))
+        })
+        .collect();
+    let mut candidates = Vec::new();
+    let mut folded = Vec::new();
+    for (mut candidate, (summary, content)) in prepare(&parsed.info, parsed.entries, texts) {
+        if !plan.streams.is_empty() {
+            let words = Folded::new(&document(&candidate, &summary, &content));
+            candidate.matches = matches(plan, &words, &[feed]);
+            folded.push(words);
+        }
+        candidates.push(candidate);
+    }
+    let judge = LoadJudge { plan: Arc::clone(plan), folded };
+    Ok(Read { info: parsed.info, candidates, judge, repairs: parsed.repairs.len() })
+}
+
+/// An entry as queries see it.
+fn document<'a>(candidate: &'a Candidate, summary: &'a str, content: &'a str) -> Document<'a> {
+    let entry = &candidate.entry;
+    Document {
+        title: entry.title.as_deref().unwrap_or_default(),
+        summary,
+        content,
+        authors: entry.authors.iter().filter_map(|person| person.name.as_deref()).collect(),
+        tags: entry.categories.iter().map(|category| category.term.as_str()).collect(),
+        url: if candidate.scope == Scope::Global {
+            &candidate.key
+        } else {
+            candidate.link.as_deref().unwrap_or_default()
+        },
+        language: entry.language.as_deref(),
+        types: entry.enclosures.iter().filter_map(|file| file.mime_type.as_deref()).collect(),
+    }
+}
