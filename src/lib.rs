@@ -2,6 +2,7 @@
 //! webhooks when a story matches.
 
 pub mod config;
+pub mod deliver;
 pub mod domain;
 pub mod fetch;
 pub mod identity;

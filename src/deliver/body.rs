@@ -1,0 +1,213 @@
+//! The body of a call, rendered once from the snapshot that was committed with the item. Pure.
+
+use url::Url;
+
+use crate::domain::item::{Clean, Item};
+use crate::domain::shape::{CallData, CallFeed, CallShape, ItemShape, MatchShape};
+use crate::domain::stream::Match;
+use crate::domain::time::Timestamp;
+use crate::domain::webhook::DeliveryLease;
+use crate::sanitize;
+
+/// The bytes of the call. `html`: with the content as clean HTML, else as text.
+///
+/// # Errors
+/// If the shape cannot be written as JSON.
+pub fn render(lease: &DeliveryLease, html: bool) -> Result<Vec<u8>, serde_json::Error> {
+    let event = &lease.event;
+    serde_json::to_vec(&CallShape {
+        kind: event.kind.as_str().to_owned(),
+        timestamp: event.occurred_at,
+        data: CallData {
+            streams: lease.streams.clone(),
+            matches: lease.matches.iter().zip(&lease.streams).map(match_shape).collect(),
+            item: item_shape(&event.item, html),
+            feed: CallFeed {
+                name: event.item.source.name.clone(),
+                title: event.item.source.info.title.clone(),
+                url: event.item.source.feed_url.clone(),
+                home_page_url: event.item.source.info.home_url.clone(),
+            },
+            changed: event.changed.clone(),
+        },
+    })
+}
+
+fn match_shape((found, stream): (&Match, &String)) -> MatchShape {
+    let term = found.term.as_ref();
+    MatchShape {
+        stream: stream.clone(),
+        field: term.map(|t| t.field.clone()),
+        term: term.map(|t| t.term.clone()),
+        text: term.map(|t| t.text.clone()),
+        snippet: term.map(|t| t.snippet.clone()),
+    }
+}
+
+/// One form of the content goes into a call, the one that the webhook asks for. HTML that a snapshot holds as
+/// clean may be older than the sanitiser, so it is cleaned again.
+fn item_shape(item: &Item, html: bool) -> ItemShape {
+    let summary = item.summary.as_deref().and_then(text);
+    if !html {
+        return ItemShape::new(item, &Clean::default(), summary, item.content.as_deref().and_then(text));
+    }
+    let base = item.link.as_deref().and_then(|link| Url::parse(link).ok());
+    let base = base.or_else(|| Url::parse(&item.source.feed_url).ok());
+    let clean = |source: &Option<String>| {
+        let clean = sanitize::clean(source.as_deref()?, base.as_ref());
+        (!clean.trim().is_empty()).then_some(clean)
+    };
+    let clean = Clean { summary: clean(&item.summary), content: clean(&item.content) };
+    let mut shape = ItemShape::new(item, &clean, summary, None);
+    if shape.content_html.is_some() {
+        shape.content_text = None;
+    }
+    shape
+}
+
+fn text(html: &str) -> Option<String> {
+    let text = sanitize::text(html);
+    let text = text.trim();
+    (!text.is_empty()).then(|| text.to_owned())
+}
+
+/// The body of a test call: the same envelope, about nothing.
+#[must_use]
+pub fn test(webhook: &str, now: Timestamp) -> Vec<u8> {
+    let message = format!("A test call from Feedmill to the webhook `{webhook}`. Nothing happened.");
+    let call = serde_json::json!({"type": "test", "timestamp": now, "data": {"message": message}});
+    call.to_string().into_bytes()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::feed::FeedInfo;
+    use crate::domain::item::{Category, ItemId, Person, Source};
+    use crate::domain::stream::{StreamId, TermHit};
+    use crate::domain::webhook::{DeliveryId, Event, EventKind, WebhookId};
+    use serde_json::{Value, json};
+
+    fn lease(summary: Option<&str>, content: Option<&str>) -> DeliveryLease {
+        let at = Timestamp::parse_rfc3339("2026-01-02T03:04:05Z").unwrap();
+        let info = FeedInfo {
+            title: Some("Example".to_owned()),
+            home_url: Some("https://example.com/".to_owned()),
+            ..FeedInfo::default()
+        };
+        let item = Item {
+            id: ItemId(123),
+            key: "https://example.com/news/1".to_owned(),
+            published_id: "urn:1".to_owned(),
+            link: Some("https://example.com/news/1".to_owned()),
+            title: Some("Talks \u{2013} \"today\"".to_owned()),
+            summary: summary.map(ToOwned::to_owned),
+            content: content.map(ToOwned::to_owned),
+            clean: None,
+            published: None,
+            updated: at,
+            effective_at: at,
+            first_seen: at,
+            revision: 1,
+            authors: vec![Person { name: Some("Ann".to_owned()), ..Person::default() }],
+            categories: vec![Category { term: "world".to_owned(), ..Category::default() }],
+            enclosures: Vec::new(),
+            image: None,
+            language: None,
+            source: Source { name: "example".to_owned(), feed_url: "https://example.com/rss".to_owned(), info },
+            own_source: None,
+            sightings: Vec::new(),
+            streams: vec!["peace".to_owned(), "other".to_owned()],
+        };
+        let term = TermHit {
+            field: "title".to_owned(),
+            term: "talk*".to_owned(),
+            text: "Talks".to_owned(),
+            snippet: "Talks …".to_owned(),
+        };
+        DeliveryLease {
+            id: DeliveryId(1),
+            token: 1,
+            webhook: WebhookId(1),
+            message_id: "msg_a".to_owned(),
+            event: Event { kind: EventKind::ItemNew, occurred_at: at, item, changed: Vec::new() },
+            matches: vec![Match { stream: StreamId(1), term: Some(term) }, Match { stream: StreamId(2), term: None }],
+            streams: vec!["peace".to_owned(), "all".to_owned()],
+            body: None,
+            attempts: 0,
+        }
+    }
+
+    fn read(lease: &DeliveryLease, html: bool) -> Value {
+        serde_json::from_slice(&render(lease, html).unwrap()).unwrap()
+    }
+
+    #[test]
+    fn a_call_has_the_shape_of_the_contract() {
+        let call = read(&lease(None, None), false);
+        assert_eq!(call["type"], "item.new");
+        assert_eq!(call["timestamp"], "2026-01-02T03:04:05Z");
+        let data = &call["data"];
+        assert_eq!(data["streams"], json!(["peace", "all"]));
+        let first =
+            json!({"stream": "peace", "field": "title", "term": "talk*", "text": "Talks", "snippet": "Talks …"});
+        assert_eq!(data["matches"], json!([first, {"stream": "all"}]));
+        let feed = json!({
+            "name": "example", "title": "Example", "url": "https://example.com/rss",
+            "home_page_url": "https://example.com/"
+        });
+        assert_eq!(data["feed"], feed);
+        assert!(data.get("changed").is_none());
+        let item = &data["item"];
+        assert_eq!(item["id"], "urn:1");
+        assert_eq!(item["title"], "Talks \u{2013} \"today\"");
+        assert_eq!(item["authors"], json!([{"name": "Ann"}]));
+        assert_eq!(item["tags"], json!(["world"]));
+        assert_eq!(item["_feedmill"]["item"], 123);
+        // A story that has nothing but a title still has a text (JSON Feed 1.1 wants one).
+        assert_eq!(item["content_text"], item["title"]);
+        assert!(item.get("content_html").is_none() && item.get("summary").is_none());
+    }
+
+    #[test]
+    fn an_update_says_what_changed() {
+        let mut lease = lease(None, None);
+        lease.event.kind = EventKind::ItemUpdated;
+        lease.event.changed = vec!["title".to_owned()];
+        let call = read(&lease, false);
+        assert_eq!((&call["type"], &call["data"]["changed"]), (&json!("item.updated"), &json!(["title"])));
+    }
+
+    #[test]
+    fn a_webhook_gets_the_content_in_the_form_that_it_asks_for() {
+        let lease = lease(Some("<p>Short</p>"), Some("<p>Long <b>text</b></p><script>alert(1)</script>"));
+        let text = &read(&lease, false)["data"]["item"];
+        assert_eq!((&text["content_text"], &text["summary"]), (&json!("Long text"), &json!("Short")));
+        assert!(text.get("content_html").is_none());
+        let html = &read(&lease, true)["data"]["item"];
+        let content = html["content_html"].as_str().unwrap();
+        assert!(content.contains("<b>text</b>") && !content.contains("script"), "{content}");
+        assert!(html.get("content_text").is_none());
+        assert_eq!(html["summary"], "Short");
+    }
+
+    #[test]
+    fn html_that_was_clean_once_is_cleaned_again() {
+        let mut lease = lease(None, Some("<p>new</p>"));
+        lease.event.item.clean = Some(Clean { summary: None, content: Some("<script>old</script>".to_owned()) });
+        assert!(!read(&lease, true).to_string().contains("old"));
+    }
+
+    #[test]
+    fn links_in_the_content_are_absolute() {
+        let lease = lease(None, Some("<a href=\"/about\">x</a>"));
+        let content = read(&lease, true)["data"]["item"]["content_html"].to_string();
+        assert!(content.contains("https://example.com/about"), "{content}");
+    }
+
+    #[test]
+    fn a_test_call_is_json_whatever_the_name() {
+        let body: Value = serde_json::from_slice(&test("a\"b", Timestamp::default())).unwrap();
+        assert_eq!((&body["type"], &body["timestamp"]), (&json!("test"), &json!("1970-01-01T00:00:00Z")));
+    }
+}

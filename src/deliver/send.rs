@@ -1,0 +1,307 @@
+//! One attempt: a signed POST through the guard, and what came back. Never fails otherwise than in a [`Sent`].
+
+use std::error::Error;
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use bytes::Bytes;
+use ipnet::IpNet;
+use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER, USER_AGENT};
+use reqwest::{Client, Request, StatusCode};
+use secrecy::ExposeSecret;
+use tokio::time::Instant;
+
+use super::body;
+use super::retry::{self, Ending};
+use super::sign;
+use super::target::Target;
+use crate::domain::time::Timestamp;
+use crate::domain::webhook::Attempt;
+use crate::fetch::guard::{self, Guard};
+
+/// Bytes of an answer that are read and kept; the connection is closed on the rest.
+pub const MAX_RESPONSE_BYTES: usize = 16 * 1024;
+/// Characters of a foreign error text that go into a sentence.
+const MAX_CAUSE_CHARS: usize = 300;
+
+/// These frame the request or name its host: they follow from the body and the URL.
+const FRAMING: [&str; 6] = ["connection", "content-length", "host", "te", "transfer-encoding", "upgrade"];
+/// Headers whose value the log may show; every other one may be a secret.
+const SHOWN: [&str; 4] = ["content-type", "user-agent", sign::ID, sign::TIMESTAMP];
+
+/// A finished attempt.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Sent {
+    /// For the log.
+    pub attempt: Attempt,
+    /// What the verdict depends on.
+    pub ending: Ending,
+}
+
+/// Sends calls. Keeps one client, and so one pool of connections, for each list of allowed networks: a
+/// connection that one webhook was allowed to make is not used by another that was not.
+#[derive(Debug, Default)]
+pub struct Sender {
+    clients: Mutex<Vec<(Vec<IpNet>, Client)>>,
+}
+
+/// What was heard before the attempt ended, however it ended.
+#[derive(Default)]
+struct Heard {
+    status: Option<StatusCode>,
+    retry_after: Option<String>,
+    body: Vec<u8>,
+}
+
+impl Sender {
+    /// A sender without connections.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Makes one attempt, which begins at `now`. `body` is signed anew and sent as it is.
+    pub async fn send(&self, target: &Target, message_id: &str, body: Bytes, now: Timestamp) -> Sent {
+        let started = Instant::now();
+        let mut attempt = Attempt { at: now, ..Attempt::default() };
+        let mut heard = Heard::default();
+        match self.prepare(target, message_id, body, now) {
+            Err(sentence) => attempt.error = Some(sentence),
+            Ok((client, request)) => {
+                attempt.request = shown(target, &request);
+                // The answer's status counts even if its body is cut or breaks off: the receiver has spoken.
+                let talk = tokio::time::timeout(target.timeout, talk(&client, request, &mut heard)).await;
+                attempt.error = match (heard.status, talk) {
+                    (Some(status), _) => refusal(target, status),
+                    (None, Err(_)) => Some(timed_out(target)),
+                    (None, Ok(failed)) => failed.err().map(|error| broken(target, &error)),
+                };
+            }
+        }
+        let took = started.elapsed();
+        attempt.duration_ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
+        attempt.http_status = heard.status.map(|status| status.as_u16());
+        attempt.response = readable(&heard.body);
+        let retry_after = heard.retry_after.and_then(|value| retry::retry_after(&value, now.plus(took)));
+        Sent { ending: Ending { http_status: attempt.http_status, retry_after }, attempt }
+    }
+
+    /// Makes a signed test call, once: its `webhook-id`, and the attempt, whose error says what was wrong.
+    pub async fn send_test(&self, target: &Target, now: Timestamp) -> (String, Attempt) {
+        let id = format!("msg_test_{}", now.as_ms());
+        let sent = self.send(target, &id, body::test(&target.name, now).into(), now).await;
+        (id, sent.attempt)
+    }
+
+    /// Closes the connections of allow lists that no target has any more.
+    pub(super) fn keep_only(&self, targets: &[Target]) {
+        let mut clients = self.clients.lock().unwrap_or_else(PoisonError::into_inner);
+        clients.retain(|(allow, _)| targets.iter().any(|target| target.allow_networks == *allow));
+    }
+
+    fn prepare(&self, target: &Target, id: &str, body: Bytes, now: Timestamp) -> Result<(Client, Request), String> {
+        let guard = Guard::new(target.allow_networks.clone());
+        guard.check_url(&target.url)?;
+        let client = self.client(&target.allow_networks, &guard)?;
+        let headers = headers(target, id, &body, now)?;
+        let request = client.post(target.url.clone()).headers(headers).body(body).build();
+        let request = request.map_err(|error| format!("no request could be made: {}", cause(&error)))?;
+        Ok((client, request))
+    }
+
+    fn client(&self, allow: &[IpNet], guard: &Guard) -> Result<Client, String> {
+        let mut clients = self.clients.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((_, client)) = clients.iter().find(|(known, _)| known == allow) {
+            return Ok(client.clone());
+        }
+        let client = guard::client(guard)?;
+        clients.push((allow.to_vec(), client.clone()));
+        Ok(client)
+    }
+}
+
+fn headers(target: &Target, id: &str, body: &[u8], now: Timestamp) -> Result<HeaderMap, String> {
+    let mut headers = HeaderMap::new();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    headers.insert(USER_AGENT, HeaderValue::from_static(concat!("Feedmill/", env!("CARGO_PKG_VERSION"))));
+    for (name, value) in &target.headers {
+        let unfit =
+            || format!("the header `{name}` of webhook `{}` cannot be sent: correct it in the file", target.name);
+        let name = HeaderName::try_from(name.as_str()).map_err(|_| unfit())?;
+        if FRAMING.contains(&name.as_str()) {
+            continue;
+        }
+        let mut value = HeaderValue::try_from(value.expose_secret()).map_err(|_| unfit())?;
+        value.set_sensitive(true);
+        headers.insert(name, value);
+    }
+    // Last, so that no configured header takes their place.
+    let seconds = now.as_secs();
+    let signature = sign::signature(&target.secrets, id, seconds, body);
+    let id = HeaderValue::try_from(id).map_err(|_| "the id of the call cannot be sent as a header".to_owned())?;
+    headers.insert(sign::ID, id);
+    headers.insert(sign::TIMESTAMP, HeaderValue::from(seconds));
+    headers.remove(sign::SIGNATURE);
+    if let Ok(mut value) = HeaderValue::try_from(signature)
+        && !value.is_empty()
+    {
+        value.set_sensitive(true);
+        headers.insert(sign::SIGNATURE, value);
+    }
+    Ok(headers)
+}
+
+async fn talk(client: &Client, request: Request, heard: &mut Heard) -> Result<(), reqwest::Error> {
+    let mut response = client.execute(request).await?;
+    heard.status = Some(response.status());
+    let retry_after = response.headers().get(RETRY_AFTER).and_then(|value| value.to_str().ok());
+    heard.retry_after = retry_after.map(ToOwned::to_owned);
+    while heard.body.len() < MAX_RESPONSE_BYTES {
+        let Some(chunk) = response.chunk().await? else { break };
+        let room = MAX_RESPONSE_BYTES - heard.body.len();
+        heard.body.extend(chunk.iter().take(room));
+    }
+    Ok(())
+}
+
+/// The request's headers for the log, a line each. Only values that are known to be harmless are shown.
+fn shown(target: &Target, request: &Request) -> String {
+    let mut lines = format!("POST {}", target.shown_url());
+    for (name, value) in request.headers() {
+        let value = if SHOWN.contains(&name.as_str()) && !configured(target, name) {
+            String::from_utf8_lossy(value.as_bytes()).into_owned()
+        } else {
+            "(masked)".to_owned()
+        };
+        lines.push_str(&format!("\n{name}: {value}"));
+    }
+    lines
+}
+
+fn configured(target: &Target, name: &HeaderName) -> bool {
+    let ours = [sign::ID, sign::TIMESTAMP].contains(&name.as_str());
+    !ours && target.headers.iter().any(|(configured, _)| configured.eq_ignore_ascii_case(name.as_str()))
+}
+
+fn refusal(target: &Target, status: StatusCode) -> Option<String> {
+    let host = target.url.host_str().unwrap_or_default();
+    if status.is_success() {
+        None
+    } else if status.is_redirection() {
+        Some(format!(
+            "{host} answered {status}; redirects are not followed: name the final address as the webhook's url"
+        ))
+    } else {
+        Some(format!("{host} answered {status}"))
+    }
+}
+
+fn timed_out(target: &Target) -> String {
+    format!("{} gave no answer within {}", target.url.host_str().unwrap_or_default(), in_words(target.timeout))
+}
+
+fn in_words(span: Duration) -> String {
+    if span.subsec_millis() == 0 { format!("{} s", span.as_secs()) } else { format!("{} ms", span.as_millis()) }
+}
+
+fn broken(target: &Target, error: &reqwest::Error) -> String {
+    let host = target.url.host_str().unwrap_or_default();
+    let what = if error.is_connect() { "no connection to" } else { "no whole answer from" };
+    format!("{what} {host}: {}", cause(error))
+}
+
+/// The innermost cause. The outer errors of reqwest hold the URL, and with it what may be a secret.
+fn cause(error: &reqwest::Error) -> String {
+    let mut text = "the connection failed".to_owned();
+    let mut inner = error.source();
+    while let Some(error) = inner {
+        text = error.to_string();
+        inner = error.source();
+    }
+    let visible = text.chars().map(|c| if c.is_control() { ' ' } else { c });
+    visible.take(MAX_CAUSE_CHARS).collect()
+}
+
+/// An answer as text of at most [`MAX_RESPONSE_BYTES`], without characters that steer a terminal.
+fn readable(body: &[u8]) -> String {
+    let mut text = String::with_capacity(body.len());
+    for c in String::from_utf8_lossy(body).chars() {
+        let c = if c.is_control() && !matches!(c, '\n' | '\r' | '\t') { char::REPLACEMENT_CHARACTER } else { c };
+        if text.len() + c.len_utf8() > MAX_RESPONSE_BYTES {
+            break;
+        }
+        text.push(c);
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::webhook::WebhookId;
+    use url::Url;
+
+    fn target(headers: &[(&str, &str)]) -> Target {
+        Target {
+            id: WebhookId(1),
+            name: "desk".to_owned(),
+            url: Url::parse("https://hooks.example.org/desk?key=hunter2").unwrap(),
+            secrets: vec![b"first".to_vec(), b"second".to_vec()],
+            headers: headers.iter().map(|(n, v)| ((*n).to_owned(), (*v).to_owned().into())).collect(),
+            html: false,
+            allow_networks: Vec::new(),
+            retry: Vec::new(),
+            timeout: Duration::from_millis(1500),
+            concurrency: 1,
+        }
+    }
+
+    #[test]
+    fn configured_headers_are_added_but_replace_neither_signature_nor_framing() {
+        let target = target(&[
+            ("X-Key", "hunter2"),
+            ("Content-Type", "application/vnd.desk+json"),
+            ("Webhook-Signature", "v1,forged"),
+            ("webhook-id", "forged"),
+            ("Host", "elsewhere.example"),
+            ("content-length", "0"),
+        ]);
+        let now = Timestamp::from_ms(1_700_000_000_999);
+        let headers = headers(&target, "msg_a", b"{}", now).unwrap();
+        assert_eq!(headers["x-key"], "hunter2");
+        assert_eq!(headers["content-type"], "application/vnd.desk+json");
+        assert_eq!(headers["webhook-id"], "msg_a");
+        assert_eq!(headers["webhook-timestamp"], "1700000000");
+        assert_eq!(headers["webhook-signature"].to_str().unwrap().matches("v1,").count(), 2);
+        assert!(!headers["webhook-signature"].to_str().unwrap().contains("forged"));
+        assert!(!headers.contains_key("host") && !headers.contains_key("content-length"));
+    }
+
+    #[test]
+    fn the_log_shows_no_value_that_may_be_a_secret() {
+        let target = target(&[("X-Key", "hunter2"), ("User-Agent", "hunter2"), ("Authorization", "Bearer hunter2")]);
+        let headers = headers(&target, "msg_a", b"{}", Timestamp::from_secs(1_700_000_000)).unwrap();
+        let request = Client::new().post(target.url.clone()).headers(headers).build().unwrap();
+        let log = shown(&target, &request);
+        assert!(!log.contains("hunter2") && !log.contains("v1,"), "{log}");
+        for line in ["POST https://hooks.example.org/desk?…", "webhook-id: msg_a", "webhook-timestamp: 1700000000"] {
+            assert!(log.lines().any(|l| l == line), "{line} in {log}");
+        }
+        assert!(log.contains("webhook-signature: (masked)"), "{log}");
+    }
+
+    #[test]
+    fn a_header_that_cannot_be_sent_is_named_without_its_value() {
+        for (name, value) in [("X-Key", "hunter2\r\nX: y"), ("X Key", "hunter2")] {
+            let error = headers(&target(&[(name, value)]), "msg_a", b"", Timestamp::default()).unwrap_err();
+            assert!(error.contains(name) && !error.contains("hunter2"), "{error}");
+        }
+    }
+
+    #[test]
+    fn an_answer_becomes_text_that_is_bounded_and_steers_no_terminal() {
+        assert_eq!(readable(b"ok\n\tfine \x1b[31m\0"), "ok\n\tfine \u{fffd}[31m\u{fffd}");
+        assert!(readable(&[0xff; MAX_RESPONSE_BYTES]).len() <= MAX_RESPONSE_BYTES);
+        assert_eq!(readable("ä".as_bytes()), "ä");
+    }
+}

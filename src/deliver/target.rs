@@ -1,0 +1,76 @@
+//! Whom deliveries go to: a webhook's settings, as this room needs them. The app makes them of the configuration.
+
+use std::fmt;
+use std::time::Duration;
+
+use ipnet::IpNet;
+use secrecy::SecretString;
+use url::Url;
+
+use crate::domain::webhook::WebhookId;
+
+/// One webhook to be called.
+#[derive(Clone)]
+pub struct Target {
+    /// Its row.
+    pub id: WebhookId,
+    /// Its name, for logs and sentences.
+    pub name: String,
+    /// Where it is called.
+    pub url: Url,
+    /// Keys to sign with, decoded; several while one is being replaced. None: calls are not signed.
+    pub secrets: Vec<Vec<u8>>,
+    /// Headers to add.
+    pub headers: Vec<(String, SecretString)>,
+    /// Whether it gets the content as clean HTML, and not as text.
+    pub html: bool,
+    /// Private networks that it may be on.
+    pub allow_networks: Vec<IpNet>,
+    /// Waits between attempts: one attempt more than there are waits.
+    pub retry: Vec<Duration>,
+    /// For one whole attempt.
+    pub timeout: Duration,
+    /// Attempts at a time; 0 counts as 1.
+    pub concurrency: usize,
+}
+
+impl Target {
+    /// Scheme, host and path; user name, password and query are left out, for they may be secrets.
+    #[must_use]
+    pub fn shown_url(&self) -> String {
+        let host = self.url.host_str().unwrap_or_default();
+        let port = self.url.port().map(|port| format!(":{port}")).unwrap_or_default();
+        let query = if self.url.query().is_some() { "?…" } else { "" };
+        format!("{}://{host}{port}{}{query}", self.url.scheme(), self.url.path())
+    }
+}
+
+impl fmt::Debug for Target {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Target").field("id", &self.id).field("name", &self.name).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_target_shows_no_secret_of_its_own() {
+        let target = Target {
+            id: WebhookId(1),
+            name: "desk".to_owned(),
+            url: Url::parse("https://user:hunter2@hooks.example.org:8443/desk?token=hunter2#hunter2").unwrap(),
+            secrets: vec![b"hunter2".to_vec()],
+            headers: vec![("X-Key".to_owned(), "hunter2".to_owned().into())],
+            html: false,
+            allow_networks: Vec::new(),
+            retry: Vec::new(),
+            timeout: Duration::from_secs(20),
+            concurrency: 1,
+        };
+        assert_eq!(target.shown_url(), "https://hooks.example.org:8443/desk?…");
+        assert!(!format!("{target:?}").contains("hunter2"));
+        assert!(!format!("{target:?}").contains("104, 117"));
+    }
+}
