@@ -1,0 +1,19 @@
+//! What is shown to others: streams as feeds and pages, the state of things as JSON.
+//!
+//! [`render`] makes documents of items and is pure; [`serve`] answers HTTP. Between them, without HTTP, so
+//! that the command line can print what the API answers: [`lists`] (feeds, streams, webhooks, deliveries),
+//! [`items`] (what is stored, newest first, or what meets a query) and [`views`] (items made fit to be
+//! published). [`published`] is what of the configuration is shown.
+//!
+//! Never polls, never calls a webhook, never reads the configuration: it is handed plain data, and what the
+//! operator asks for goes through [`serve::control::Control`].
+//!
+//! Invariant: nothing that a publisher wrote leaves here but through `sanitize` and `render`.
+
+pub mod cursor;
+pub mod items;
+pub mod lists;
+pub mod published;
+pub mod render;
+pub mod serve;
+pub mod views;

@@ -1,0 +1,223 @@
+//! What of the configuration is shown: plain data, swapped whole at a reload.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::{Arc, PoisonError, RwLock};
+
+use sha2::{Digest, Sha256};
+use url::Url;
+
+use crate::domain::name::ALL;
+use crate::domain::shape::StreamShape;
+use crate::domain::stream::StreamId;
+use crate::domain::time::Timestamp;
+
+/// What is published, and under which names.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Published {
+    /// Title of the merged feed and of the pages.
+    pub title: String,
+    /// What subscribers see in links; ends in `/`. A path in it affects links only.
+    pub public_url: Url,
+    /// The streams in the order of the configuration, `all` among them.
+    pub streams: Vec<PublishedStream>,
+    /// The feeds, by name.
+    pub feeds: HashMap<String, PublishedFeed>,
+    /// The webhooks, by name.
+    pub webhooks: HashMap<String, PublishedWebhook>,
+    /// The schedule's interval in minutes, for RSS `ttl`.
+    pub ttl_minutes: u32,
+    /// What the write side of the API asks for over TCP; `None`: it is off there.
+    pub admin: Option<TokenHash>,
+    /// Since when the list of feeds is as it is: `dateModified` of the OPML.
+    pub applied_at: Timestamp,
+}
+
+/// A stream as it is published.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct PublishedStream {
+    /// Its row; `None` for `all`.
+    pub row: Option<StreamId>,
+    /// Its name.
+    pub name: String,
+    /// Its title.
+    pub title: String,
+    /// The source of its query; empty for `all`.
+    pub query: String,
+    /// Newest items in the published feed.
+    pub limit: u32,
+    /// Names of the webhooks that it calls.
+    pub notify: Vec<String>,
+}
+
+/// What the configuration says of a feed.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct PublishedFeed {
+    /// Its tags.
+    pub tags: Vec<String>,
+    /// Whether it is polled.
+    pub enabled: bool,
+}
+
+/// What the configuration says of a webhook.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct PublishedWebhook {
+    /// The format of its calls.
+    pub format: String,
+    /// What it is called about: `new`, `updated`.
+    pub events: Vec<String>,
+}
+
+impl Published {
+    /// The stream of that name.
+    #[must_use]
+    pub fn stream(&self, name: &str) -> Option<&PublishedStream> {
+        self.streams.iter().find(|stream| stream.name == name)
+    }
+
+    /// The streams with their addresses, in the order of the configuration.
+    #[must_use]
+    pub fn stream_shapes(&self) -> Vec<StreamShape> {
+        self.streams.iter().map(|stream| self.stream_shape(stream)).collect()
+    }
+
+    fn stream_shape(&self, stream: &PublishedStream) -> StreamShape {
+        let base = self.public_url.as_str();
+        let name = stream.name.as_str();
+        StreamShape {
+            name: name.to_owned(),
+            title: stream.title.clone(),
+            query: stream.query.clone(),
+            notify: stream.notify.clone(),
+            atom_url: format!("{base}{name}.atom"),
+            rss_url: format!("{base}{name}.rss"),
+            json_url: format!("{base}{name}.json"),
+            page_url: if name == ALL { base.to_owned() } else { format!("{base}{name}") },
+        }
+    }
+}
+
+/// The hash of a token: the token itself is not kept.
+#[derive(Clone, Copy)]
+pub struct TokenHash([u8; 32]);
+
+impl TokenHash {
+    /// Of a token.
+    #[must_use]
+    pub fn of(token: &str) -> Self {
+        Self(Sha256::digest(token.as_bytes()).into())
+    }
+
+    /// Whether `offered` is the token. Hashes of both are compared, all bytes of them: how long it takes
+    /// says nothing of the token.
+    #[must_use]
+    pub fn admits(&self, offered: &str) -> bool {
+        *self == Self::of(offered)
+    }
+}
+
+impl PartialEq for TokenHash {
+    fn eq(&self, other: &Self) -> bool {
+        let differ = self.0.iter().zip(other.0.iter()).fold(0_u8, |seen, (a, b)| seen | (a ^ b));
+        std::hint::black_box(differ) == 0
+    }
+}
+
+impl Eq for TokenHash {}
+
+impl fmt::Debug for TokenHash {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("TokenHash(…)")
+    }
+}
+
+/// The present [`Published`], shared between those who show it and the one who reloads it.
+#[derive(Clone, Debug)]
+pub struct Live(Arc<RwLock<Edition>>);
+
+/// One state of [`Live`].
+#[derive(Clone, Debug)]
+pub struct Edition {
+    /// One more with each reload: documents of an earlier one are stale.
+    pub number: u64,
+    /// The data.
+    pub published: Arc<Published>,
+}
+
+impl Live {
+    /// Begins with `published`.
+    #[must_use]
+    pub fn new(published: Published) -> Self {
+        Self(Arc::new(RwLock::new(Edition { number: 1, published: Arc::new(published) })))
+    }
+
+    /// What holds now.
+    #[must_use]
+    pub fn get(&self) -> Edition {
+        self.0.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Swaps it whole: who asks later sees all of it, who asked before keeps what they have.
+    pub fn set(&self, published: Published) {
+        let mut edition = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        edition.number += 1;
+        edition.published = Arc::new(published);
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+
+    /// A small site for tests of this room.
+    pub(crate) fn example() -> Published {
+        let stream = |row: Option<i64>, name: &str, query: &str| PublishedStream {
+            row: row.map(StreamId),
+            name: name.to_owned(),
+            title: format!("Title of {name}"),
+            query: query.to_owned(),
+            limit: 100,
+            notify: Vec::new(),
+        };
+        Published {
+            title: "My news".to_owned(),
+            public_url: Url::parse("https://news.example/feeds/").unwrap(),
+            streams: vec![stream(None, "all", ""), stream(Some(1), "peace-talks", "peace")],
+            feeds: HashMap::new(),
+            webhooks: HashMap::new(),
+            ttl_minutes: 60,
+            admin: None,
+            applied_at: Timestamp::from_secs(1_764_000_000),
+        }
+    }
+
+    #[test]
+    fn a_stream_has_its_three_addresses_and_a_page_and_all_has_the_front_page() {
+        let shapes = example().stream_shapes();
+        assert_eq!(shapes[0].page_url, "https://news.example/feeds/");
+        assert_eq!(shapes[0].atom_url, "https://news.example/feeds/all.atom");
+        assert_eq!(shapes[1].page_url, "https://news.example/feeds/peace-talks");
+        assert_eq!(shapes[1].rss_url, "https://news.example/feeds/peace-talks.rss");
+        assert_eq!(shapes[1].json_url, "https://news.example/feeds/peace-talks.json");
+    }
+
+    #[test]
+    fn only_the_token_itself_is_admitted_and_it_is_never_printed() {
+        let hash = TokenHash::of("s3cret");
+        assert!(hash.admits("s3cret"));
+        for wrong in ["", "s3cre", "s3cret ", "S3cret", "s3cret\0", &"s3cret".repeat(100_000)] {
+            assert!(!hash.admits(wrong), "{wrong:.20}");
+        }
+        assert!(!format!("{hash:?}").contains("s3cret"));
+    }
+
+    #[test]
+    fn a_reload_is_seen_whole_and_by_its_number() {
+        let live = Live::new(example());
+        let before = live.get();
+        live.set(Published { title: "Other".to_owned(), ..example() });
+        let after = live.get();
+        assert_eq!((before.number, before.published.title.as_str()), (1, "My news"));
+        assert_eq!((after.number, after.published.title.as_str()), (2, "Other"));
+    }
+}

@@ -1,0 +1,244 @@
+//! For the operator: how each feed and webhook is, and why. And the list of what is followed.
+
+use maud::{Markup, html};
+
+use super::{Place, Site, address, away, shell, text, words};
+use crate::domain::feed::Health;
+use crate::domain::shape::{AttemptShape, FeedShape, WebhookShape};
+use crate::domain::time::Timestamp;
+use crate::domain::webhook::WebhookState;
+use crate::store::StoreHealth;
+
+/// How much of an error's sentence is shown, in characters.
+const ERROR_CHARACTERS: usize = 500;
+
+/// `/status`: feeds, those in trouble first; webhooks; the store. `version` is the program's.
+#[must_use]
+pub fn status(
+    site: &Site<'_>,
+    feeds: &[FeedShape],
+    webhooks: &[WebhookShape],
+    health: &StoreHealth,
+    version: &str,
+    now: Timestamp,
+) -> String {
+    let mut sorted: Vec<&FeedShape> = feeds.iter().collect();
+    sorted.sort_by_key(|feed| rank(feed.state));
+    let main = html! {
+        main.wide {
+            div.intro {
+                h1 { "Status" }
+                p.verdict { (verdict(feeds, webhooks)) }
+            }
+            section {
+                h2 { "Feeds" }
+                @if feeds.is_empty() { p.empty { "No feed is followed yet. Add a [[feed]] to the configuration, or run feedmill add URL." } }
+                @else { (feed_table(&sorted, now)) }
+            }
+            section {
+                h2 { "Webhooks" }
+                @if webhooks.is_empty() { p.empty { "No webhook is configured." } }
+                @else { (webhook_table(webhooks, now)) }
+            }
+            section {
+                h2 { "Storage" }
+                (storage(health, version, now))
+            }
+        }
+    };
+    shell(site, "Status", Place::Status, &html! {}, &main)
+}
+
+/// `/feeds`: what is followed.
+#[must_use]
+pub fn feeds(site: &Site<'_>, feeds: &[FeedShape], now: Timestamp) -> String {
+    let opml = address(site.base, "feeds.opml");
+    let main = html! {
+        main.wide {
+            div.intro {
+                h1 { "Feeds" }
+                p { (words::counted(words::number(feeds.len()), "feed is", "feeds are")) " followed here. " a href=(opml) { "Take them along as OPML" } "." }
+            }
+            @if feeds.is_empty() { p.empty { "No feed is followed yet." } }
+            @else { (followed(feeds, now)) }
+        }
+    };
+    let head = html! { link rel="alternate" type="text/x-opml" title="Feeds" href=(opml); };
+    shell(site, "Feeds", Place::Feeds, &head, &main)
+}
+
+fn followed(feeds: &[FeedShape], now: Timestamp) -> Markup {
+    html! {
+        table {
+            thead { tr { th scope="col" { "Feed" } th scope="col" { "Tags" } th.number scope="col" { "Stories" } th scope="col" { "Last success" } } }
+            tbody {
+                @for feed in feeds {
+                    tr {
+                        th scope="row" {
+                            (away(feed.home_page_url.as_deref().or(Some(&feed.url)), title(feed)))
+                            small.address { (away(Some(&feed.url), &feed.url)) }
+                        }
+                        td data-label="Tags" { @for tag in &feed.tags { span.tag { bdi { (tag) } } " " } }
+                        td.number data-label="Stories" { (words::count(feed.items)) }
+                        td data-label="Last success" { (when(feed.last_success, now, "not yet")) }
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn verdict(feeds: &[FeedShape], webhooks: &[WebhookShape]) -> Markup {
+    let states = [Health::Ok, Health::Failing, Health::Broken, Health::Gone, Health::Paused];
+    let failed: u64 = webhooks.iter().map(|webhook| webhook.failed).fold(0, u64::saturating_add);
+    let due: u64 = webhooks.iter().map(|webhook| webhook.due).fold(0, u64::saturating_add);
+    html! {
+        span { (words::counted(words::number(feeds.len()), "feed", "feeds")) ":" }
+        @for state in states {
+            @let number = feeds.iter().filter(|feed| feed.state == state).count();
+            @if number > 0 { " " span.state.(word(state)) { (words::count(words::number(number))) " " (word(state)) } }
+        }
+        @if due > 0 { " · " (words::counted(due, "call is", "calls are")) " due" }
+        @if failed > 0 { " · " (words::counted(failed, "call was", "calls were")) " given up" }
+    }
+}
+
+fn feed_table(feeds: &[&FeedShape], now: Timestamp) -> Markup {
+    html! {
+        table {
+            thead { tr {
+                th scope="col" { "Feed" } th scope="col" { "State" } th scope="col" { "Last success" }
+                th scope="col" { "Next poll" } th.number scope="col" { "Stories" }
+            } }
+            tbody { @for feed in feeds { (feed_row(feed, now)) } }
+        }
+    }
+}
+
+fn feed_row(feed: &FeedShape, now: Timestamp) -> Markup {
+    let next = if feed.state == Health::Gone || feed.state == Health::Paused { "not on its own" } else { "soon" };
+    html! {
+        tr {
+            th scope="row" {
+                (away(Some(&feed.url), title(feed)))
+                small { (feed.name) }
+                @if let Some(error) = &feed.error {
+                    p.trouble {
+                        @if feed.errors_in_row > 1 { (words::counted(feed.errors_in_row.into(), "failure", "failures")) " in a row: " }
+                        bdi { (text::excerpt(&error.message, ERROR_CHARACTERS)) }
+                    }
+                }
+            }
+            td data-label="State" { span.state.(word(feed.state)) { (word(feed.state)) } }
+            td data-label="Last success" { (when(feed.last_success, now, "not yet")) }
+            td data-label="Next poll" {
+                (when(feed.next_poll, now, next))
+                @if let Some(reason) = text::present(feed.next_poll_reason.as_deref()) { small { (reason) } }
+            }
+            td.number data-label="Stories" { (words::count(feed.items)) }
+        }
+    }
+}
+
+fn webhook_table(webhooks: &[WebhookShape], now: Timestamp) -> Markup {
+    html! {
+        table {
+            thead { tr {
+                th scope="col" { "Webhook" } th scope="col" { "State" } th scope="col" { "Last call" }
+                th.number scope="col" { "Due" } th.number scope="col" { "Given up" }
+            } }
+            tbody {
+                @for webhook in webhooks {
+                    tr {
+                        th scope="row" {
+                            (webhook.name)
+                            small { (webhook.events.join(", ")) }
+                            @if let Some(error) = webhook.last_attempt.as_ref().and_then(|last| last.error.as_deref()) {
+                                p.trouble { bdi { (text::excerpt(error, ERROR_CHARACTERS)) } }
+                            }
+                        }
+                        td data-label="State" { span.state.(webhook_word(webhook.state)) { (webhook_word(webhook.state)) } }
+                        td data-label="Last call" { (last_call(webhook.last_attempt.as_ref(), now)) }
+                        td.number data-label="Due" {
+                            (words::count(webhook.due))
+                            @if let Some(oldest) = webhook.oldest_due { small { "oldest " (words::around(oldest, now)) } }
+                        }
+                        td.number data-label="Given up" { (words::count(webhook.failed)) }
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn last_call(attempt: Option<&AttemptShape>, now: Timestamp) -> Markup {
+    html! {
+        @if let Some(attempt) = attempt {
+            (words::around(attempt.at, now))
+            small {
+                @match attempt.http_status {
+                    Some(status) => { "HTTP " (status) },
+                    None => { "no answer" },
+                }
+                " after " (words::count(attempt.duration_ms)) " ms"
+            }
+        } @else { "not yet" }
+    }
+}
+
+fn storage(health: &StoreHealth, version: &str, now: Timestamp) -> Markup {
+    html! {
+        dl.facts {
+            div { dt { "Stories" } dd { (words::count(health.items)) } }
+            div { dt { "Database" } dd { (words::size(health.size_bytes)) } }
+            div { dt { "Calls due" } dd {
+                (words::count(health.owed))
+                @if let Some(oldest) = health.oldest_owed { small { "oldest " (words::around(oldest, now)) } }
+            } }
+            div { dt { "Calls given up" } dd { (words::count(health.failed)) } }
+            div { dt { "Next poll" } dd { (when(health.next_due, now, "none")) } }
+            div { dt { "Feedmill" } dd { (version) } }
+        }
+    }
+}
+
+fn when(at: Option<Timestamp>, now: Timestamp, never: &str) -> Markup {
+    match at {
+        Some(at) => words::around(at, now),
+        None => html! { (never) },
+    }
+}
+
+fn title(feed: &FeedShape) -> &str {
+    text::present(feed.title.as_deref()).unwrap_or(&feed.name)
+}
+
+fn word(state: Health) -> &'static str {
+    match state {
+        Health::Ok => "ok",
+        Health::Failing => "failing",
+        Health::Broken => "broken",
+        Health::Gone => "gone",
+        Health::Paused => "paused",
+    }
+}
+
+fn webhook_word(state: WebhookState) -> &'static str {
+    match state {
+        WebhookState::Active => "active",
+        WebhookState::Slowed => "slowed",
+        WebhookState::Paused => "paused",
+        WebhookState::Disabled => "disabled",
+    }
+}
+
+/// Trouble first.
+fn rank(state: Health) -> u8 {
+    match state {
+        Health::Broken => 0,
+        Health::Gone => 1,
+        Health::Failing => 2,
+        Health::Ok => 3,
+        Health::Paused => 4,
+    }
+}

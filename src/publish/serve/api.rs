@@ -1,0 +1,170 @@
+//! The reading side of the API. An unknown parameter is refused: a misspelt one would else be ignored silently.
+
+use axum::extract::rejection::{PathRejection, QueryRejection};
+use axum::extract::{Path, Query, State as Extract};
+use axum::http::HeaderValue;
+use axum::http::header::CONTENT_TYPE;
+use axum::response::{IntoResponse, Response};
+use serde::{Deserialize, Serialize};
+
+use super::State;
+use super::problem::Problem;
+use crate::domain::item::ItemId;
+use crate::domain::webhook::DeliveryState;
+use crate::publish::items::{self, Params, read_since};
+use crate::publish::lists::{self, DEFAULT_LIMIT, DeliveryFilter, MAX_LIMIT, Part};
+
+type Asked<T> = Result<Query<T>, QueryRejection>;
+type Named = Result<Path<String>, PathRejection>;
+
+/// A part of a list.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct PartQuery {
+    limit: Option<u32>,
+    after: Option<String>,
+}
+
+impl PartQuery {
+    fn part(self) -> Result<Part, Problem> {
+        Ok(Part { limit: read_limit(self.limit)?, after: self.after })
+    }
+}
+
+/// A part of the items.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct ItemQuery {
+    q: Option<String>,
+    stream: Option<String>,
+    since: Option<String>,
+    limit: Option<u32>,
+    after: Option<String>,
+}
+
+/// A part of the deliveries.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct DeliveryQuery {
+    webhook: Option<String>,
+    state: Option<String>,
+    limit: Option<u32>,
+    after: Option<String>,
+}
+
+/// `/api/v1/feeds`.
+pub(crate) async fn feeds(Extract(state): Extract<State>, asked: Asked<PartQuery>) -> Result<Response, Problem> {
+    let part = read(asked)?.part()?;
+    let published = state.parts().live.get().published;
+    let list = lists::feeds(state.store(), &published, state.parts().clock.now(), &part).await?;
+    json(&list)
+}
+
+/// `/api/v1/streams`.
+pub(crate) async fn streams(Extract(state): Extract<State>, asked: Asked<PartQuery>) -> Result<Response, Problem> {
+    let part = read(asked)?.part()?;
+    json(&lists::streams(&state.parts().live.get().published, &part))
+}
+
+/// `/api/v1/webhooks`.
+pub(crate) async fn webhooks(Extract(state): Extract<State>, asked: Asked<PartQuery>) -> Result<Response, Problem> {
+    let part = read(asked)?.part()?;
+    let published = state.parts().live.get().published;
+    let list = lists::webhooks(state.store(), &published, &part).await?;
+    json(&list)
+}
+
+/// `/api/v1/deliveries`.
+pub(crate) async fn deliveries(
+    Extract(state): Extract<State>,
+    asked: Asked<DeliveryQuery>,
+) -> Result<Response, Problem> {
+    let asked = read(asked)?;
+    let wanted = match asked.state.as_deref() {
+        None => None,
+        Some(word) => Some(
+            DeliveryState::parse(word)
+                .ok_or_else(|| Problem::bad_request("`state` is one of pending, succeeded, failed and held."))?,
+        ),
+    };
+    let part = Part { limit: read_limit(asked.limit)?, after: asked.after };
+    let filter = DeliveryFilter { webhook: asked.webhook, state: wanted };
+    let list = lists::deliveries(state.store(), filter, &part).await?;
+    json(&list)
+}
+
+/// `/api/v1/deliveries/{id}`, with its log.
+pub(crate) async fn delivery(Extract(state): Extract<State>, id: Named) -> Result<Response, Problem> {
+    let missing = || Problem::not_found("There is no such delivery. /api/v1/deliveries lists them.");
+    let Ok(Path(id)) = id else { return Err(missing()) };
+    json(&lists::delivery(state.store(), &id).await?.ok_or_else(missing)?)
+}
+
+/// `/api/v1/items`.
+pub(crate) async fn items(Extract(state): Extract<State>, asked: Asked<ItemQuery>) -> Result<Response, Problem> {
+    let asked = read(asked)?;
+    let since = match asked.since.as_deref() {
+        None => None,
+        Some(text) => Some(read_since(text, state.parts().clock.now()).ok_or_else(|| {
+            Problem::bad_request("`since` is a time such as 2026-11-24T08:00:00Z, or an age such as 30d, 12h, 90m.")
+        })?),
+    };
+    let limit = read_limit(asked.limit)?;
+    let params = Params { query: asked.q, stream: asked.stream, since, after: asked.after, limit };
+    let _turn = state.0.costly.acquire().await;
+    let list = items::list(state.store(), &state.parts().live.get(), &params).await?;
+    json(&list)
+}
+
+/// `/api/v1/items/{item}`.
+pub(crate) async fn item(Extract(state): Extract<State>, item: Named) -> Result<Response, Problem> {
+    let missing = || Problem::not_found("There is no such item. /api/v1/items lists them.");
+    let number = item.ok().and_then(|Path(text)| text.parse().ok()).ok_or_else(missing)?;
+    json(&items::one(state.store(), ItemId(number)).await?.ok_or_else(missing)?)
+}
+
+/// Any answer of the API.
+pub(crate) fn json<T: Serialize>(value: &T) -> Result<Response, Problem> {
+    let body = serde_json::to_vec(value).map_err(|error| {
+        tracing::error!(%error, "an answer of the API could not be written");
+        Problem::new(axum::http::StatusCode::INTERNAL_SERVER_ERROR, "The answer could not be written.")
+    })?;
+    Ok(([(CONTENT_TYPE, HeaderValue::from_static("application/json"))], body).into_response())
+}
+
+fn read<T>(asked: Asked<T>) -> Result<T, Problem> {
+    asked.map(|Query(asked)| asked).map_err(|error| {
+        Problem::bad_request(format!("The query of the address cannot be read: {}.", error.body_text()))
+    })
+}
+
+fn read_limit(asked: Option<u32>) -> Result<u32, Problem> {
+    let limit = asked.unwrap_or(DEFAULT_LIMIT);
+    if (1..=MAX_LIMIT).contains(&limit) {
+        return Ok(limit);
+    }
+    Err(Problem::bad_request(format!("`limit` is {limit}, and may be 1 to {MAX_LIMIT}.")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_limit_is_a_number_from_one_to_a_thousand() {
+        for (asked, limit) in
+            [(None, Some(100)), (Some(1), Some(1)), (Some(1000), Some(1000)), (Some(0), None), (Some(1001), None)]
+        {
+            assert_eq!(read_limit(asked).ok(), limit, "{asked:?}");
+        }
+    }
+
+    #[test]
+    fn a_misspelt_parameter_is_refused_by_its_name() {
+        let read_url = |url: &str| read(Query::<ItemQuery>::try_from_uri(&url.parse().unwrap()));
+        assert!(read_url("/api/v1/items?q=peace&limit=5&since=3d&stream=all").is_ok());
+        let problem = read_url("/api/v1/items?limt=5").map(|_| ()).unwrap_err();
+        assert!(problem.detail.contains("limt"), "{}", problem.detail);
+        assert_eq!(problem.status, 400);
+    }
+}

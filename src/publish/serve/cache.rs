@@ -1,0 +1,314 @@
+//! Documents as bytes, made once a change: rendered, hashed and compressed when first asked for, and kept until
+//! the store or the configuration changed. Who asks while one is being made waits for it.
+
+use std::collections::HashMap;
+use std::fmt::Write as _;
+use std::future::Future;
+use std::io::Write as _;
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
+
+use axum::body::Body;
+use axum::http::header::{CACHE_CONTROL, CONTENT_ENCODING, CONTENT_TYPE, ETAG, IF_NONE_MATCH, LAST_MODIFIED, VARY};
+use axum::http::{HeaderMap, HeaderValue, StatusCode};
+use axum::response::{IntoResponse, Response};
+use bytes::Bytes;
+use flate2::Compression;
+use flate2::write::GzEncoder;
+use sha2::{Digest, Sha256};
+
+use super::conditional::{NoneMatch, none_match, not_modified_since, wants_gzip};
+use crate::domain::time::Timestamp;
+
+/// Below this many bytes compression saves no packet.
+const SMALLEST_GZIP: usize = 1000;
+
+/// A document in the codings that it is given out in.
+#[derive(Debug)]
+pub(crate) struct Document {
+    media: &'static str,
+    modified: Option<Timestamp>,
+    plain: Coded,
+    gzip: Option<Coded>,
+}
+
+#[derive(Debug)]
+struct Coded {
+    bytes: Bytes,
+    etag: String,
+}
+
+/// What of an answer is not the document's own.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Manner {
+    /// How long it is fresh, in seconds.
+    pub(crate) max_age: u32,
+    /// What else it depends on, besides the coding.
+    pub(crate) vary: &'static str,
+    /// When it is answered.
+    pub(crate) now: Timestamp,
+}
+
+impl Document {
+    /// Hashes and compresses: some milliseconds for a large one, so not on a thread that serves.
+    pub(crate) fn new(media: &'static str, text: String, modified: Option<Timestamp>) -> Self {
+        let bytes = Bytes::from(text);
+        let gzip = (bytes.len() >= SMALLEST_GZIP).then(|| compress(&bytes)).flatten();
+        let gzip = gzip.filter(|small| small.len() < bytes.len());
+        // Each coding is a representation of its own and needs a strong tag of its own (RFC 9110 8.8.3.3). The
+        // hash is of the bytes: the same document made again has the same tag.
+        let gzip = gzip.map(|small| Coded { etag: etag(&small, "-gz"), bytes: Bytes::from(small) });
+        let plain = Coded { etag: etag(&bytes, ""), bytes };
+        Self { media, modified, plain, gzip }
+    }
+
+    /// 200, or 304 to who has it.
+    pub(crate) fn answer(&self, asked: &HeaderMap, manner: Manner) -> Response {
+        let coded = self.gzip.as_ref().filter(|_| wants_gzip(asked)).unwrap_or(&self.plain);
+        let known = self.known(asked, coded);
+        let mut headers = HeaderMap::new();
+        set(&mut headers, ETAG, known.unwrap_or(&coded.etag));
+        set(&mut headers, CACHE_CONTROL, &format!("max-age={}", manner.max_age));
+        set(&mut headers, VARY, manner.vary);
+        if let Some(modified) = self.dated(manner.now) {
+            set(&mut headers, LAST_MODIFIED, &modified.rfc822());
+        }
+        if known.is_some() {
+            return (StatusCode::NOT_MODIFIED, headers).into_response();
+        }
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static(self.media));
+        if coded.etag != self.plain.etag {
+            headers.insert(CONTENT_ENCODING, HeaderValue::from_static("gzip"));
+        }
+        (headers, Body::from(coded.bytes.clone())).into_response()
+    }
+
+    /// The tag of what the client has, if that is what it would get. A tag of the other coding will do: a cache
+    /// between that decodes sends the one tag for the other form.
+    fn known<'a>(&'a self, asked: &HeaderMap, coded: &'a Coded) -> Option<&'a str> {
+        let other = self.gzip.as_ref().map_or(self.plain.etag.as_str(), |gzip| gzip.etag.as_str());
+        let ours = [coded.etag.as_str(), self.plain.etag.as_str(), other];
+        match none_match(asked, &ours) {
+            NoneMatch::Has(place) => ours.get(place).copied(),
+            NoneMatch::Differs => None,
+            NoneMatch::Absent => {
+                debug_assert!(!asked.contains_key(IF_NONE_MATCH));
+                self.modified.filter(|at| not_modified_since(asked, *at)).map(|_| coded.etag.as_str())
+            }
+        }
+    }
+
+    /// The date for `Last-Modified`, once the second that it names is over: what changes twice in a second would
+    /// else have the same date both times (RFC 9110 8.8.2.2), and a date must not lie ahead (8.8.2.1).
+    fn dated(&self, now: Timestamp) -> Option<Timestamp> {
+        self.modified.filter(|at| at.as_secs() < now.as_secs())
+    }
+}
+
+fn set(headers: &mut HeaderMap, name: axum::http::HeaderName, value: &str) {
+    // All values here are made by us of digits, hex and fixed words.
+    if let Ok(value) = HeaderValue::from_str(value) {
+        headers.insert(name, value);
+    }
+}
+
+fn etag(bytes: &[u8], suffix: &str) -> String {
+    let mut tag = String::with_capacity(40);
+    tag.push('"');
+    for byte in Sha256::digest(bytes).iter().take(16) {
+        let _ = write!(tag, "{byte:02x}");
+    }
+    tag.push_str(suffix);
+    tag.push('"');
+    tag
+}
+
+fn compress(bytes: &[u8]) -> Option<Vec<u8>> {
+    // GzEncoder writes no time and no name: the same bytes in give the same bytes out.
+    let mut encoder = GzEncoder::new(Vec::with_capacity(bytes.len() / 3), Compression::new(6));
+    encoder.write_all(bytes).ok()?;
+    encoder.finish().ok()
+}
+
+/// Which form of a stream.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub(crate) enum Format {
+    /// Atom 1.0.
+    Atom,
+    /// RSS 2.0.
+    Rss,
+    /// JSON Feed 1.1.
+    Json,
+    /// The page.
+    Page,
+}
+
+/// The state of the house that a document shows: the number of the configuration, then that of the store. Both
+/// only grow.
+pub(crate) type Stamp = (u64, u64);
+
+/// The documents that are kept: at most one for each stream and form.
+#[derive(Debug, Default)]
+pub(crate) struct Cache(Mutex<Slots>);
+
+#[derive(Debug, Default)]
+struct Slots {
+    edition: u64,
+    slots: HashMap<(String, Format), Arc<Slot>>,
+}
+
+#[derive(Debug, Default)]
+struct Slot {
+    kept: RwLock<Option<(Stamp, Arc<Document>)>>,
+    turn: tokio::sync::Mutex<()>,
+}
+
+impl Cache {
+    /// The document of that stream and form as it is since `stamp`; `make` makes it if there is none yet. The stamp
+    /// is to be read before anything that `make` reads.
+    pub(crate) async fn get<E>(
+        &self,
+        key: (String, Format),
+        stamp: Stamp,
+        make: impl Future<Output = Result<Document, E>>,
+    ) -> Result<Arc<Document>, E> {
+        let slot = self.slot(key, stamp.0);
+        if let Some(document) = slot.fresh(stamp) {
+            return Ok(document);
+        }
+        let _turn = slot.turn.lock().await;
+        if let Some(document) = slot.fresh(stamp) {
+            return Ok(document);
+        }
+        let document = Arc::new(make.await?);
+        *slot.kept.write().unwrap_or_else(PoisonError::into_inner) = Some((stamp, Arc::clone(&document)));
+        Ok(document)
+    }
+
+    fn slot(&self, key: (String, Format), edition: u64) -> Arc<Slot> {
+        let mut slots = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if edition > slots.edition {
+            // A reload: streams may have gone, and the documents of the others are stale anyway.
+            slots.edition = edition;
+            slots.slots.clear();
+        }
+        Arc::clone(slots.slots.entry(key).or_default())
+    }
+}
+
+impl Slot {
+    fn fresh(&self, stamp: Stamp) -> Option<Arc<Document>> {
+        let kept = self.kept.read().unwrap_or_else(PoisonError::into_inner);
+        kept.as_ref().filter(|(since, _)| *since >= stamp).map(|(_, document)| Arc::clone(document))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use axum::http::HeaderName;
+    use axum::http::header::{ACCEPT_ENCODING, IF_MODIFIED_SINCE};
+    use std::convert::Infallible;
+    use std::io::Read as _;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    const MANNER: Manner = Manner { max_age: 60, vary: "Accept-Encoding", now: Timestamp::MAX };
+
+    fn asked(pairs: &[(HeaderName, &str)]) -> HeaderMap {
+        pairs.iter().map(|(name, value)| (name.clone(), value.parse().unwrap())).collect()
+    }
+
+    fn header(response: &Response, name: HeaderName) -> Option<&str> {
+        response.headers().get(name).map(|value| value.to_str().unwrap())
+    }
+
+    async fn bytes(response: Response) -> Bytes {
+        axum::body::to_bytes(response.into_body(), usize::MAX).await.unwrap()
+    }
+
+    fn long() -> Document {
+        Document::new("text/plain", "a story ".repeat(1000), Some(Timestamp::from_secs(1_764_000_000)))
+    }
+
+    #[tokio::test]
+    async fn each_coding_has_its_own_strong_tag_and_both_hold_the_same() {
+        let plain = long().answer(&asked(&[]), MANNER);
+        let gzip = long().answer(&asked(&[(ACCEPT_ENCODING, "gzip, br")]), MANNER);
+        let (plain_tag, gzip_tag) = (header(&plain, ETAG).unwrap(), header(&gzip, ETAG).unwrap());
+        assert!(plain_tag.starts_with('"') && gzip_tag.ends_with("-gz\"") && plain_tag != gzip_tag);
+        assert_eq!(header(&plain, CONTENT_ENCODING), None);
+        assert_eq!(header(&gzip, CONTENT_ENCODING), Some("gzip"));
+        assert_eq!((header(&plain, VARY), header(&gzip, VARY)), (Some("Accept-Encoding"), Some("Accept-Encoding")));
+        let (plain, gzip) = (bytes(plain).await, bytes(gzip).await);
+        let mut text = Vec::new();
+        flate2::read::GzDecoder::new(&*gzip).read_to_end(&mut text).unwrap();
+        assert_eq!(text, plain);
+        assert!(gzip.len() < plain.len() / 10);
+    }
+
+    #[tokio::test]
+    async fn who_has_it_gets_304_with_the_tag_and_without_a_body() {
+        for coding in ["identity", "gzip"] {
+            let first = long().answer(&asked(&[(ACCEPT_ENCODING, coding)]), MANNER);
+            let tag = header(&first, ETAG).unwrap().to_owned();
+            for known in [tag.clone(), format!("W/{tag}"), format!("\"x\", {tag}")] {
+                let again = long().answer(&asked(&[(ACCEPT_ENCODING, coding), (IF_NONE_MATCH, &known)]), MANNER);
+                assert_eq!(again.status(), StatusCode::NOT_MODIFIED, "{known}");
+                assert_eq!(header(&again, ETAG), Some(tag.as_str()));
+                assert_eq!(header(&again, CACHE_CONTROL), Some("max-age=60"));
+                assert_eq!(header(&again, CONTENT_TYPE), None);
+                assert!(bytes(again).await.is_empty());
+            }
+        }
+    }
+
+    #[test]
+    fn a_date_answers_only_where_no_tag_was_sent() {
+        let date = Timestamp::from_secs(1_764_000_000).rfc822();
+        let status = |pairs: &[(HeaderName, &str)]| long().answer(&asked(pairs), MANNER).status();
+        assert_eq!(status(&[(IF_MODIFIED_SINCE, &date)]), StatusCode::NOT_MODIFIED);
+        // RFC 9110 13.1.3: a recipient must ignore If-Modified-Since if there is an If-None-Match.
+        assert_eq!(status(&[(IF_MODIFIED_SINCE, &date), (IF_NONE_MATCH, "\"x\"")]), StatusCode::OK);
+        let earlier = Timestamp::from_secs(1_763_999_999).rfc822();
+        assert_eq!(status(&[(IF_MODIFIED_SINCE, &earlier)]), StatusCode::OK);
+    }
+
+    #[test]
+    fn last_modified_is_told_only_when_its_second_is_over() {
+        let at = Timestamp::from_secs(1_764_000_000);
+        let told = |now: i64| {
+            let manner = Manner { now: Timestamp::from_ms(now), ..MANNER };
+            header(&long().answer(&HeaderMap::new(), manner), LAST_MODIFIED).map(str::to_owned)
+        };
+        assert_eq!(told(1_764_000_000_999), None);
+        assert_eq!(told(1_764_000_001_000), Some(at.rfc822()));
+    }
+
+    #[tokio::test]
+    async fn many_who_ask_at_once_get_one_that_was_made_once_for_each_change() {
+        let (cache, made) = (Cache::default(), AtomicUsize::new(0));
+        let make = || async {
+            made.fetch_add(1, Ordering::Relaxed);
+            tokio::task::yield_now().await;
+            Ok::<_, Infallible>(Document::new("text/plain", "x".to_owned(), None))
+        };
+        let key = || ("all".to_owned(), Format::Atom);
+        let ask = |stamp| cache.get(key(), stamp, make());
+        let _ = tokio::join!(ask((1, 1)), ask((1, 1)), ask((1, 1)), ask((1, 1)));
+        assert_eq!(made.load(Ordering::Relaxed), 1);
+        let _ = tokio::join!(ask((1, 2)), ask((1, 2)), ask((1, 1)));
+        assert_eq!(made.load(Ordering::Relaxed), 2, "the store changed; a late asker takes the newer one");
+        let _ = ask((2, 2)).await;
+        assert_eq!(made.load(Ordering::Relaxed), 3, "the configuration changed");
+        let _ = cache.get(("all".to_owned(), Format::Rss), (2, 2), make()).await;
+        assert_eq!(made.load(Ordering::Relaxed), 4, "another form");
+    }
+
+    #[tokio::test]
+    async fn one_that_could_not_be_made_is_made_by_the_next_who_asks() {
+        let cache = Cache::default();
+        let key = || ("all".to_owned(), Format::Atom);
+        assert!(cache.get(key(), (1, 1), async { Err::<Document, _>("no") }).await.is_err());
+        let good = async { Ok::<_, &str>(Document::new("text/plain", "x".to_owned(), None)) };
+        assert!(cache.get(key(), (1, 1), good).await.is_ok());
+    }
+}

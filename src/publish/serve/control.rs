@@ -1,0 +1,143 @@
+//! What the operator may ask of the running daemon, and the JSON of its answers. The app does it; here it is
+//! only asked for, over the control socket or with the admin token.
+
+use std::future::Future;
+use std::pin::Pin;
+
+use serde::{Deserialize, Serialize};
+
+/// What every method of [`Control`] gives: a result some time later.
+pub type Doing<'a, T> = Pin<Box<dyn Future<Output = Result<T, ControlError>> + Send + 'a>>;
+
+/// Does what the operator asks for. A future may be dropped at any time, when who asked has gone: what was begun
+/// must then be finished or not have happened.
+pub trait Control: Send + Sync + 'static {
+    /// Polls feeds now, `None`: all that are polled at all, and waits for what happened.
+    fn poll(&self, names: Option<Vec<String>>) -> Doing<'_, PollReport>;
+
+    /// Reads the configuration again and waits for the verdict.
+    fn reload(&self) -> Doing<'_, ReloadReport>;
+
+    /// Sends a signed test call to a webhook and waits for its answer.
+    fn test_webhook(&self, name: String) -> Doing<'_, TestReport>;
+}
+
+/// Why it was not done.
+#[derive(thiserror::Error, Clone, PartialEq, Eq, Debug)]
+pub enum ControlError {
+    /// There is no such feed.
+    #[error("There is no feed `{0}`. `feedmill feeds` lists them.")]
+    UnknownFeed(String),
+    /// There is no such webhook.
+    #[error("There is no webhook `{0}`. `feedmill webhooks` lists them.")]
+    UnknownWebhook(String),
+    /// The configuration was refused; the old one holds.
+    #[error("The configuration was refused and the old one stays in force.{}", joined(errors))]
+    Refused {
+        /// Every mistake, a text each.
+        errors: Vec<String>,
+    },
+    /// The same is being done already.
+    #[error("{0}")]
+    Busy(String),
+    /// The daemon is stopping.
+    #[error("The daemon is stopping.")]
+    Stopping,
+    /// It went wrong: a sentence.
+    #[error("{0}")]
+    Failed(String),
+}
+
+fn joined(errors: &[String]) -> String {
+    errors.iter().map(|error| format!("\n{error}")).collect()
+}
+
+/// How a poll ended.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum PollOutcome {
+    /// A document was read and stored.
+    Loaded,
+    /// 304, or the same bytes again.
+    NotModified,
+    /// It failed.
+    Failed,
+    /// 410.
+    Gone,
+    /// It was not asked: another poll of it is going on, it is switched off, or it must not be asked yet.
+    Skipped,
+}
+
+/// What happened at the poll of one feed.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct PollShape {
+    /// The feed.
+    pub name: String,
+    /// How it ended.
+    pub outcome: PollOutcome,
+    /// Items stored.
+    pub new: u32,
+    /// Items revised.
+    pub changed: u32,
+    /// Sightings of known items.
+    pub sighted: u32,
+    /// The status, if an answer came.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub http_status: Option<u16>,
+    /// How long it took.
+    pub duration_ms: u64,
+    /// What went wrong, or why it was skipped: a sentence.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub error: Option<String>,
+}
+
+/// What happened at a poll of several feeds.
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+pub struct PollReport {
+    /// How many feeds it concerned.
+    pub count: usize,
+    /// Each of them, by name.
+    pub feeds: Vec<PollShape>,
+}
+
+/// The verdict about a configuration that was accepted.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct ReloadReport {
+    /// Always true: a refusal is a problem document.
+    pub ok: bool,
+    /// What changed, in a sentence.
+    pub message: String,
+    /// What is allowed but looks like a mistake, and what takes effect only at a restart: a sentence each.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub warnings: Vec<String>,
+}
+
+/// What a webhook answered to a test call.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct TestReport {
+    /// How many calls were made: one.
+    pub count: usize,
+    /// The webhook.
+    pub webhook: String,
+    /// Whether it answered 2xx.
+    pub ok: bool,
+    /// The `webhook-id` of the call.
+    pub id: String,
+    /// The status, if an answer came.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub http_status: Option<u16>,
+    /// How long it took.
+    pub duration_ms: u64,
+    /// What went wrong, in a sentence.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub error: Option<String>,
+}
+
+/// The body of `POST /api/v1/poll`. Without one, all feeds are polled.
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PollRequest {
+    /// Names of feeds; absent: all.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub feeds: Option<Vec<String>>,
+}

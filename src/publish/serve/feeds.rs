@@ -1,0 +1,175 @@
+//! A stream in one of its forms: from the cache where it is the head of it, made for who asks where it is an
+//! older page.
+
+use std::sync::Arc;
+
+use axum::http::HeaderMap;
+use axum::http::HeaderValue;
+use axum::http::header::ACCESS_CONTROL_ALLOW_ORIGIN;
+use axum::response::Response;
+
+use super::State;
+use super::cache::{Document, Format, Manner};
+use super::pages::HTML;
+use super::problem::Problem;
+use crate::domain::time::Timestamp;
+use crate::publish::cursor;
+use crate::publish::published::{Edition, PublishedStream};
+use crate::publish::render::page::{self, Site};
+use crate::publish::render::{self, Channel, View};
+use crate::publish::views;
+use crate::store::{Cursor, Instance, PageRequest, StoreError};
+
+/// What was asked of a stream.
+pub(crate) struct Wanted<'a> {
+    /// Its name.
+    pub(crate) stream: &'a str,
+    /// Which form.
+    pub(crate) format: Format,
+    /// Older than this place; `None`: the newest.
+    pub(crate) before: Option<&'a str>,
+    /// Whether the address is that of a feed, also where a page is given for it.
+    pub(crate) feed_address: bool,
+}
+
+/// The answer to a request for a stream.
+pub(crate) async fn answer(state: &State, wanted: Wanted<'_>, asked: &HeaderMap) -> Result<Response, Problem> {
+    let edition = state.parts().live.get();
+    let Some(stream) = edition.published.stream(wanted.stream) else {
+        return Err(Problem::not_found("There is no such stream. The front page lists those that there are."));
+    };
+    let now = state.parts().clock.now();
+    let document = match wanted.before {
+        None => head(state, &edition, stream, wanted.format).await?,
+        Some(text) => {
+            let before = cursor::decode(text).ok_or_else(bad_place)?;
+            let _turn = state.0.costly.acquire().await;
+            Arc::new(make(state, &edition, stream, wanted.format, Some(before)).await?)
+        }
+    };
+    let max_age = state.0.freshness.max_age(state.store(), now).await;
+    let vary = if wanted.feed_address { "Accept-Encoding, Sec-Fetch-Dest" } else { "Accept-Encoding" };
+    let mut response = document.answer(asked, Manner { max_age, vary, now });
+    if wanted.feed_address {
+        response.headers_mut().insert(ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
+    }
+    Ok(response)
+}
+
+fn bad_place() -> Problem {
+    Problem::bad_request("`before` is no place in this stream. Take the address from the link to older items.")
+}
+
+async fn head(
+    state: &State,
+    edition: &Edition,
+    stream: &PublishedStream,
+    format: Format,
+) -> Result<Arc<Document>, StoreError> {
+    // Before anything is read: what commits meanwhile makes the document stale, never unseen.
+    let stamp = (edition.number, state.store().version());
+    let make = make(state, edition, stream, format, None);
+    state.0.cache.get((stream.name.clone(), format), stamp, make).await
+}
+
+async fn make(
+    state: &State,
+    edition: &Edition,
+    stream: &PublishedStream,
+    format: Format,
+    before: Option<Cursor>,
+) -> Result<Document, StoreError> {
+    let store = state.store();
+    let page = store.stream_page(PageRequest { stream: stream.row, limit: stream.limit, before }).await?;
+    let views = views::prepare(store, page.items).await?;
+    let published = Arc::clone(&edition.published);
+    let instance = store.instance();
+    let updated = page.changed_at.unwrap_or_else(|| birth(&instance));
+    let channel = Channel {
+        name: stream.name.clone(),
+        title: stream.title.clone(),
+        id: format!("tag:{}:{}/{}", instance.tagging, instance.id, stream.name),
+        base: published.public_url.clone(),
+        updated,
+        ttl_minutes: published.ttl_minutes,
+    };
+    let older = page.next.map(|next| format!("?before={}", cursor::encode(next)));
+    let work = tokio::task::spawn_blocking(move || {
+        let text = match format {
+            Format::Page => {
+                let streams = published.stream_shapes();
+                let site = Site { title: &published.title, base: &published.public_url, streams: &streams };
+                page::river(&site, &channel, &views, older.as_deref())
+            }
+            _ => document(format, &channel, &views),
+        };
+        Document::new(media(format), text, Some(updated))
+    });
+    work.await.map_err(|error| StoreError::Failed(format!("rendering was cut short: {error}")))
+}
+
+fn document(format: Format, channel: &Channel, views: &[View]) -> String {
+    match format {
+        Format::Rss => render::rss(channel, views),
+        Format::Json => render::json(channel, views),
+        Format::Atom | Format::Page => render::atom(channel, views),
+    }
+}
+
+fn media(format: Format) -> &'static str {
+    match format {
+        Format::Atom => "application/atom+xml; charset=utf-8",
+        Format::Rss => "application/rss+xml; charset=utf-8",
+        Format::Json => "application/feed+json; charset=utf-8",
+        Format::Page => HTML,
+    }
+}
+
+/// When the installation was made, to the day: the date of its `tag:` URIs. A stream that never held anything
+/// is as old as that; now would make another document of it each time.
+fn birth(instance: &Instance) -> Timestamp {
+    let date = instance.tagging.rsplit(',').next().unwrap_or_default();
+    Timestamp::parse_rfc3339(&format!("{date}T00:00:00Z")).unwrap_or_default()
+}
+
+/// Splits the name of a feed at its last dot. `None`: the ending is none of ours, or there is no dot.
+pub(crate) fn split(file: &str) -> Option<(&str, Format)> {
+    let (name, ending) = file.rsplit_once('.')?;
+    let format = match ending {
+        "atom" => Format::Atom,
+        "rss" => Format::Rss,
+        "json" => Format::Json,
+        _ => return None,
+    };
+    Some((name, format))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_ending_after_the_last_dot_tells_the_form() {
+        for (file, found) in [
+            ("all.atom", Some(("all", Format::Atom))),
+            ("peace-talks.rss", Some(("peace-talks", Format::Rss))),
+            ("x.json", Some(("x", Format::Json))),
+            ("a.b.atom", Some(("a.b", Format::Atom))),
+            (".atom", Some(("", Format::Atom))),
+            ("all", None),
+            ("all.xml", None),
+            ("all.ATOM", None),
+            ("all.", None),
+            ("", None),
+        ] {
+            assert_eq!(split(file), found, "{file:?}");
+        }
+    }
+
+    #[test]
+    fn an_installation_was_born_on_the_date_of_its_tags() {
+        let born = |tagging: &str| birth(&Instance { id: "x".into(), tagging: tagging.into() }).rfc3339();
+        assert_eq!(born("example.org,2026-11-24"), "2026-11-24T00:00:00Z");
+        assert_eq!(born("nonsense"), "1970-01-01T00:00:00Z");
+    }
+}

@@ -1,0 +1,159 @@
+//! The routes that people open, and the addresses of feeds beside them.
+
+use axum::extract::rejection::{PathRejection, QueryRejection};
+use axum::extract::{Path, Query, State as Extract};
+use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE};
+use axum::http::{HeaderMap, HeaderValue};
+use axum::response::{IntoResponse, Response};
+use serde::Deserialize;
+
+use super::State;
+use super::cache::{Document, Format, Manner};
+use super::conditional;
+use super::feeds::{self, Wanted};
+use super::problem::Problem;
+use crate::domain::name::ALL;
+use crate::domain::shape::StreamShape;
+use crate::publish::lists;
+use crate::publish::published::Edition;
+use crate::publish::render;
+use crate::publish::render::page::{self, Site};
+use crate::store::StoreError;
+
+/// The media type of pages.
+pub(crate) const HTML: &str = "text/html; charset=utf-8";
+const TEXT: &str = "text/plain; charset=utf-8";
+const CSS: &str = "text/css; charset=utf-8";
+const OPML: &str = "text/x-opml; charset=utf-8";
+/// How long the style is fresh, in seconds.
+const STYLE_AGE: u32 = 24 * 3600;
+
+/// Other parameters are let through: trackers and caches add theirs to addresses of feeds.
+#[derive(Deserialize)]
+pub(crate) struct Before {
+    before: Option<String>,
+}
+
+type AskedBefore = Result<Query<Before>, QueryRejection>;
+
+fn before(asked: AskedBefore) -> Result<Option<String>, Problem> {
+    match asked {
+        Ok(Query(asked)) => Ok(asked.before.filter(|before| !before.is_empty())),
+        Err(error) => Err(Problem::bad_request(format!("The query of the address cannot be read: {error}."))),
+    }
+}
+
+/// `/`: the river of news.
+pub(crate) async fn front(
+    Extract(state): Extract<State>,
+    query: AskedBefore,
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
+    let before = before(query)?;
+    let wanted = Wanted { stream: ALL, format: Format::Page, before: before.as_deref(), feed_address: false };
+    feeds::answer(&state, wanted, &headers).await
+}
+
+/// `/{stream}`, and `/{stream}.atom`, `.rss`, `.json`.
+pub(crate) async fn file(
+    Extract(state): Extract<State>,
+    file: Result<Path<String>, PathRejection>,
+    query: AskedBefore,
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
+    let Ok(Path(file)) = file else { return Err(nothing().await) };
+    let before = before(query)?;
+    let wanted = match feeds::split(&file) {
+        None => Wanted { stream: &file, format: Format::Page, before: before.as_deref(), feed_address: false },
+        Some((stream, format)) => {
+            // A person who opens the address of a feed gets the same items as a page that says what it is for.
+            let format = if conditional::is_navigation(&headers) { Format::Page } else { format };
+            Wanted { stream, format, before: before.as_deref(), feed_address: true }
+        }
+    };
+    feeds::answer(&state, wanted, &headers).await
+}
+
+/// `/feeds`: what is followed.
+pub(crate) async fn feeds(Extract(state): Extract<State>) -> Result<Response, Problem> {
+    let edition = state.parts().live.get();
+    let now = state.parts().clock.now();
+    let _turn = state.0.costly.acquire().await;
+    let feeds = lists::all_feeds(state.store(), &edition.published, now).await?;
+    let work = move || {
+        let streams = edition.published.stream_shapes();
+        page::feeds(&site(&edition, &streams), &feeds, now)
+    };
+    Ok(html(aside(work).await?))
+}
+
+/// `/feeds.opml`: what is followed, for other readers.
+pub(crate) async fn opml(Extract(state): Extract<State>, headers: HeaderMap) -> Result<Response, Problem> {
+    let published = state.parts().live.get().published;
+    let now = state.parts().clock.now();
+    let _turn = state.0.costly.acquire().await;
+    let feeds = lists::all_feeds(state.store(), &published, now).await?;
+    let work = move || Document::new(OPML, render::opml(&published.title, &feeds, published.applied_at), None);
+    let document = aside(work).await?;
+    let max_age = state.0.freshness.max_age(state.store(), now).await;
+    Ok(document.answer(&headers, Manner { max_age, vary: "Accept-Encoding", now }))
+}
+
+/// `/status`: how everything is.
+pub(crate) async fn status(Extract(state): Extract<State>) -> Result<Response, Problem> {
+    let edition = state.parts().live.get();
+    let (now, version) = (state.parts().clock.now(), state.parts().version);
+    let _turn = state.0.costly.acquire().await;
+    let store = state.store();
+    let feeds = lists::all_feeds(store, &edition.published, now).await?;
+    let webhooks = lists::all_webhooks(store, &edition.published).await?;
+    let health = store.health().await?;
+    let work = move || {
+        let streams = edition.published.stream_shapes();
+        page::status(&site(&edition, &streams), &feeds, &webhooks, &health, version, now)
+    };
+    Ok(html(aside(work).await?))
+}
+
+/// Ten thousand feeds take some ten milliseconds to write: not on a thread that serves.
+async fn aside<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, StoreError> {
+    let done = tokio::task::spawn_blocking(work).await;
+    done.map_err(|error| StoreError::Failed(format!("rendering was cut short: {error}")))
+}
+
+/// The style of all pages, made ready once for all requests.
+pub(crate) fn style_document() -> Document {
+    Document::new(CSS, page::STYLE.to_owned(), None)
+}
+
+/// `/static/style.css`.
+pub(crate) async fn style(Extract(state): Extract<State>, headers: HeaderMap) -> Response {
+    let manner = Manner { max_age: STYLE_AGE, vary: "Accept-Encoding", now: state.parts().clock.now() };
+    state.0.style.answer(&headers, manner)
+}
+
+/// `/robots.txt`: everything here was published elsewhere first, and that is where it should be found.
+pub(crate) async fn robots() -> Response {
+    let cache = (CACHE_CONTROL, HeaderValue::from_static("max-age=86400"));
+    ([(CONTENT_TYPE, HeaderValue::from_static(TEXT)), cache], "User-agent: *\nDisallow: /\n").into_response()
+}
+
+/// Every other address.
+pub(crate) async fn nothing() -> Problem {
+    Problem::not_found("There is nothing at this address. The front page lists the streams.")
+}
+
+/// A problem as people see it.
+pub(crate) fn error(state: &State, problem: &Problem) -> String {
+    let edition = state.parts().live.get();
+    let streams = edition.published.stream_shapes();
+    page::error(&site(&edition, &streams), problem.status, &problem.title, &problem.detail)
+}
+
+fn site<'a>(edition: &'a Edition, streams: &'a [StreamShape]) -> Site<'a> {
+    Site { title: &edition.published.title, base: &edition.published.public_url, streams }
+}
+
+fn html(text: String) -> Response {
+    ([(CONTENT_TYPE, HeaderValue::from_static(HTML))], text).into_response()
+}

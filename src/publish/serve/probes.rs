@@ -1,0 +1,89 @@
+//! What machines ask: is it alive, does it work, how much has it done.
+
+use std::time::{Duration, Instant};
+
+use axum::extract::State as Extract;
+use axum::http::header::CONTENT_TYPE;
+use axum::http::{HeaderValue, StatusCode};
+use axum::response::{IntoResponse, Response};
+
+use super::State;
+use super::problem::Problem;
+use crate::domain::time::Timestamp;
+use crate::ops::health::Readiness;
+use crate::ops::metrics::{CONTENT_TYPE as OPENMETRICS, StoreNumbers};
+use crate::publish::lists;
+use crate::store::StoreHealth;
+
+/// How long the database may take to say that it is there.
+const DATABASE_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// `/healthz`: the process lives and answers.
+pub(crate) async fn healthz() -> Response {
+    text(StatusCode::OK, "ok\n".to_owned())
+}
+
+/// `/readyz`: the database answers and polling is not behind.
+pub(crate) async fn readyz(Extract(state): Extract<State>) -> Response {
+    let database = match tokio::time::timeout(DATABASE_TIMEOUT, state.store().health()).await {
+        Ok(Ok(_)) => Ok(()),
+        Ok(Err(error)) => {
+            tracing::warn!(%error, "not ready: the database failed");
+            Err("it failed".to_owned())
+        }
+        Err(_) => Err(format!("no answer within {} s", DATABASE_TIMEOUT.as_secs())),
+    };
+    let readiness = Readiness::judge(database, &state.parts().progress, Instant::now());
+    if readiness.ready() {
+        return text(StatusCode::OK, "ready\n".to_owned());
+    }
+    text(StatusCode::SERVICE_UNAVAILABLE, readiness.reasons.join("\n") + "\n")
+}
+
+/// `/metrics`, the states as they are at this moment.
+pub(crate) async fn metrics(Extract(state): Extract<State>) -> Result<Response, Problem> {
+    let parts = state.parts();
+    let now = parts.clock.now();
+    let published = parts.live.get().published;
+    // A database that fails must not hide the other numbers: they are needed most then.
+    if let Ok(feeds) = lists::all_feeds(state.store(), &published, now).await {
+        parts.metrics.feeds(feeds.into_iter().map(|feed| feed.state));
+    }
+    if let Ok(health) = state.store().health().await {
+        parts.metrics.store(&numbers(&health, now));
+    }
+    Ok(([(CONTENT_TYPE, HeaderValue::from_static(OPENMETRICS))], parts.metrics.text()).into_response())
+}
+
+fn numbers(health: &StoreHealth, now: Timestamp) -> StoreNumbers {
+    let age = |at: Option<Timestamp>| at.map(|at| now.since(at)).unwrap_or_default();
+    StoreNumbers {
+        items: health.items,
+        owed: health.owed,
+        oldest_owed: age(health.oldest_owed),
+        size_bytes: health.size_bytes,
+        poll_lag: age(health.next_due),
+    }
+}
+
+fn text(status: StatusCode, body: String) -> Response {
+    let media = HeaderValue::from_static("text/plain; charset=utf-8");
+    (status, [(CONTENT_TYPE, media)], body).into_response()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ages_are_counted_from_now_and_what_lies_ahead_is_no_lag() {
+        let now = Timestamp::from_secs(100);
+        let health = StoreHealth {
+            oldest_owed: Some(Timestamp::from_secs(40)),
+            next_due: Some(Timestamp::from_secs(130)),
+            ..StoreHealth::default()
+        };
+        let numbers = numbers(&health, now);
+        assert_eq!((numbers.oldest_owed, numbers.poll_lag), (Duration::from_secs(60), Duration::ZERO));
+    }
+}

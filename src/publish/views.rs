@@ -1,0 +1,51 @@
+//! Items made fit to be published: their HTML cleaned at the first publication and kept, their texts beside it.
+
+use tracing::warn;
+use url::Url;
+
+use super::render::View;
+use crate::domain::item::{Clean, Item};
+use crate::sanitize;
+use crate::store::{Cleaned, Store, StoreError};
+
+/// Cleans what is not clean yet, keeps that in the store, and adds the plain texts. The order stays.
+///
+/// Cleaning runs on the pool for blocking work: a page of a hundred long items takes some ten milliseconds.
+///
+/// # Errors
+/// The work was lost: it panicked, or the runtime is stopping. That the clean HTML could not be kept is no
+/// error: it is made again the next time.
+pub async fn prepare(store: &dyn Store, items: Vec<Item>) -> Result<Vec<View>, StoreError> {
+    let work = tokio::task::spawn_blocking(move || items.into_iter().map(view).unzip::<_, _, Vec<_>, Vec<_>>());
+    let (views, made) = work.await.map_err(|e| StoreError::Failed(format!("cleaning was cut short: {e}")))?;
+    let made: Vec<Cleaned> = made.into_iter().flatten().collect();
+    if !made.is_empty()
+        && let Err(error) = store.keep_clean(made).await
+    {
+        warn!(%error, "clean HTML could not be kept and will be made again");
+    }
+    Ok(views)
+}
+
+fn view(mut item: Item) -> (View, Option<Cleaned>) {
+    let (clean, made) = match item.clean.take() {
+        Some(clean) => (clean, None),
+        None => {
+            let clean = clean(&item);
+            let made = Cleaned { item: item.id, revision: item.revision, clean: clean.clone() };
+            (clean, Some(made))
+        }
+    };
+    let text = |html: &Option<String>| html.as_deref().map(sanitize::text).filter(|text| !text.is_empty());
+    let (summary_text, content_text) = (text(&clean.summary), text(&clean.content));
+    (View { item, clean, summary_text, content_text }, made)
+}
+
+fn clean(item: &Item) -> Clean {
+    let base = item.link.as_deref().or(item.source.info.home_url.as_deref()).and_then(|url| Url::parse(url).ok());
+    let part = |html: &Option<String>| {
+        let html = html.as_deref()?;
+        Some(sanitize::clean(html, base.as_ref())).filter(|html| !html.is_empty())
+    };
+    Clean { summary: part(&item.summary), content: part(&item.content) }
+}
