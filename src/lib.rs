@@ -1,6 +1,8 @@
 //! Feedmill polls feeds politely, keeps every story once, republishes them as merged feeds, and calls
 //! webhooks when a story matches.
 
+pub mod app;
+pub mod cli;
 pub mod config;
 pub mod deliver;
 pub mod domain;

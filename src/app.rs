@@ -1,0 +1,379 @@
+//! The house put together: what runs, in which order it starts and stops, and how a reload swaps it.
+//!
+//! Holds no rule of the domain and renders nothing: it hands each room what it works with, and supervises.
+//!
+//! Invariant: the configuration was read and checked whole before anything is opened or bound, and a reload
+//! swaps all of it or nothing. Clock, listeners, stop signal and observers are arguments.
+
+mod control;
+mod fill;
+mod once;
+mod supervise;
+mod translate;
+
+use std::net::{SocketAddr, TcpListener as StdListener};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, OnceLock};
+use std::time::{Duration, Instant};
+
+use tokio::net::TcpListener;
+use tokio::sync::Notify;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::config::{Environment, Settings};
+use crate::deliver::{self, Outbox};
+use crate::domain::time::{Clock, Timestamp};
+use crate::domain::webhook::{Attempt, Verdict};
+use crate::fetch::client::Fetcher;
+use crate::fetch::guard::Guard;
+use crate::ops::health::Progress;
+use crate::ops::metrics::Metrics;
+use crate::ops::notify::Notifier;
+use crate::poll::{Observer, Poller, Stages};
+use crate::publish::published::Live;
+use crate::publish::serve::door::ControlSocket;
+use crate::publish::serve::{self, State, listen, routes};
+use crate::store::sqlite::{Access, Options, Sqlite};
+use crate::store::{Registry, Store, StoreError};
+
+pub use self::once::{Deaf, poll_once, poll_shape, published, target};
+
+/// The program's version.
+pub const VERSION: &str = env!("CARGO_PKG_VERSION");
+
+/// How long a stop waits for answers, deliveries and polls in flight before it gives them back.
+const DRAIN: Duration = Duration::from_secs(20);
+
+/// Why the daemon cannot start.
+#[derive(thiserror::Error, Debug)]
+pub enum StartError {
+    /// The database.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The address is taken or not ours.
+    #[error("cannot listen on {address}: {cause}. Choose another address in [server] listen, or stop what uses it.")]
+    Bind {
+        /// Which.
+        address: SocketAddr,
+        /// Why.
+        cause: std::io::Error,
+    },
+    /// Something that the system refuses.
+    #[error("{0}")]
+    System(String),
+}
+
+/// What the daemon is given besides its settings.
+pub struct Parts {
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// The environment as it was at start; a reload reads secrets from it.
+    pub environment: Environment,
+    /// Sockets that systemd handed over, with their names; in their absence it binds what is configured.
+    pub listeners: Vec<(String, StdListener)>,
+    /// Where the control socket goes; `None`: there is none.
+    pub control_socket: Option<PathBuf>,
+    /// Hears of each poll, besides metrics and the log.
+    pub observer: Option<Arc<dyn Observer>>,
+    /// Set to end it.
+    pub stop: CancellationToken,
+}
+
+/// A running daemon.
+pub struct Daemon {
+    /// Where it listens.
+    pub addresses: Vec<SocketAddr>,
+    house: Arc<House>,
+}
+
+/// What lives as long as the daemon does.
+struct House {
+    store: Arc<dyn Store>,
+    clock: Arc<dyn Clock>,
+    environment: Environment,
+    poller: Arc<Poller>,
+    outbox: Arc<Outbox>,
+    live: Live,
+    settings: Mutex<Arc<Settings>>,
+    /// One reload at a time.
+    reloading: tokio::sync::Mutex<()>,
+    /// A signal asked for one that has not begun.
+    reload_wanted: AtomicBool,
+    /// Cancelled by a second signal.
+    hurry: CancellationToken,
+    metrics: Arc<Metrics>,
+    progress: Arc<Progress>,
+    notifier: Arc<Notifier>,
+    /// Where the daemon finds its own /healthz.
+    probe_at: OnceLock<SocketAddr>,
+    tasks: TaskTracker,
+    stop: CancellationToken,
+}
+
+/// A runtime for the daemon.
+///
+/// # Errors
+/// The system gives no threads.
+pub fn runtime() -> std::io::Result<tokio::runtime::Runtime> {
+    tokio::runtime::Builder::new_multi_thread().enable_all().build()
+}
+
+/// A runtime for one command: what it waits for is elsewhere, and one thread that never wakes another one costs
+/// the least.
+///
+/// # Errors
+/// The system gives no threads.
+pub fn small_runtime() -> std::io::Result<tokio::runtime::Runtime> {
+    tokio::runtime::Builder::new_current_thread().enable_all().build()
+}
+
+/// Where the control socket may be, the likeliest first: in the service's runtime folder, else beside the
+/// database.
+#[must_use]
+pub fn control_sockets(database: Option<&Path>, config: &Path, environment: &Environment) -> Vec<PathBuf> {
+    let name = "control.sock";
+    let given = environment.variables.get("RUNTIME_DIRECTORY").map(PathBuf::from);
+    let packaged = config.starts_with("/etc/feedmill").then(|| PathBuf::from("/run/feedmill"));
+    let beside = database.and_then(Path::parent).map(Path::to_path_buf);
+    given.or(packaged).into_iter().chain(beside).map(|folder| folder.join(name)).collect()
+}
+
+/// Opens the store as the daemon does.
+///
+/// # Errors
+/// See [`Sqlite::open`].
+pub fn open_store(settings: &Settings, check: bool, now: Timestamp) -> Result<Sqlite, StoreError> {
+    let tagging = translate::tagging(settings, now);
+    Sqlite::open(&settings.storage.database, &Options { access: Access::Own, check, tagging })
+}
+
+/// A fetcher as the settings want it.
+///
+/// # Errors
+/// A sentence, if TLS cannot be set up.
+pub fn fetcher(settings: &Settings) -> Result<Fetcher, String> {
+    let poll = &settings.poll;
+    Fetcher::new(&Guard::new(poll.allow_networks.clone()), poll.contact.as_deref(), poll.memory_bytes)
+}
+
+impl Daemon {
+    /// Starts everything; when it returns, requests are answered and polls go out.
+    ///
+    /// # Errors
+    /// A sentence: the database is refused, an address is taken.
+    pub async fn start(settings: Settings, parts: Parts) -> Result<Self, StartError> {
+        let now = parts.clock.now();
+        let checked = settings.clone();
+        // Checking every page may take a while; the runtime must not stand still for it.
+        let opened = tokio::task::spawn_blocking(move || open_store(&checked, true, now)).await;
+        let store: Arc<dyn Store> = Arc::new(opened.map_err(|e| StartError::System(e.to_string()))??);
+        let doors = bind(&settings, parts.listeners)?;
+        let registry = store.apply_subscriptions(translate::subscriptions(&settings), now).await?;
+
+        let owed = Arc::new(Notify::new());
+        let metrics = Arc::new(Metrics::new(VERSION));
+        let progress = Arc::new(Progress::new(Instant::now()));
+        let fetcher = fetcher(&settings).map_err(StartError::System)?;
+        let stages = Stages::new(Arc::clone(&store), Arc::clone(&parts.clock), fetcher, Arc::clone(&owed));
+        let watch =
+            supervise::Watch { metrics: Arc::clone(&metrics), progress: Arc::clone(&progress), also: parts.observer };
+        let targets = translate::targets(&settings, &registry);
+        let house = Arc::new(House {
+            poller: Poller::new(stages, Arc::new(watch)),
+            outbox: Outbox::new(
+                Arc::clone(&store),
+                Arc::clone(&parts.clock),
+                owed,
+                targets,
+                deliver::Limits { drain: DRAIN, ..deliver::Limits::default() },
+                count_attempts(&metrics),
+            ),
+            live: Live::new(translate::published(&settings, &registry, now)),
+            store,
+            clock: parts.clock,
+            environment: parts.environment,
+            settings: Mutex::new(Arc::new(settings)),
+            reloading: tokio::sync::Mutex::default(),
+            reload_wanted: AtomicBool::new(false),
+            hurry: CancellationToken::new(),
+            metrics,
+            progress,
+            notifier: Arc::new(Notifier::new()),
+            probe_at: OnceLock::new(),
+            tasks: TaskTracker::new(),
+            stop: parts.stop,
+        });
+        house.put_plan(&registry).await?;
+        house.begin();
+        let addresses = house.open(doors, parts.control_socket)?;
+        house.notifier.ready();
+        Ok(Self { addresses, house })
+    }
+
+    /// The store, for whoever looks at it from inside the process.
+    #[must_use]
+    pub fn store(&self) -> Arc<dyn Store> {
+        Arc::clone(&self.house.store)
+    }
+
+    /// A handle for signals.
+    #[must_use]
+    pub fn handle(&self) -> Handle {
+        Handle(Arc::clone(&self.house))
+    }
+
+    /// Waits for the stop signal, then for what is in flight, and closes the store.
+    ///
+    /// # Errors
+    /// The store cannot be closed.
+    pub async fn run(self) -> Result<(), StoreError> {
+        self.house.stop.cancelled().await;
+        tracing::info!("stopping");
+        self.house.notifier.stopping();
+        self.house.notifier.extend_timeout(DRAIN + Duration::from_secs(10));
+        self.house.tasks.close();
+        let drained = tokio::select! {
+            ended = tokio::time::timeout(DRAIN + Duration::from_secs(5), self.house.tasks.wait()) => ended.is_ok(),
+            () = self.house.hurry.cancelled() => false,
+        };
+        if !drained {
+            tracing::warn!(
+                "some requests did not end in time; what they were about is asked again after the next start"
+            );
+        }
+        self.house.store.close().await?;
+        tracing::info!("stopped");
+        Ok(())
+    }
+}
+
+/// What signals ask of a running daemon.
+pub struct Handle(Arc<House>);
+
+impl Handle {
+    /// Has the configuration read again; the verdict is logged. Requests that come while one is being carried
+    /// out become one.
+    pub fn reload(&self) {
+        if self.0.reload_wanted.swap(true, Ordering::AcqRel) {
+            return;
+        }
+        let house = Arc::clone(&self.0);
+        self.0.tasks.spawn(async move {
+            let _one = house.reloading.lock().await;
+            house.reload_wanted.store(false, Ordering::Release);
+            let _ = house.reload_locked().await;
+        });
+    }
+
+    /// Ends what is in flight at once and gives it back.
+    pub fn hasten(&self) {
+        self.0.outbox.hasten();
+        self.0.hurry.cancel();
+    }
+}
+
+/// The sockets, with the routes that each gets.
+struct Doors {
+    public: Vec<StdListener>,
+    private: Option<StdListener>,
+}
+
+fn bind(settings: &Settings, given: Vec<(String, StdListener)>) -> Result<Doors, StartError> {
+    let listen = |address: &SocketAddr| {
+        StdListener::bind(address)
+            .and_then(|listener| listener.set_nonblocking(true).map(|()| listener))
+            .map_err(|cause| StartError::Bind { address: *address, cause })
+    };
+    let (private, public): (Vec<_>, Vec<_>) = given.into_iter().partition(|(name, _)| name.contains("private"));
+    let mut public: Vec<StdListener> = public.into_iter().map(|(_, listener)| listener).collect();
+    if public.is_empty() {
+        public = settings.server.listen.iter().map(listen).collect::<Result<_, _>>()?;
+    }
+    let private = match private.into_iter().next() {
+        Some((_, listener)) => Some(listener),
+        None => settings.server.private_listen.as_ref().map(listen).transpose()?,
+    };
+    Ok(Doors { public, private })
+}
+
+impl House {
+    fn settings(&self) -> Arc<Settings> {
+        Arc::clone(&self.settings.lock().unwrap_or_else(std::sync::PoisonError::into_inner))
+    }
+
+    /// Gives the poller its plan, and streams that need it their fill.
+    async fn put_plan(self: &Arc<Self>, registry: &Registry) -> Result<(), StoreError> {
+        let settings = self.settings();
+        let states = self.store.feed_status().await?;
+        let now = self.clock.now();
+        let states = states.into_iter().map(|status| (status.feed, status.state)).collect();
+        let scheduled = translate::scheduled(&settings, registry, |feed, id| translate::due(feed, id, &states, now));
+        self.poller.replace(translate::plan(&settings, registry), scheduled);
+        for fill in fill::wanted(&settings, registry, &self.live.get().published) {
+            let (store, stop) = (Arc::clone(&self.store), self.stop.clone());
+            self.tasks.spawn(async move { fill.run(store.as_ref(), &stop).await });
+        }
+        Ok(())
+    }
+
+    /// Starts the loops.
+    fn begin(self: &Arc<Self>) {
+        let (stop, tasks) = (self.stop.clone(), self.tasks.clone());
+        tasks.spawn(Arc::clone(&self.poller).run(stop.clone(), tasks.clone()));
+        tasks.spawn(Arc::clone(&self.outbox).run(stop.clone(), tasks.clone()));
+        tasks.spawn(supervise::keep_watch(Arc::clone(self)));
+    }
+
+    /// Starts to serve.
+    fn open(self: &Arc<Self>, doors: Doors, control: Option<PathBuf>) -> Result<Vec<SocketAddr>, StartError> {
+        let system = |e: std::io::Error| StartError::System(e.to_string());
+        let state = State::new(serve::Parts {
+            store: Arc::clone(&self.store),
+            clock: Arc::clone(&self.clock),
+            live: self.live.clone(),
+            control: Arc::new(control::Operator(Arc::clone(self))),
+            metrics: Arc::clone(&self.metrics),
+            progress: Arc::clone(&self.progress),
+            version: VERSION,
+        });
+        let limits =
+            listen::Limits { connections: self.settings().server.max_connections, ..listen::Limits::default() };
+        let mut addresses = Vec::new();
+        let apart = doors.private.is_some();
+        let healthz = doors.private.as_ref().or(doors.public.first());
+        if let Some(address) = healthz.and_then(|listener| listener.local_addr().ok()) {
+            let _ = self.probe_at.set(supervise::reachable(address));
+        }
+        for listener in doors.public {
+            addresses.push(listener.local_addr().map_err(system)?);
+            let router = if apart { routes::public(&state) } else { routes::whole(&state) };
+            let door = TcpListener::from_std(listener).map_err(system)?;
+            self.tasks.spawn(listen::serve(door, router, limits, self.tasks.clone(), self.stop.clone()));
+        }
+        if let Some(listener) = doors.private {
+            let door = TcpListener::from_std(listener).map_err(system)?;
+            let router = routes::private(&state);
+            self.tasks.spawn(listen::serve(door, router, limits, self.tasks.clone(), self.stop.clone()));
+        }
+        if let Some(path) = control {
+            match ControlSocket::bind(&path) {
+                Ok(door) => {
+                    let (tasks, stop) = (self.tasks.clone(), self.stop.clone());
+                    self.tasks.spawn(listen::serve(door, routes::control(&state), limits, tasks, stop));
+                }
+                // The daemon's main job does not hang on it: a path may be too long for a socket.
+                Err(e) => tracing::warn!(error = %e, "there is no control socket; commands cannot talk to this daemon"),
+            }
+        }
+        Ok(addresses)
+    }
+}
+
+fn count_attempts(metrics: &Arc<Metrics>) -> deliver::outbox::OnAttempt {
+    let metrics = Arc::clone(metrics);
+    Arc::new(move |_, attempt: &Attempt, verdict: &Verdict| {
+        metrics.attempt(supervise::delivery_result(verdict), Duration::from_millis(attempt.duration_ms));
+    })
+}

@@ -1,0 +1,158 @@
+//! What the operator asks of the running daemon: poll now, reload, test a webhook.
+
+use std::sync::Arc;
+
+use super::{House, fetcher, translate};
+use crate::config::{self, Settings};
+use crate::domain::feed::FeedId;
+use crate::poll::{Outcome, PollReport as Polled};
+use crate::publish::serve::control::{
+    Control, ControlError, Doing, PollOutcome, PollReport, PollShape, ReloadReport, TestReport,
+};
+
+/// The operator's hand in the house.
+pub(super) struct Operator(pub(super) Arc<House>);
+
+impl Control for Operator {
+    fn poll(&self, names: Option<Vec<String>>) -> Doing<'_, PollReport> {
+        Box::pin(self.0.poll(names))
+    }
+
+    fn reload(&self) -> Doing<'_, ReloadReport> {
+        Box::pin(async move {
+            // Who asked may go away: what was begun is finished all the same.
+            let house = Arc::clone(&self.0);
+            let done = self.0.tasks.spawn(async move { house.reload().await });
+            done.await.unwrap_or_else(|e| Err(ControlError::Failed(e.to_string())))
+        })
+    }
+
+    fn test_webhook(&self, name: String) -> Doing<'_, TestReport> {
+        Box::pin(async move {
+            let Some((id, attempt)) = self.0.outbox.send_test(&name).await else {
+                return Err(ControlError::UnknownWebhook(name));
+            };
+            Ok(TestReport {
+                count: 1,
+                webhook: name,
+                ok: attempt.error.is_none(),
+                id,
+                http_status: attempt.http_status,
+                duration_ms: attempt.duration_ms,
+                error: attempt.error,
+            })
+        })
+    }
+}
+
+/// One poll, as it is told.
+pub(crate) fn shape(report: Polled) -> PollShape {
+    let outcome = match report.outcome {
+        Outcome::Loaded => PollOutcome::Loaded,
+        Outcome::NotModified => PollOutcome::NotModified,
+        Outcome::Failed => PollOutcome::Failed,
+        Outcome::Gone => PollOutcome::Gone,
+        Outcome::Held => PollOutcome::Skipped,
+    };
+    PollShape {
+        name: report.name,
+        outcome,
+        new: report.stored.new,
+        changed: report.stored.changed,
+        sighted: report.stored.sighted,
+        http_status: report.error.as_ref().and_then(|error| error.http_status),
+        duration_ms: report.duration_ms,
+        error: report.error.map(|error| error.message),
+    }
+}
+
+impl House {
+    async fn poll(&self, names: Option<Vec<String>>) -> Result<PollReport, ControlError> {
+        let settings = self.settings();
+        let statuses = self.store.feed_status().await.map_err(|e| ControlError::Failed(e.to_string()))?;
+        let row = |name: &str| statuses.iter().find(|status| status.name == name).map(|status| status.feed);
+        let wanted: Vec<FeedId> = match names {
+            None => settings.feeds.iter().filter(|f| f.enabled).filter_map(|f| row(f.name.as_str())).collect(),
+            Some(names) => {
+                let known = |name: String| row(&name).ok_or(ControlError::UnknownFeed(name));
+                names.into_iter().map(known).collect::<Result<_, _>>()?
+            }
+        };
+        let mut reports = self.poller.poll_now(wanted);
+        let mut feeds = Vec::new();
+        loop {
+            tokio::select! {
+                report = reports.recv() => match report {
+                    Some(report) => feeds.push(shape(report)),
+                    None => break,
+                },
+                () = self.stop.cancelled() => return Err(ControlError::Stopping),
+            }
+        }
+        feeds.sort_by(|a, b| a.name.cmp(&b.name));
+        Ok(PollReport { count: feeds.len(), feeds })
+    }
+
+    /// Reads the configuration again: whole or not at all.
+    pub(super) async fn reload(self: &Arc<Self>) -> Result<ReloadReport, ControlError> {
+        let _one = self.reloading.lock().await;
+        self.reload_locked().await
+    }
+
+    /// The caller holds the lock.
+    pub(super) async fn reload_locked(self: &Arc<Self>) -> Result<ReloadReport, ControlError> {
+        self.notifier.reloading();
+        let outcome = self.try_reload().await;
+        self.metrics.reload(outcome.is_ok());
+        match &outcome {
+            Ok(report) => tracing::info!(config = %report.message, "configuration reloaded"),
+            Err(e) => {
+                tracing::error!(error = %e, "reload refused");
+                self.notifier.status("reload refused: the old configuration stays in force; see the journal");
+            }
+        }
+        // Always, also after a refusal: systemd would wait for it.
+        self.notifier.ready();
+        outcome
+    }
+
+    async fn try_reload(self: &Arc<Self>) -> Result<ReloadReport, ControlError> {
+        let old = self.settings();
+        let (path, environment) = (old.path.clone(), self.environment.clone());
+        let read = tokio::task::spawn_blocking(move || config::load(&path, &environment)).await;
+        let new = read.map_err(|e| ControlError::Failed(e.to_string()))?;
+        let new = new.map_err(|mistakes| ControlError::Refused { errors: vec![mistakes.to_string()] })?;
+        let fixed = needs_restart(&old, &new);
+        if !fixed.is_empty() {
+            return Err(ControlError::Refused { errors: fixed });
+        }
+        let fetcher = fetcher(&new).map_err(ControlError::Failed)?;
+        let failed = |e: &dyn std::fmt::Display| ControlError::Failed(format!("the configuration is good, but {e}"));
+        let now = self.clock.now();
+        let registry =
+            self.store.apply_subscriptions(translate::subscriptions(&new), now).await.map_err(|e| failed(&e))?;
+        let message =
+            format!("{} feeds, {} streams, {} webhooks", new.feeds.len(), new.streams.len(), new.webhooks.len());
+        let warnings = new.warnings.clone();
+        self.poller.stages().set_fetcher(fetcher);
+        self.outbox.set_targets(translate::targets(&new, &registry));
+        self.live.set(translate::published(&new, &registry, now));
+        *self.settings.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = Arc::new(new);
+        self.put_plan(&registry).await.map_err(|e| failed(&e))?;
+        Ok(ReloadReport { ok: true, message, warnings })
+    }
+}
+
+/// What a reload cannot change, a sentence each.
+fn needs_restart(old: &Settings, new: &Settings) -> Vec<String> {
+    let (was, is) = (&old.server, &new.server);
+    let checks = [
+        ("[server] listen", was.listen == is.listen),
+        ("[server] private_listen", was.private_listen == is.private_listen),
+        ("[server] max_connections", was.max_connections == is.max_connections),
+        ("[storage] database", old.storage.database == new.storage.database),
+        ("[log]", old.log.level == new.log.level && old.log.format == new.log.format),
+    ];
+    let changed = checks.into_iter().filter(|(_, same)| !same);
+    changed.map(|(key, _)| format!("{key} changed, which needs a restart; nothing was reloaded.")).collect()
+}

@@ -1,0 +1,68 @@
+//! For commands that run by themselves, without the daemon: the same stages, the same limits.
+
+use std::sync::Arc;
+
+use tokio::sync::Notify;
+
+use super::{StartError, control, fetcher, translate};
+use crate::config::Settings;
+use crate::deliver::Target;
+use crate::domain::feed::FeedId;
+use crate::domain::time::{Clock, Timestamp};
+use crate::domain::webhook::WebhookId;
+use crate::poll::{Observer, Plan, PollReport, Poller, Stages};
+use crate::publish::published::Published;
+use crate::publish::serve::control::PollShape;
+use crate::store::{Registry, Store};
+
+/// What is published, for commands that read the database themselves.
+#[must_use]
+pub fn published(settings: &Settings, registry: &Registry, now: Timestamp) -> Published {
+    translate::published(settings, registry, now)
+}
+
+/// One poll, as the API tells it.
+#[must_use]
+pub fn poll_shape(report: PollReport) -> PollShape {
+    control::shape(report)
+}
+
+/// A poller on a store, for a command that polls once: the same stages and limits as the daemon's, and nobody
+/// is called. Gives the names of the feeds with their rows.
+///
+/// # Errors
+/// The store fails, or TLS cannot be set up.
+pub async fn poll_once(
+    settings: &Settings,
+    store: Arc<dyn Store>,
+    clock: Arc<dyn Clock>,
+    observer: Arc<dyn Observer>,
+) -> Result<(Arc<Poller>, Vec<(String, FeedId)>), StartError> {
+    let registry = store.apply_subscriptions(translate::subscriptions(settings), clock.now()).await?;
+    let fetcher = fetcher(settings).map_err(StartError::System)?;
+    let stages = Stages::new(store, clock, fetcher, Arc::new(Notify::new()));
+    let poller = Poller::new(stages, observer);
+    // All are asked by hand; what the schedule would ask for is the daemon's business.
+    let scheduled = translate::scheduled(settings, &registry, |_, _| None);
+    poller.replace(Plan { by_hand: true, ..translate::plan(settings, &registry) }, scheduled);
+    let feeds = settings.feeds.iter().zip(&registry.feeds).filter(|(feed, _)| feed.enabled);
+    let feeds = feeds.map(|(feed, (id, _))| (feed.name.to_string(), *id)).collect();
+    Ok((poller, feeds))
+}
+
+/// A webhook as it can be called without a database.
+#[must_use]
+pub fn target(settings: &Settings, name: &str) -> Option<Target> {
+    let registry =
+        Registry { webhooks: (0..).map(WebhookId).take(settings.webhooks.len()).collect(), ..Registry::default() };
+    translate::targets(settings, &registry).into_iter().find(|target| target.name == name)
+}
+
+/// An observer that hears nothing.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Deaf;
+
+impl Observer for Deaf {
+    fn polled(&self, _report: &PollReport) {}
+    fn ticked(&self, _now: Timestamp) {}
+}

@@ -1,0 +1,142 @@
+//! Proof of work: what each part did last, for the watchdog, the metrics and the status line.
+
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
+
+use super::House;
+use crate::domain::feed::Health;
+use crate::domain::time::Timestamp;
+use crate::domain::webhook::Verdict;
+use crate::ops::health::{Part, Progress};
+use crate::ops::metrics::{DeliveryResult, Metrics, PollCounts, PollOutcome};
+use crate::ops::notify::watchdog_interval;
+use crate::poll::{Observer, Outcome, PollReport};
+
+/// How often each part has to prove that it moves.
+const ROUND: Duration = Duration::from_secs(5);
+/// Between two looks at all feeds: that one is not free.
+const LOOK_EVERY: Duration = Duration::from_secs(60);
+/// The longest that a probe of the own server may take.
+const PROBE: Duration = Duration::from_secs(4);
+
+/// Hears of polls, for metrics and watchdog.
+pub(super) struct Watch {
+    pub(super) metrics: Arc<Metrics>,
+    pub(super) progress: Arc<Progress>,
+    pub(super) also: Option<Arc<dyn Observer>>,
+}
+
+impl Observer for Watch {
+    fn polled(&self, report: &PollReport) {
+        let outcome = match report.outcome {
+            Outcome::Loaded => PollOutcome::Loaded,
+            Outcome::NotModified => PollOutcome::NotModified,
+            Outcome::Failed => PollOutcome::Failed,
+            Outcome::Gone => PollOutcome::Gone,
+            Outcome::Held => PollOutcome::Held,
+        };
+        let stored = report.stored;
+        let counts = PollCounts { new: stored.new, changed: stored.changed, sighted: stored.sighted };
+        self.metrics.poll(outcome, counts, Duration::from_millis(report.duration_ms));
+        if let Some(also) = &self.also {
+            also.polled(report);
+        }
+    }
+
+    fn ticked(&self, now: Timestamp) {
+        self.progress.mark(Part::Scheduler, Instant::now());
+        if let Some(also) = &self.also {
+            also.ticked(now);
+        }
+    }
+}
+
+pub(super) fn delivery_result(verdict: &Verdict) -> DeliveryResult {
+    match verdict {
+        Verdict::Succeeded => DeliveryResult::Succeeded,
+        Verdict::Retry(_) => DeliveryResult::Retried,
+        Verdict::Failed => DeliveryResult::Failed,
+        Verdict::Disabled => DeliveryResult::Disabled,
+    }
+}
+
+/// Until the stop: proves that the writer and the server move, says how the feeds are, and feeds the
+/// watchdog if every part has moved.
+pub(super) async fn keep_watch(house: Arc<House>) {
+    // A third of the interval passes between two pings; a part that stood still for two of them is stuck.
+    let limit = watchdog_interval().map_or(Duration::from_secs(60), |interval| interval.mul_f64(2.0 / 3.0));
+    let progress = Arc::clone(&house.progress);
+    let pinging = house.notifier.run(house.stop.clone(), move || {
+        let stuck = progress.stuck(Instant::now(), limit);
+        for part in &stuck {
+            tracing::error!(%part, "a part of the daemon stands still");
+        }
+        stuck.is_empty()
+    });
+    let proving = async {
+        let round = watchdog_interval().map_or(ROUND, |interval| ROUND.min(interval / 4));
+        let mut looked: Option<Instant> = None;
+        while !house.stop.is_cancelled() {
+            prove(&house).await;
+            if looked.is_none_or(|at| at.elapsed() >= LOOK_EVERY) {
+                look(&house).await;
+                looked = Some(Instant::now());
+            }
+            tokio::select! {
+                () = house.stop.cancelled() => {}
+                () = tokio::time::sleep(round) => {}
+            }
+        }
+    };
+    tokio::join!(pinging, proving);
+}
+
+/// Has each part do something small.
+async fn prove(house: &House) {
+    // The scheduler sleeps up to a minute when nothing is due; being asked wakes it.
+    house.poller.nudge();
+    // An empty write goes the whole way: queue, transaction, sync.
+    if house.store.keep_bodies(Vec::new()).await.is_ok() {
+        house.progress.mark(Part::Writer, Instant::now());
+    }
+    let address = house.probe_at.get().copied();
+    let answered = async { probe(address?).await.ok() };
+    if tokio::time::timeout(PROBE, answered).await.ok().flatten().is_some() {
+        house.progress.mark(Part::Http, Instant::now());
+    }
+}
+
+/// A request to the own server, the whole way through the network.
+async fn probe(address: SocketAddr) -> std::io::Result<()> {
+    let mut stream = TcpStream::connect(address).await?;
+    stream.write_all(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n").await?;
+    let mut head = [0_u8; 12];
+    stream.read_exact(&mut head).await?;
+    if head.ends_with(b" 200") { Ok(()) } else { Err(std::io::ErrorKind::InvalidData.into()) }
+}
+
+/// Where a listener can be reached from here: one on all addresses by the loopback.
+pub(super) fn reachable(mut address: SocketAddr) -> SocketAddr {
+    if address.ip().is_unspecified() {
+        address.set_ip(if address.is_ipv4() { Ipv4Addr::LOCALHOST.into() } else { Ipv6Addr::LOCALHOST.into() });
+    }
+    address
+}
+
+/// How the feeds are, for metrics and the status line.
+async fn look(house: &House) {
+    match house.store.feed_status().await {
+        Ok(feeds) => {
+            let now = house.clock.now();
+            let healths: Vec<Health> = feeds.iter().map(|feed| feed.state.health(now)).collect();
+            let failing = healths.iter().filter(|health| **health != Health::Ok).count();
+            house.notifier.status(&format!("ready: {} feeds, {failing} failing", feeds.len()));
+            house.metrics.feeds(healths);
+        }
+        Err(e) => tracing::error!(error = %e, "the database does not answer"),
+    }
+}

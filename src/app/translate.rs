@@ -1,0 +1,268 @@
+//! From what the configuration means to what each room works with.
+
+use std::collections::HashMap;
+use std::fmt::Write as _;
+use std::sync::Arc;
+
+use secrecy::{ExposeSecret as _, SecretString};
+use sha2::{Digest as _, Sha256};
+use url::{Host, Url};
+
+use crate::config::Settings;
+use crate::config::settings::{Auth, ContentForm, FeedSettings, StreamSettings};
+use crate::deliver::Target;
+use crate::domain::feed::{FeedId, FeedState};
+use crate::domain::name::ALL;
+use crate::domain::stream::StreamId;
+use crate::domain::time::Timestamp;
+use crate::poll::{FeedPlan, Plan, Scheduled};
+use crate::publish::published::{Published, PublishedFeed, PublishedStream, PublishedWebhook, TokenHash};
+use crate::query::compile::Index;
+use crate::query::syntax::Query;
+use crate::schedule::due::reschedule;
+use crate::store::{FeedSpec, Registry, Route, Routes, StreamSpec, Subscriptions};
+
+/// Streams but for `all`, which has no row.
+fn named(settings: &Settings) -> impl Iterator<Item = &StreamSettings> {
+    settings.streams.iter().filter(|stream| stream.name.as_str() != ALL)
+}
+
+/// Each stream with its row.
+pub(super) fn streams<'a>(
+    settings: &'a Settings,
+    registry: &'a Registry,
+) -> impl Iterator<Item = (&'a StreamSettings, StreamId, bool)> {
+    named(settings).zip(&registry.streams).map(|(stream, (id, fill))| (stream, *id, *fill))
+}
+
+pub(super) fn subscriptions(settings: &Settings) -> Subscriptions {
+    Subscriptions {
+        feeds: settings
+            .feeds
+            .iter()
+            .map(|feed| FeedSpec {
+                name: feed.name.to_string(),
+                url: feed.url.to_string(),
+                title: feed.title.clone(),
+                enabled: feed.enabled,
+            })
+            .collect(),
+        streams: named(settings)
+            .map(|stream| StreamSpec { name: stream.name.to_string(), definition: definition(stream, settings) })
+            .collect(),
+        webhooks: settings.webhooks.iter().map(|webhook| webhook.name.to_string()).collect(),
+    }
+}
+
+/// What a stream's membership depends on: its query, and where that looks at feeds, their names and tags.
+fn definition(stream: &StreamSettings, settings: &Settings) -> String {
+    let mut text = stream.query.source().to_owned();
+    if stream.query.looks_at_feeds() {
+        let mut digest = Sha256::new();
+        for feed in &settings.feeds {
+            digest.update(format!("{} {}\n", feed.name, feed.tags.join(" ")));
+        }
+        text.push_str(" # feeds ");
+        for byte in digest.finalize().iter().take(16) {
+            let _ = write!(text, "{byte:02x}");
+        }
+    }
+    text
+}
+
+pub(super) fn plan(settings: &Settings, registry: &Registry) -> Plan {
+    let feeds = settings
+        .feeds
+        .iter()
+        .zip(&registry.feeds)
+        .map(|(feed, (id, _))| (*id, Arc::new(feed_plan(settings, feed, *id))));
+    let queries: Vec<Query> = named(settings).map(|stream| stream.query.clone()).collect();
+    Plan {
+        feeds: feeds.collect(),
+        index: Index::new(&queries),
+        streams: registry.streams.iter().map(|(id, _)| *id).collect(),
+        routes: Arc::new(routes(settings, registry)),
+        concurrency: settings.poll.concurrency,
+        per_host: settings.poll.per_host,
+        by_hand: false,
+    }
+}
+
+fn feed_plan(settings: &Settings, feed: &FeedSettings, id: FeedId) -> FeedPlan {
+    FeedPlan {
+        id,
+        name: feed.name.to_string(),
+        url: feed.url.clone(),
+        tags: feed.tags.clone(),
+        schedule: feed.schedule.clone(),
+        zone: feed.timezone,
+        spread: feed.spread,
+        min_interval: feed.min_interval,
+        backoff: settings.poll.backoff,
+        first_import_notifies: feed.first_import_notifies,
+        timeout: feed.timeout,
+        max_body_bytes: feed.max_body_bytes,
+        user_agent: feed.user_agent.clone(),
+        private_headers: private_headers(feed),
+    }
+}
+
+fn private_headers(feed: &FeedSettings) -> Vec<(String, SecretString)> {
+    use base64::Engine as _;
+    let mut headers: Vec<(String, SecretString)> =
+        feed.headers.iter().map(|(name, value)| (name.clone(), value.clone())).collect();
+    match &feed.auth {
+        Some(Auth::Basic { username, password }) => {
+            let pair = format!("{username}:{}", password.expose_secret());
+            let coded = base64::engine::general_purpose::STANDARD.encode(pair);
+            headers.push(("authorization".to_owned(), format!("Basic {coded}").into()));
+        }
+        Some(Auth::Bearer(token)) => {
+            headers.push(("authorization".to_owned(), format!("Bearer {}", token.expose_secret()).into()));
+        }
+        None => {}
+    }
+    headers.extend(feed.cookies.clone().map(|cookies| ("cookie".to_owned(), cookies)));
+    headers
+}
+
+fn routes(settings: &Settings, registry: &Registry) -> Routes {
+    let webhooks: HashMap<&str, Route> = settings
+        .webhooks
+        .iter()
+        .zip(&registry.webhooks)
+        .map(|(hook, id)| (hook.name.as_str(), Route { webhook: *id, new: hook.on_new, updated: hook.on_updated }))
+        .collect();
+    let called = |stream: &StreamSettings| -> Vec<Route> {
+        stream.notify.iter().filter_map(|name| webhooks.get(name.as_str()).copied()).collect()
+    };
+    let mut routes: Routes = streams(settings, registry).map(|(stream, id, _)| (Some(id), called(stream))).collect();
+    if let Some(all) = settings.streams.iter().find(|stream| stream.name.as_str() == ALL) {
+        routes.insert(None, called(all));
+    }
+    routes
+}
+
+/// The feeds that are polled, each with its due time.
+pub(super) fn scheduled(
+    settings: &Settings,
+    registry: &Registry,
+    due: impl Fn(&FeedSettings, (FeedId, Option<Timestamp>)) -> Option<Timestamp>,
+) -> Vec<Scheduled> {
+    let feeds = settings.feeds.iter().zip(&registry.feeds).filter(|(feed, _)| feed.enabled);
+    feeds.map(|(feed, row)| Scheduled { feed: row.0, due: due(feed, *row) }).collect()
+}
+
+/// When a feed is due under its present schedule: what was stored was reckoned under an older one, perhaps.
+pub(super) fn due(
+    feed: &FeedSettings,
+    (id, stored): (FeedId, Option<Timestamp>),
+    states: &HashMap<FeedId, FeedState>,
+    now: Timestamp,
+) -> Option<Timestamp> {
+    let state = states.get(&id)?;
+    if state.last_try.is_none() || stored.is_none() {
+        return stored;
+    }
+    let pace = crate::schedule::due::Pace {
+        schedule: &feed.schedule,
+        zone: feed.timezone,
+        spread: feed.spread,
+        min_interval: feed.min_interval,
+        backoff: std::time::Duration::ZERO,
+        url: feed.url.as_str(),
+    };
+    reschedule(&pace, state, now).due_at
+}
+
+pub(super) fn targets(settings: &Settings, registry: &Registry) -> Vec<Target> {
+    let hooks = settings.webhooks.iter().zip(&registry.webhooks);
+    hooks
+        .map(|(hook, id)| Target {
+            id: *id,
+            name: hook.name.to_string(),
+            url: hook.url.clone(),
+            secrets: hook.secrets.iter().map(|secret| secret.0.clone()).collect(),
+            headers: hook.headers.iter().map(|(name, value)| (name.clone(), value.clone())).collect(),
+            html: hook.content == ContentForm::Html,
+            allow_networks: hook.allow_networks.clone(),
+            retry: hook.retry.clone(),
+            timeout: hook.timeout,
+            concurrency: hook.concurrency,
+        })
+        .collect()
+}
+
+pub(super) fn published(settings: &Settings, registry: &Registry, now: Timestamp) -> Published {
+    let rows: HashMap<&str, StreamId> =
+        streams(settings, registry).map(|(stream, id, _)| (stream.name.as_str(), id)).collect();
+    Published {
+        title: settings.server.title.clone(),
+        public_url: settings.server.public_url.clone(),
+        streams: settings
+            .streams
+            .iter()
+            .map(|stream| PublishedStream {
+                row: rows.get(stream.name.as_str()).copied(),
+                name: stream.name.to_string(),
+                title: stream.title.clone(),
+                query: if stream.name.as_str() == ALL { String::new() } else { stream.query.source().to_owned() },
+                limit: stream.limit,
+                notify: stream.notify.iter().map(ToString::to_string).collect(),
+            })
+            .collect(),
+        feeds: settings
+            .feeds
+            .iter()
+            .map(|feed| (feed.name.to_string(), PublishedFeed { tags: feed.tags.clone(), enabled: feed.enabled }))
+            .collect(),
+        webhooks: settings
+            .webhooks
+            .iter()
+            .map(|hook| {
+                let events = [("new", hook.on_new), ("updated", hook.on_updated)];
+                let events = events.iter().filter(|(_, on)| *on).map(|(name, _)| (*name).to_owned()).collect();
+                (hook.name.to_string(), PublishedWebhook { format: "standard".to_owned(), events })
+            })
+            .collect(),
+        ttl_minutes: ttl_minutes(settings, now),
+        admin: settings.server.admin_token.as_ref().map(|token| TokenHash::of(token.expose_secret())),
+        applied_at: written_at(settings).unwrap_or(now),
+    }
+}
+
+/// Since when the configuration is as it is: a restart does not change it.
+fn written_at(settings: &Settings) -> Option<Timestamp> {
+    let at = std::fs::metadata(&settings.path).and_then(|file| file.modified()).ok()?;
+    let since = at.duration_since(std::time::UNIX_EPOCH).ok()?;
+    i64::try_from(since.as_millis()).ok().map(Timestamp::from_ms)
+}
+
+/// The interval of the most frequent schedule, in minutes: RSS readers that ask more often learn nothing.
+fn ttl_minutes(settings: &Settings, now: Timestamp) -> u32 {
+    let gap = |feed: &FeedSettings| {
+        let first = feed.schedule.next_after(now, feed.timezone)?;
+        let second = feed.schedule.next_after(first, feed.timezone)?;
+        Some(second.since(first).max(feed.min_interval).as_secs() / 60)
+    };
+    // Feeds by the hundred share a handful of schedules.
+    let mut seen = std::collections::HashSet::new();
+    let gaps = settings.feeds.iter().filter(|feed| feed.enabled && seen.insert(feed.schedule.source().to_owned()));
+    let least = gaps.filter_map(|feed| gap(feed)).min().unwrap_or(60);
+    u32::try_from(least.max(1)).unwrap_or(60)
+}
+
+/// Authority and date for `tag:` URIs (RFC 4151 2.1): a DNS name that was the operator's on that day. An
+/// address or a bare host name is nobody's for good, so these get a name that can never be anybody's.
+pub(super) fn tagging(settings: &Settings, now: Timestamp) -> String {
+    let date = now.rfc3339();
+    let date = date.split('T').next().unwrap_or_default();
+    format!("{},{date}", authority(&settings.server.public_url))
+}
+
+fn authority(url: &Url) -> &str {
+    match url.host() {
+        Some(Host::Domain(name)) if name.contains('.') && !name.ends_with('.') => name,
+        _ => "feedmill.invalid",
+    }
+}

@@ -1,0 +1,130 @@
+//! The door: a file a command. Each one reads its arguments, asks the daemon or the store, and prints.
+//!
+//! Never holds a rule of the domain: what a command does beyond printing is in the room that it calls.
+//!
+//! Invariant: what goes to standard output is the answer and nothing else; errors are sentences on standard
+//! error, and the exit status says which kind (0 done, 1 failed, 2 wrong usage, 65 database corrupt or
+//! foreign, 75 held by another daemon, 78 wrong configuration, 79 database newer than the program).
+
+mod canon;
+mod check;
+mod client;
+mod demo;
+mod failure;
+mod feeds;
+mod init;
+mod items;
+mod out;
+mod parse;
+mod poll;
+mod reach;
+mod reload;
+mod run;
+mod webhooks;
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+
+use crate::config::Environment;
+
+pub use self::failure::Failure;
+
+/// Polls feeds politely, keeps every story once, republishes them as merged feeds, and calls webhooks.
+#[derive(Parser, Debug)]
+#[command(name = "feedmill", version, about, disable_help_subcommand = true)]
+pub struct Cli {
+    /// The configuration.
+    #[arg(
+        long,
+        global = true,
+        value_name = "FILE",
+        help = "The configuration [default: $FEEDMILL_CONFIG, ./feedmill.toml, ./config/feedmill.toml, /etc/feedmill/feedmill.toml]"
+    )]
+    config: Option<PathBuf>,
+    #[command(subcommand)]
+    command: Option<Command>,
+}
+
+#[derive(Subcommand, Debug)]
+enum Command {
+    /// Run the daemon (also what happens without a command)
+    Run,
+    /// Show the whole product offline: a publisher, a receiver and the daemon between them
+    Demo(demo::Options),
+    /// Write a commented starter configuration
+    Init(init::Options),
+    /// Read the configuration, print every mistake, show the next runs of each schedule
+    Check,
+    /// Poll now, once, and show what happened
+    Poll(poll::Options),
+    /// Show the health of each feed
+    Feeds(Listing),
+    /// Show what is stored, newest first
+    Items(items::Options),
+    /// Show webhooks, or call one to test it
+    Webhooks(webhooks::Options),
+    /// Show what Feedmill reads out of a feed
+    Parse(parse::Options),
+    /// Print the canonical key of each URL
+    Canon(canon::Options),
+    /// Have the running daemon read its configuration again
+    Reload,
+}
+
+/// What every listing takes.
+#[derive(Args, Debug, Clone)]
+struct Listing {
+    /// Print the body of the API route
+    #[arg(long)]
+    json: bool,
+    /// At most so many, 1 to 1000
+    #[arg(long, value_name = "N", default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..=1000))]
+    limit: u32,
+    /// Continue after this cursor: `next` of the page before
+    #[arg(long, value_name = "CURSOR")]
+    after: Option<String>,
+}
+
+impl Listing {
+    /// The API route with this page's parameters.
+    fn path(&self, route: &str, more: &[(&str, &str)]) -> String {
+        let mut query = url::form_urlencoded::Serializer::new(String::new());
+        query.append_pair("limit", &self.limit.to_string());
+        if let Some(after) = &self.after {
+            query.append_pair("after", after);
+        }
+        query.extend_pairs(more.iter().filter(|(_, value)| !value.is_empty()));
+        format!("{route}?{}", query.finish())
+    }
+}
+
+/// Says on standard error why a command failed.
+pub fn complain(message: &str) {
+    use std::io::Write as _;
+    // If nobody listens there, there is nobody to tell.
+    let _ = writeln!(std::io::stderr().lock(), "feedmill: {message}");
+}
+
+impl Cli {
+    /// Does what was asked.
+    ///
+    /// # Errors
+    /// A sentence and the exit status.
+    pub fn run(self, environment: &Environment) -> Result<(), Failure> {
+        let place = reach::Place::new(self.config, environment.clone());
+        match self.command.unwrap_or(Command::Run) {
+            Command::Run => run::run(&place),
+            Command::Demo(options) => demo::run(&options, environment),
+            Command::Init(options) => init::run(&options, &place),
+            Command::Check => check::run(&place),
+            Command::Poll(options) => poll::run(&options, &place),
+            Command::Feeds(listing) => feeds::run(&listing, &place),
+            Command::Items(options) => items::run(&options, &place),
+            Command::Webhooks(options) => webhooks::run(&options, &place),
+            Command::Parse(options) => parse::run(&options, &place),
+            Command::Canon(options) => canon::run(&options),
+            Command::Reload => reload::run(&place),
+        }
+    }
+}

@@ -1,0 +1,63 @@
+//! Printing: tables for people, JSON for programs.
+
+use std::io::{self, IsTerminal as _, Write as _};
+
+use comfy_table::{Attribute, Cell, ContentArrangement, Table, presets};
+use serde::Serialize;
+
+use super::Failure;
+use crate::domain::time::Timestamp;
+
+/// One line on standard output.
+pub(super) fn line(text: &str) -> Result<(), Failure> {
+    Ok(writeln!(io::stdout().lock(), "{text}")?)
+}
+
+/// A value as JSON on standard output.
+pub(super) fn json<T: Serialize>(value: &T) -> Result<(), Failure> {
+    let text = serde_json::to_string_pretty(value).map_err(|e| Failure::new(e.to_string()))?;
+    line(&text)
+}
+
+/// An aligned table; in a pipe its lines are not wrapped.
+pub(super) fn table(head: &[&str], rows: Vec<Vec<String>>) -> Result<(), Failure> {
+    if rows.is_empty() {
+        return line("nothing");
+    }
+    let mut table = Table::new();
+    table.load_style(presets::NOTHING);
+    if io::stdout().is_terminal() {
+        table.set_content_arrangement(ContentArrangement::Dynamic);
+    }
+    table.set_header(head.iter().map(|name| Cell::new(name).add_attribute(Attribute::Dim)));
+    for row in rows {
+        table.add_row(row.iter().map(|cell| printable(cell)).collect::<Vec<_>>());
+    }
+    let rows: Vec<String> = table.to_string().lines().map(|row| row.trim_end().to_owned()).collect();
+    line(&rows.join("\n"))
+}
+
+/// Text of others, fit for a terminal: no control characters, so no escape sequences either.
+pub(super) fn printable(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
+}
+
+/// At most `most` characters, cut with an ellipsis.
+pub(super) fn short(text: &str, most: usize) -> String {
+    if text.chars().count() <= most {
+        return text.to_owned();
+    }
+    let mut cut: String = text.chars().take(most.saturating_sub(1)).collect();
+    cut.push('…');
+    cut
+}
+
+/// A time for people; a dash for none.
+pub(super) fn time(at: Option<Timestamp>) -> String {
+    at.map_or_else(|| "–".to_owned(), |at| at.rfc3339().replace('T', " ").trim_end_matches('Z').to_owned())
+}
+
+/// Says how to go on, if there is more.
+pub(super) fn more(next: Option<&str>) -> Result<(), Failure> {
+    next.map_or(Ok(()), |cursor| line(&format!("more: --after {cursor}")))
+}

@@ -1,0 +1,140 @@
+//! `feedmill poll`: polls now, once, with a progress bar and a table of what happened.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use clap::Args;
+use hyper::Method;
+use indicatif::{ProgressBar, ProgressStyle};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use super::reach::Place;
+use super::{Failure, out};
+use crate::app::{self, Deaf};
+use crate::domain::feed::FeedId;
+use crate::domain::time::{Clock as _, SystemClock};
+use crate::publish::serve::control::{PollOutcome, PollReport, PollRequest, PollShape};
+use crate::store::Store;
+
+/// Many feeds of one slow host come one after the other.
+const PATIENCE: Duration = Duration::from_secs(4 * 3600);
+
+#[derive(Args, Debug)]
+pub(super) struct Options {
+    /// Names of feeds; without any, all of them
+    #[arg(value_name = "NAME")]
+    names: Vec<String>,
+    /// Print the body of the API route
+    #[arg(long)]
+    json: bool,
+}
+
+pub(super) fn run(options: &Options, place: &Place) -> Result<(), Failure> {
+    let names = Some(options.names.clone()).filter(|names| !names.is_empty());
+    let report = place.block_on(async {
+        let Some(daemon) = place.daemon().await? else { return directly(names, place).await };
+        let body = serde_json::to_vec(&PollRequest { feeds: names }).map_err(|e| Failure::new(e.to_string()))?;
+        let bar = bar(None);
+        let answer = daemon.ask(Method::POST, "/api/v1/poll", Bytes::from(body), PATIENCE).await;
+        bar.finish_and_clear();
+        serde_json::from_slice(&answer?).map_err(|e| Failure::new(e.to_string()))
+    })?;
+    show(&report, options.json)?;
+    let failed = report.feeds.iter().filter(|feed| feed.outcome == PollOutcome::Failed).count();
+    if failed > 0 && failed == report.feeds.len() {
+        return Err(Failure::new("no feed could be polled; the table says why."));
+    }
+    Ok(())
+}
+
+fn show(report: &PollReport, json: bool) -> Result<(), Failure> {
+    if json {
+        return out::json(report);
+    }
+    let rows = report.feeds.iter().map(|feed| {
+        let count = |n: u32| if n == 0 { String::new() } else { n.to_string() };
+        vec![
+            feed.name.clone(),
+            word(feed.outcome).to_owned(),
+            count(feed.new),
+            count(feed.changed),
+            count(feed.sighted),
+            format!("{} ms", feed.duration_ms),
+            out::short(feed.error.as_deref().unwrap_or_default(), 100),
+        ]
+    });
+    out::table(&["feed", "outcome", "new", "changed", "seen again", "took", "why"], rows.collect())?;
+    let total = |of: fn(&PollShape) -> u32| report.feeds.iter().map(of).sum::<u32>();
+    out::line(&format!(
+        "{} feeds: {} new items, {} changed, {} seen again",
+        report.count,
+        total(|feed| feed.new),
+        total(|feed| feed.changed),
+        total(|feed| feed.sighted)
+    ))
+}
+
+fn word(outcome: PollOutcome) -> &'static str {
+    match outcome {
+        PollOutcome::Loaded => "loaded",
+        PollOutcome::NotModified => "not modified",
+        PollOutcome::Failed => "failed",
+        PollOutcome::Gone => "gone",
+        PollOutcome::Skipped => "not asked",
+    }
+}
+
+/// Without a daemon: the same stages and limits, on the database itself. Deliveries that it owes go out when
+/// a daemon runs.
+async fn directly(names: Option<Vec<String>>, place: &Place) -> Result<PollReport, Failure> {
+    let settings = place.settings()?;
+    let clock = Arc::new(SystemClock);
+    let store: Arc<dyn Store> = Arc::new(app::open_store(settings, false, clock.now())?);
+    let (poller, feeds) = app::poll_once(settings, Arc::clone(&store), clock, Arc::new(Deaf)).await?;
+    let wanted = wanted(names, feeds)?;
+    let bar = bar(u64::try_from(wanted.len()).ok());
+    let mut reports = poller.poll_now(wanted);
+    let (stop, tasks) = (CancellationToken::new(), TaskTracker::new());
+    let running = tasks.spawn(Arc::clone(&poller).run(stop.clone(), tasks.clone()));
+    let mut polled = Vec::new();
+    while let Some(report) = reports.recv().await {
+        bar.inc(1);
+        bar.set_message(report.name.clone());
+        polled.push(app::poll_shape(report));
+    }
+    bar.finish_and_clear();
+    stop.cancel();
+    running.await.map_err(|e| Failure::new(e.to_string()))?;
+    tasks.close();
+    tasks.wait().await;
+    store.close().await?;
+    polled.sort_by(|a: &PollShape, b| a.name.cmp(&b.name));
+    Ok(PollReport { count: polled.len(), feeds: polled })
+}
+
+fn wanted(names: Option<Vec<String>>, feeds: Vec<(String, FeedId)>) -> Result<Vec<FeedId>, Failure> {
+    let Some(names) = names else { return Ok(feeds.into_iter().map(|(_, id)| id).collect()) };
+    let known: HashMap<String, FeedId> = feeds.into_iter().collect();
+    let find = |name: &String| {
+        let unknown =
+            || Failure::new(format!("there is no feed `{name}`, or it is switched off. `feedmill feeds` lists them."));
+        known.get(name).copied().ok_or_else(unknown)
+    };
+    names.iter().map(find).collect()
+}
+
+/// A progress bar on a terminal, nothing in a pipe.
+fn bar(length: Option<u64>) -> ProgressBar {
+    let bar = ProgressBar::new(length.unwrap_or(0));
+    let template = if length.is_some() { "{bar:32} {pos}/{len} {wide_msg:.dim}" } else { "{spinner} polling" };
+    if let Ok(style) = ProgressStyle::with_template(template) {
+        bar.set_style(style);
+    }
+    if length.is_none() {
+        bar.enable_steady_tick(Duration::from_millis(120));
+    }
+    bar
+}
