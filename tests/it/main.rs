@@ -1,0 +1,21 @@
+//! The promises, a file each, in one binary: linking dominates on small machines.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "clippy exempts test functions only, not what they share"
+)]
+
+mod commands;
+mod crash;
+mod deliver;
+mod fetch;
+mod house;
+mod main_job;
+mod outbox;
+mod parse_corpus;
+mod real_feeds;
+mod store;
+mod support;
+mod url_corpus;

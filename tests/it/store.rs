@@ -1,0 +1,499 @@
+//! The store's contract: what every implementation behind the boundary must do. `fresh` is the only line
+//! that knows which one is tested; a second implementation runs the same promises.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use feedmill::domain::decision::{Candidate, Decision, Fingerprint, Judge, Known, Scope};
+use feedmill::domain::feed::{ErrorKind, FeedId, FeedInfo, NextPoll, PollError, Validators};
+use feedmill::domain::item::{Clean, Entry};
+use feedmill::domain::stream::{Match, StreamId};
+use feedmill::domain::time::Timestamp;
+use feedmill::domain::webhook::{Attempt, DeliveryState, Settlement, Verdict, WebhookId, WebhookState};
+use feedmill::store::sqlite::{Access, Options, Sqlite};
+use feedmill::store::{
+    Cleaned, CommitReport, FeedSpec, PageRequest, PollCommit, PollResult, Registry, Route, Routes, Store, StoreError,
+    StreamSpec, Subscriptions, Want,
+};
+use tempfile::TempDir;
+
+const HOUR: Duration = Duration::from_secs(3600);
+
+struct Fresh {
+    store: Arc<dyn Store>,
+    dir: TempDir,
+}
+
+fn options(access: Access) -> Options {
+    Options { access, check: true, tagging: "example.org,2026-01-01".to_owned() }
+}
+
+fn fresh() -> Fresh {
+    let dir = TempDir::new().unwrap();
+    let store = Arc::new(Sqlite::open(&dir.path().join("t.db"), &options(Access::Own)).unwrap());
+    Fresh { store, dir }
+}
+
+fn now() -> Timestamp {
+    Timestamp::parse_rfc3339("2026-03-01T12:00:00Z").unwrap()
+}
+
+fn subscriptions(feeds: &[(&str, &str)]) -> Subscriptions {
+    Subscriptions {
+        feeds: feeds
+            .iter()
+            .map(|(name, url)| FeedSpec {
+                name: (*name).to_owned(),
+                url: (*url).to_owned(),
+                title: None,
+                enabled: true,
+            })
+            .collect(),
+        streams: vec![StreamSpec { name: "peace".to_owned(), definition: "peace".to_owned() }],
+        webhooks: vec!["desk".to_owned()],
+    }
+}
+
+/// The rules in their plainest form; whoever carries the word "both" in `rematch` is in the stream.
+struct Plain {
+    both: Option<StreamId>,
+}
+
+impl Judge for Plain {
+    fn decide(&self, known: &Known, candidate: &Candidate) -> Decision {
+        match (&known.sighting, known.item) {
+            (Some(s), _) if s.fingerprint == candidate.fingerprint => Decision::Same,
+            (Some(s), _) => Decision::Changed { item: s.item, revise: s.main_feed },
+            (None, Some(item)) => Decision::Sighted(item),
+            (None, None) => Decision::New,
+        }
+    }
+
+    fn rematch(&self, _index: usize, feeds: &[FeedId]) -> Vec<Match> {
+        assert!(feeds.len() > 1, "asked only for stories of several feeds");
+        self.both.map(|stream| Match { stream, term: None }).into_iter().collect()
+    }
+}
+
+fn candidate(key: &str, guid: &str, title: &str) -> Candidate {
+    let print = title.bytes().fold(7_u32, |h, b| h.wrapping_mul(31).wrapping_add(u32::from(b)));
+    Candidate {
+        entry: Entry {
+            guid: Some(guid.to_owned()),
+            link: Some(key.to_owned()),
+            title: Some(title.to_owned()),
+            content: Some(format!("<p>{title}</p>")),
+            published: Some(now().minus(HOUR)),
+            ..Entry::default()
+        },
+        link: Some(key.to_owned()),
+        key: key.to_owned(),
+        scope: Scope::Global,
+        entry_id: guid.to_owned(),
+        native_id: Some(guid.to_owned()),
+        fingerprint: Fingerprint { title: print, text: print },
+        matches: Vec::new(),
+    }
+}
+
+struct Bench {
+    fresh: Fresh,
+    registry: Registry,
+    routes: Arc<Routes>,
+}
+
+impl Bench {
+    async fn new(feeds: &[(&str, &str)]) -> Self {
+        let fresh = fresh();
+        let registry = fresh.store.apply_subscriptions(subscriptions(feeds), now()).await.unwrap();
+        let route = Route { webhook: registry.webhooks[0], new: true, updated: true };
+        let routes = HashMap::from([(Some(registry.streams[0].0), vec![route])]);
+        Self { fresh, registry, routes: Arc::new(routes) }
+    }
+
+    fn store(&self) -> &Arc<dyn Store> {
+        &self.fresh.store
+    }
+
+    fn feed(&self, n: usize) -> FeedId {
+        self.registry.feeds[n].0
+    }
+
+    fn stream(&self) -> StreamId {
+        self.registry.streams[0].0
+    }
+
+    fn matching(&self, mut candidate: Candidate) -> Candidate {
+        candidate.matches = vec![Match { stream: self.stream(), term: None }];
+        candidate
+    }
+
+    async fn load(&self, n: usize, candidates: Vec<Candidate>) -> CommitReport {
+        self.load_as(n, candidates, false, None).await
+    }
+
+    async fn load_as(&self, n: usize, candidates: Vec<Candidate>, quiet: bool, both: Option<StreamId>) -> CommitReport {
+        let feed = self.feed(n);
+        let lease = self.store().lease_due_feeds(vec![feed], now(), now().plus(HOUR)).await.unwrap().remove(0);
+        let validators = Validators { url: lease.state.current_url, etag: Some(b"\"1\"".into()), last_modified: None };
+        let poll = PollCommit {
+            feed,
+            token: lease.token,
+            at: now(),
+            result: PollResult::Loaded {
+                info: Box::new(FeedInfo { title: Some(format!("Feed {n}")), ..FeedInfo::default() }),
+                candidates,
+                quiet,
+                validators: Some(validators),
+                body_hash: u64::MAX - 1,
+                redirect: None,
+            },
+            next: NextPoll { due_at: Some(now().plus(HOUR)), reason: "the schedule".to_owned(), ..NextPoll::default() },
+        };
+        self.store().commit_poll(poll, Arc::new(Plain { both }), Arc::clone(&self.routes)).await.unwrap()
+    }
+
+    async fn all(&self) -> Vec<feedmill::domain::item::Item> {
+        self.page(None).await
+    }
+
+    async fn page(&self, stream: Option<StreamId>) -> Vec<feedmill::domain::item::Item> {
+        self.store().stream_page(PageRequest { stream, limit: 100, before: None }).await.unwrap().items
+    }
+
+    async fn lease_calls(&self) -> Vec<feedmill::domain::webhook::DeliveryLease> {
+        let wants = vec![Want { webhook: self.registry.webhooks[0], most: 10 }];
+        self.store().lease_deliveries(wants, now().plus(HOUR), now().plus(2 * HOUR)).await.unwrap().deliveries
+    }
+}
+
+const A: (&str, &str) = ("a", "https://a.example/rss");
+const B: (&str, &str) = ("b", "https://b.example/rss");
+
+#[tokio::test]
+async fn a_story_in_two_feeds_is_one_item_with_two_sightings() {
+    let bench = Bench::new(&[A, B]).await;
+    let first = bench.load(0, vec![candidate("https://x.example/1", "urn:1", "One")]).await;
+    let second = bench.load(1, vec![candidate("https://x.example/1", "urn:other", "One")]).await;
+    assert_eq!((first.new, second.new, second.sighted), (1, 0, 1));
+    let items = bench.all().await;
+    assert_eq!(items.len(), 1);
+    assert_eq!(items[0].published_id, "urn:1");
+    assert_eq!(items[0].sightings.iter().map(|s| s.feed.as_str()).collect::<Vec<_>>(), ["a", "b"]);
+}
+
+#[tokio::test]
+async fn an_unchanged_load_writes_nothing_that_is_published() {
+    let bench = Bench::new(&[A]).await;
+    let load =
+        || vec![candidate("https://x.example/1", "urn:1", "One"), candidate("https://x.example/2", "urn:2", "Two")];
+    bench.load(0, load()).await;
+    let version = bench.store().version();
+    assert_eq!(bench.load(0, load()).await, CommitReport::default());
+    assert_eq!(bench.store().version(), version);
+}
+
+#[tokio::test]
+async fn an_edit_revises_the_item_under_the_same_id() {
+    let bench = Bench::new(&[A]).await;
+    bench.load(0, vec![candidate("https://x.example/1", "urn:1", "One")]).await;
+    let report = bench.load(0, vec![candidate("https://x.example/1", "urn:1", "One, corrected")]).await;
+    assert_eq!((report.new, report.changed), (0, 1));
+    let items = bench.all().await;
+    assert_eq!((items.len(), items[0].revision, items[0].published_id.as_str()), (1, 2, "urn:1"));
+    assert_eq!(items[0].title.as_deref(), Some("One, corrected"));
+}
+
+#[tokio::test]
+async fn an_edit_in_a_feed_that_only_carries_the_story_leaves_the_item_alone() {
+    let bench = Bench::new(&[A, B]).await;
+    bench.load(0, vec![candidate("https://x.example/1", "urn:1", "One")]).await;
+    bench.load(1, vec![candidate("https://x.example/1", "urn:b", "One")]).await;
+    let report = bench.load(1, vec![candidate("https://x.example/1", "urn:b", "Aggregated: One")]).await;
+    assert_eq!(report.changed, 0);
+    assert_eq!(bench.all().await[0].title.as_deref(), Some("One"));
+}
+
+#[tokio::test]
+async fn two_stories_with_one_publishers_id_are_published_under_two() {
+    let bench = Bench::new(&[A, B]).await;
+    bench.load(0, vec![candidate("https://x.example/1", "urn:same", "One")]).await;
+    bench.load(1, vec![candidate("https://y.example/2", "urn:same", "Two")]).await;
+    let mut ids: Vec<_> = bench.all().await.into_iter().map(|item| item.published_id).collect();
+    ids.sort();
+    assert_eq!(ids.len(), 2);
+    assert!(ids[0].starts_with("tag:example.org,2026-01-01:"), "{ids:?}");
+    assert_eq!(ids[1], "urn:same");
+}
+
+#[tokio::test]
+async fn keys_of_one_feed_say_nothing_in_another() {
+    let bench = Bench::new(&[A, B]).await;
+    let scoped = |title: &str| Candidate { scope: Scope::Feed, ..candidate("guid:1", "1", title) };
+    bench.load(0, vec![scoped("One")]).await;
+    let report = bench.load(1, vec![scoped("Two")]).await;
+    assert_eq!(report.new, 1);
+}
+
+#[tokio::test]
+async fn a_match_owes_one_call_and_only_once() {
+    let bench = Bench::new(&[A, B]).await;
+    let story = || bench.matching(candidate("https://x.example/1", "urn:1", "Peace"));
+    assert_eq!(bench.load(0, vec![story()]).await.deliveries, 1);
+    assert_eq!(bench.load(1, vec![story()]).await.deliveries, 0);
+    let calls = bench.lease_calls().await;
+    assert_eq!(calls.len(), 1);
+    assert!(calls[0].message_id.starts_with("msg_") && !calls[0].message_id.contains('.'));
+    assert_eq!(calls[0].streams, ["peace"]);
+    assert_eq!(calls[0].event.item.title.as_deref(), Some("Peace"));
+    assert_eq!(bench.page(Some(bench.stream())).await.len(), 1);
+}
+
+#[tokio::test]
+async fn a_story_that_enters_a_stream_by_a_later_sighting_calls_as_a_new_one() {
+    let bench = Bench::new(&[A, B]).await;
+    bench.load(0, vec![candidate("https://x.example/1", "urn:1", "One")]).await;
+    let same = vec![candidate("https://x.example/1", "urn:b", "One")];
+    let report = bench.load_as(1, same, false, Some(bench.stream())).await;
+    assert_eq!((report.sighted, report.deliveries), (1, 1));
+    assert_eq!(bench.lease_calls().await[0].event.kind.as_str(), "item.new");
+}
+
+#[tokio::test]
+async fn an_edit_of_a_story_in_a_stream_owes_an_update() {
+    let bench = Bench::new(&[A]).await;
+    bench.load(0, vec![bench.matching(candidate("https://x.example/1", "urn:1", "Peace"))]).await;
+    let report = bench.load(0, vec![bench.matching(candidate("https://x.example/1", "urn:1", "Peace talks"))]).await;
+    assert_eq!(report.deliveries, 1);
+    let update = bench.lease_calls().await.into_iter().find(|c| c.event.kind.as_str() == "item.updated").unwrap();
+    assert_eq!(update.event.changed, ["title", "content"]);
+}
+
+#[tokio::test]
+async fn a_quiet_back_catalogue_is_stored_and_calls_nobody() {
+    let bench = Bench::new(&[A]).await;
+    let report =
+        bench.load_as(0, vec![bench.matching(candidate("https://x.example/1", "urn:1", "Peace"))], true, None).await;
+    assert_eq!((report.new, report.deliveries), (1, 0));
+    assert_eq!(bench.page(Some(bench.stream())).await.len(), 1);
+}
+
+#[tokio::test]
+async fn a_lost_lease_changes_nothing() {
+    let bench = Bench::new(&[A]).await;
+    let feed = bench.feed(0);
+    let old = bench.store().lease_due_feeds(vec![feed], now(), now().plus(HOUR)).await.unwrap().remove(0);
+    assert!(bench.store().lease_due_feeds(vec![feed], now(), now().plus(HOUR)).await.unwrap().is_empty());
+    let later = now().plus(2 * HOUR);
+    assert_eq!(bench.store().lease_due_feeds(vec![feed], later, later.plus(HOUR)).await.unwrap().len(), 1);
+    let poll = PollCommit {
+        feed,
+        token: old.token,
+        at: now(),
+        result: PollResult::NotModified { validators: None },
+        next: NextPoll::default(),
+    };
+    let judge = Arc::new(Plain { both: None });
+    let report = bench.store().commit_poll(poll, judge, Arc::default()).await.unwrap();
+    assert!(report.lost);
+    assert_eq!(bench.store().feed_status().await.unwrap()[0].state.last_ok, None);
+}
+
+#[tokio::test]
+async fn a_failure_keeps_the_validators_and_a_success_ends_it() {
+    let bench = Bench::new(&[A]).await;
+    bench.load(0, vec![]).await;
+    let feed = bench.feed(0);
+    for n in 1..=2 {
+        let lease = bench.store().lease_due_feeds(vec![feed], now(), now().plus(HOUR)).await.unwrap().remove(0);
+        let error = PollError { kind: ErrorKind::Timeout, http_status: None, message: "slow".to_owned() };
+        let next = NextPoll { due_at: Some(now().plus(HOUR)), ..NextPoll::default() };
+        let poll = PollCommit { feed, token: lease.token, at: now(), result: PollResult::Failed(error), next };
+        bench.store().commit_poll(poll, Arc::new(Plain { both: None }), Arc::default()).await.unwrap();
+        let state = bench.store().feed_status().await.unwrap().remove(0).state;
+        assert_eq!((state.errors, state.error.unwrap().message.as_str()), (n, "slow"));
+        assert_eq!(state.validators.unwrap().etag.unwrap(), b"\"1\"");
+        assert_eq!(state.failing_since, Some(now()));
+    }
+    bench.load(0, vec![]).await;
+    let state = bench.store().feed_status().await.unwrap().remove(0).state;
+    assert_eq!((state.errors, state.error, state.failing_since), (0, None, None));
+    assert_eq!(state.body_hash, Some(u64::MAX - 1));
+}
+
+#[tokio::test]
+async fn a_retry_waits_and_a_success_is_not_sent_again() {
+    let bench = Bench::new(&[A]).await;
+    bench.load(0, vec![bench.matching(candidate("https://x.example/1", "urn:1", "Peace"))]).await;
+    let call = bench.lease_calls().await.remove(0);
+    bench.store().keep_bodies(vec![(call.id, b"first".to_vec())]).await.unwrap();
+    bench.store().keep_bodies(vec![(call.id, b"second".to_vec())]).await.unwrap();
+    assert!(bench.lease_calls().await.is_empty(), "it is leased");
+    let settle = |token, verdict| Settlement {
+        delivery: call.id,
+        token,
+        attempt: Attempt { at: now(), error: Some("503".to_owned()), ..Attempt::default() },
+        verdict,
+    };
+    assert!(!bench.store().settle_delivery(settle(call.token + 99, Verdict::Succeeded)).await.unwrap());
+    assert!(bench.store().settle_delivery(settle(call.token, Verdict::Retry(now().plus(HOUR / 2)))).await.unwrap());
+    let again = bench.lease_calls().await.remove(0);
+    assert_eq!((again.message_id.as_str(), again.attempts), (call.message_id.as_str(), 1));
+    assert_eq!(again.body.as_deref(), Some(&b"first"[..]), "a body is never rendered again");
+    assert!(bench.store().settle_delivery(settle(again.token, Verdict::Succeeded)).await.unwrap());
+    assert!(bench.lease_calls().await.is_empty());
+    let shown = bench.store().delivery(call.message_id).await.unwrap().unwrap();
+    assert_eq!((shown.state, shown.attempts, shown.log.len()), (DeliveryState::Succeeded, 2, 2));
+}
+
+#[tokio::test]
+async fn a_lease_that_a_crash_left_is_taken_over_when_it_ends() {
+    let bench = Bench::new(&[A]).await;
+    bench.load(0, vec![bench.matching(candidate("https://x.example/1", "urn:1", "Peace"))]).await;
+    bench.lease_calls().await;
+    let wants = vec![Want { webhook: WebhookId(bench.registry.webhooks[0].0), most: 1 }];
+    let later = now().plus(3 * HOUR);
+    let leased = bench.store().lease_deliveries(wants, later, later.plus(HOUR)).await.unwrap();
+    assert_eq!(leased.deliveries.len(), 1);
+}
+
+#[tokio::test]
+async fn a_webhook_that_is_gone_holds_what_it_is_owed() {
+    let bench = Bench::new(&[A]).await;
+    let load = vec![
+        bench.matching(candidate("https://x.example/1", "urn:1", "Peace")),
+        bench.matching(candidate("https://x.example/2", "urn:2", "More peace")),
+    ];
+    bench.load(0, load).await;
+    let call = bench.lease_calls().await.remove(0);
+    let attempt = Attempt { at: now(), http_status: Some(410), ..Attempt::default() };
+    let settlement = Settlement { delivery: call.id, token: call.token, attempt, verdict: Verdict::Disabled };
+    bench.store().settle_delivery(settlement).await.unwrap();
+    assert!(bench.lease_calls().await.is_empty());
+    let status = bench.store().webhook_status().await.unwrap().remove(0);
+    assert_eq!((status.state, status.due), (WebhookState::Disabled, 2));
+    let held = bench.store().deliveries(None, Some(DeliveryState::Held), None, 10).await.unwrap();
+    assert_eq!(held.len(), 2);
+}
+
+#[tokio::test]
+async fn pages_follow_one_another_without_gap_or_repeat() {
+    let bench = Bench::new(&[A]).await;
+    let load =
+        (0..25).map(|n| candidate(&format!("https://x.example/{n}"), &format!("urn:{n}"), "Same date")).collect();
+    bench.load(0, load).await;
+    let (mut seen, mut before) = (Vec::new(), None);
+    loop {
+        let page = bench.store().stream_page(PageRequest { stream: None, limit: 10, before }).await.unwrap();
+        seen.extend(page.items.iter().map(|item| item.id));
+        before = page.next;
+        if before.is_none() {
+            break;
+        }
+    }
+    let mut sorted = seen.clone();
+    sorted.sort_by(|a, b| b.cmp(a));
+    sorted.dedup();
+    assert_eq!((seen.len(), &seen), (25, &sorted));
+}
+
+#[tokio::test]
+async fn a_feed_is_the_same_by_its_url_else_by_its_name() {
+    let bench = Bench::new(&[A, B]).await;
+    let (a, b) = (bench.feed(0), bench.feed(1));
+    // Names swapped: the URLs decide.
+    let swapped = subscriptions(&[("b", A.1), ("a", B.1)]);
+    let registry = bench.store().apply_subscriptions(swapped, now()).await.unwrap();
+    assert_eq!([registry.feeds[0].0, registry.feeds[1].0], [a, b]);
+    // A new URL under a known name is the same feed; a feed that left comes back as itself.
+    let moved = subscriptions(&[("b", "https://new.example/rss")]);
+    assert_eq!(bench.store().apply_subscriptions(moved, now()).await.unwrap().feeds[0].0, a);
+    assert_eq!(bench.store().feed_status().await.unwrap().len(), 1);
+    let back = subscriptions(&[("b", "https://new.example/rss"), ("a", B.1)]);
+    assert_eq!(bench.store().apply_subscriptions(back, now()).await.unwrap().feeds[1].0, b);
+}
+
+#[tokio::test]
+async fn clean_html_of_an_older_revision_is_not_kept() {
+    let bench = Bench::new(&[A]).await;
+    bench.load(0, vec![candidate("https://x.example/1", "urn:1", "One")]).await;
+    let item = bench.all().await.remove(0);
+    let clean = Clean { summary: None, content: Some("<p>One</p>".to_owned()) };
+    let cleaned = |revision| vec![Cleaned { item: item.id, revision, clean: clean.clone() }];
+    bench.store().keep_clean(cleaned(7)).await.unwrap();
+    assert_eq!(bench.all().await[0].clean, None);
+    bench.store().keep_clean(cleaned(1)).await.unwrap();
+    assert_eq!(bench.all().await[0].clean, Some(clean));
+}
+
+#[tokio::test]
+async fn a_stream_whose_definition_changed_asks_to_be_filled_and_filling_calls_nobody() {
+    let bench = Bench::new(&[A]).await;
+    bench.load(0, vec![candidate("https://x.example/1", "urn:1", "One")]).await;
+    let mut changed = subscriptions(&[A]);
+    changed.streams[0].definition = "one".to_owned();
+    let registry = bench.store().apply_subscriptions(changed.clone(), now()).await.unwrap();
+    assert!(registry.streams[0].1);
+    let ids = bench.all().await.iter().map(|item| item.id).collect();
+    bench.store().fill_stream(bench.stream(), ids, true, true).await.unwrap();
+    assert_eq!(bench.page(Some(bench.stream())).await.len(), 1);
+    assert!(bench.lease_calls().await.is_empty());
+    assert!(!bench.store().apply_subscriptions(changed, now()).await.unwrap().streams[0].1);
+}
+
+#[tokio::test]
+async fn what_was_stored_is_there_after_a_restart_and_two_daemons_cannot_share_it() {
+    let bench = Bench::new(&[A]).await;
+    let instance = bench.store().instance();
+    bench.load(0, vec![candidate("https://x.example/1", "urn:1", "One")]).await;
+    let path = bench.fresh.dir.path().join("t.db");
+    assert!(matches!(Sqlite::open(&path, &options(Access::Own)), Err(StoreError::Held { .. })));
+    bench.store().close().await.unwrap();
+    let Bench { fresh: Fresh { store, dir }, .. } = bench;
+    drop(store);
+    let again = Sqlite::open(&path, &options(Access::Own)).unwrap();
+    assert_eq!(again.instance(), instance);
+    let page = again.stream_page(PageRequest { stream: None, limit: 9, before: None }).await.unwrap();
+    assert_eq!(page.items.len(), 1);
+    drop(dir);
+}
+
+#[test]
+fn a_foreign_corrupt_newer_or_missing_file_is_refused_and_left_as_it_is() {
+    let dir = TempDir::new().unwrap();
+    let refuse = |name: &str, want: &str| {
+        let path = dir.path().join(name);
+        let before = std::fs::read(&path).unwrap();
+        let error = Sqlite::open(&path, &options(Access::Own)).err().unwrap().to_string();
+        assert!(error.contains(want), "{name}: {error}");
+        assert_eq!(std::fs::read(&path).unwrap(), before, "{name} was changed");
+    };
+    std::fs::write(dir.path().join("empty"), "").unwrap();
+    refuse("empty", "is not a Feedmill database");
+    std::fs::write(dir.path().join("picture"), [0xff, 0xd8, 0xff, 0xe0].repeat(100)).unwrap();
+    refuse("picture", "no SQLite database");
+    let other = rusqlite::Connection::open(dir.path().join("other")).unwrap();
+    other.execute_batch("CREATE TABLE t (x); INSERT INTO t VALUES (1)").unwrap();
+    other.close().unwrap();
+    refuse("other", "another program");
+
+    let good = dir.path().join("good");
+    drop(Sqlite::open(&good, &options(Access::Own)).unwrap());
+    std::thread::sleep(Duration::from_millis(200));
+    let bytes = std::fs::read(&good).unwrap();
+    std::fs::write(dir.path().join("cut"), &bytes[..bytes.len() / 2]).unwrap();
+    refuse("cut", "is damaged");
+    let mut flipped = bytes.clone();
+    let page = bytes.len() / 2 / 4096 * 4096;
+    flipped[page..page + 64].fill(0xaa);
+    std::fs::write(dir.path().join("flipped"), flipped).unwrap();
+    refuse("flipped", "is damaged");
+    let mut newer = bytes;
+    newer[63] = 99;
+    std::fs::write(dir.path().join("newer"), newer).unwrap();
+    refuse("newer", "has version 99");
+    let missing = Sqlite::open(&dir.path().join("missing"), &options(Access::Look)).err().unwrap();
+    assert!(matches!(missing, StoreError::Missing { .. }));
+    assert!(!dir.path().join("missing").exists());
+}

@@ -1,0 +1,141 @@
+//! A store whose next calls fail on demand, in front of a real one: what a full disk looks like from outside.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use feedmill::domain::decision::Judge;
+use feedmill::domain::feed::FeedId;
+use feedmill::domain::item::{Item, ItemId};
+use feedmill::domain::stream::StreamId;
+use feedmill::domain::time::Timestamp;
+use feedmill::domain::webhook::{DeliveryId, DeliveryState, DeliveryStatus, Settlement, WebhookStatus};
+use feedmill::store::{
+    Cleaned, CommitReport, FeedLease, FeedStatus, Instance, Leased, Page, PageRequest, Pending, PollCommit, Registry,
+    Routes, Store, StoreError, StoreHealth, Subscriptions, Want,
+};
+
+/// Each of `leases`, `bodies` and `settlements` is how many of the next calls fail.
+pub(crate) struct Faulty {
+    pub(crate) inner: Arc<dyn Store>,
+    pub(crate) leases: AtomicU32,
+    pub(crate) bodies: AtomicU32,
+    pub(crate) settlements: AtomicU32,
+    /// How often bodies were kept.
+    pub(crate) kept: AtomicU32,
+}
+
+impl Faulty {
+    pub(crate) fn new(inner: Arc<dyn Store>) -> Self {
+        Self { inner, leases: 0.into(), bodies: 0.into(), settlements: 0.into(), kept: 0.into() }
+    }
+
+    fn fails(&self, left: &AtomicU32) -> bool {
+        left.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |n| n.checked_sub(1)).is_ok()
+    }
+}
+
+fn broken<T: Send + 'static>() -> Pending<'static, T> {
+    Box::pin(std::future::ready(Err(StoreError::Failed("database or disk is full".to_owned()))))
+}
+
+impl Store for Faulty {
+    fn instance(&self) -> Instance {
+        self.inner.instance()
+    }
+
+    fn apply_subscriptions(&self, subscriptions: Subscriptions, now: Timestamp) -> Pending<'_, Registry> {
+        self.inner.apply_subscriptions(subscriptions, now)
+    }
+
+    fn lease_due_feeds(&self, feeds: Vec<FeedId>, now: Timestamp, until: Timestamp) -> Pending<'_, Vec<FeedLease>> {
+        self.inner.lease_due_feeds(feeds, now, until)
+    }
+
+    fn release_feed(&self, feed: FeedId, token: u64) -> Pending<'_, ()> {
+        self.inner.release_feed(feed, token)
+    }
+
+    fn commit_poll(&self, poll: PollCommit, judge: Arc<dyn Judge>, routes: Arc<Routes>) -> Pending<'_, CommitReport> {
+        self.inner.commit_poll(poll, judge, routes)
+    }
+
+    fn commit_quiet(&self, polls: Vec<PollCommit>) -> Pending<'_, Vec<CommitReport>> {
+        self.inner.commit_quiet(polls)
+    }
+
+    fn lease_deliveries(&self, wants: Vec<Want>, now: Timestamp, until: Timestamp) -> Pending<'_, Leased> {
+        if self.fails(&self.leases) {
+            return broken();
+        }
+        self.inner.lease_deliveries(wants, now, until)
+    }
+
+    fn keep_bodies(&self, bodies: Vec<(DeliveryId, Vec<u8>)>) -> Pending<'_, ()> {
+        if self.fails(&self.bodies) {
+            return broken();
+        }
+        self.kept.fetch_add(1, Ordering::SeqCst);
+        self.inner.keep_bodies(bodies)
+    }
+
+    fn settle_delivery(&self, settlement: Settlement) -> Pending<'_, bool> {
+        if self.fails(&self.settlements) {
+            return broken();
+        }
+        self.inner.settle_delivery(settlement)
+    }
+
+    fn release_delivery(&self, delivery: DeliveryId, token: u64) -> Pending<'_, ()> {
+        self.inner.release_delivery(delivery, token)
+    }
+
+    fn stream_page(&self, request: PageRequest) -> Pending<'_, Page> {
+        self.inner.stream_page(request)
+    }
+
+    fn item(&self, item: ItemId) -> Pending<'_, Option<Item>> {
+        self.inner.item(item)
+    }
+
+    fn keep_clean(&self, cleaned: Vec<Cleaned>) -> Pending<'_, ()> {
+        self.inner.keep_clean(cleaned)
+    }
+
+    fn fill_stream(&self, stream: StreamId, items: Vec<ItemId>, restart: bool, done: bool) -> Pending<'_, ()> {
+        self.inner.fill_stream(stream, items, restart, done)
+    }
+
+    fn feed_status(&self) -> Pending<'_, Vec<FeedStatus>> {
+        self.inner.feed_status()
+    }
+
+    fn webhook_status(&self) -> Pending<'_, Vec<WebhookStatus>> {
+        self.inner.webhook_status()
+    }
+
+    fn deliveries(
+        &self,
+        webhook: Option<String>,
+        state: Option<DeliveryState>,
+        before: Option<DeliveryId>,
+        limit: u32,
+    ) -> Pending<'_, Vec<DeliveryStatus>> {
+        self.inner.deliveries(webhook, state, before, limit)
+    }
+
+    fn delivery(&self, message_id: String) -> Pending<'_, Option<DeliveryStatus>> {
+        self.inner.delivery(message_id)
+    }
+
+    fn health(&self) -> Pending<'_, StoreHealth> {
+        self.inner.health()
+    }
+
+    fn version(&self) -> u64 {
+        self.inner.version()
+    }
+
+    fn close(&self) -> Pending<'_, ()> {
+        self.inner.close()
+    }
+}
