@@ -12,6 +12,7 @@ use sha2::{Digest as _, Sha256};
 use url::Url;
 
 use super::headers;
+use super::keys::Table;
 use super::opml::{self, Outline};
 use super::secret;
 use super::section::{Section, Value};
@@ -69,8 +70,9 @@ impl Defaults {
         let own = section.value("schedule").map(|value| schedule(&value));
         let spread = section.flag("spread");
         Self {
-            // A feed's own schedule is exact unless it says otherwise; [poll] sets the default for both.
-            spread: spread.unwrap_or(self.spread && (own.is_none() || section.table == super::keys::Table::Poll)),
+            // A feed's own schedule is exact unless it says otherwise; [poll] sets the default for both, and a list
+            // of subscriptions is not polled all at once.
+            spread: spread.unwrap_or(self.spread && (own.is_none() || section.table != Table::Feed)),
             schedule: own.flatten().unwrap_or_else(|| self.schedule.clone()),
             timezone: section.parsed("timezone", zone).unwrap_or(self.timezone),
             min_interval: section.duration("min_interval", SECOND..=YEAR).unwrap_or(self.min_interval),
@@ -270,18 +272,22 @@ pub(super) fn finish(drafts: Vec<Draft>, complain: impl Fn(usize, Range<usize>, 
             complain(*file, at.clone(), format!("There is another feed named `{name}`."));
         }
     }
-    let mut wanted: HashMap<Name, usize> = HashMap::new();
-    for draft in drafts.iter().filter(|draft| draft.name.is_none()) {
-        *wanted.entry(draft.settings.name.clone()).or_default() += 1;
+    let derived: Vec<Name> = drafts.iter().map(|draft| draft.settings.name.clone()).collect();
+    let unnamed = |draft: &Draft| draft.name.is_none();
+    // Six digits of the hash tell a few apart; among a hundred thousand some still meet, and get more.
+    for digits in [6, 16] {
+        let wanted = counted(drafts.iter().filter(|draft| unnamed(draft)).map(|draft| &draft.settings.name));
+        for (draft, plain) in drafts.iter_mut().zip(&derived).filter(|(draft, _)| unnamed(draft)) {
+            let name = &draft.settings.name;
+            if wanted.get(name).is_some_and(|count| *count > 1) || named.contains(name) {
+                draft.settings.name = with_hash(plain, &draft.settings.url, digits);
+            }
+        }
     }
     for draft in &mut drafts {
-        let derived = &draft.settings.name;
-        let clashes = wanted.get(derived).is_some_and(|count| *count > 1) || named.contains(derived);
-        draft.settings.name = match draft.name.take() {
-            Some(name) => name,
-            None if clashes => with_hash(derived, &draft.settings.url),
-            None => derived.clone(),
-        };
+        if let Some(name) = draft.name.take() {
+            draft.settings.name = name;
+        }
     }
     drafts.into_iter().map(|draft| Arc::new(draft.settings)).collect()
 }
@@ -307,11 +313,19 @@ fn derived(url: &Url) -> Name {
     Name::slug(&format!("{host}{}", url.path()))
 }
 
-fn with_hash(name: &Name, url: &Url) -> Name {
-    let mut text: String = name.as_str().chars().take(56).collect();
+fn with_hash(name: &Name, url: &Url, digits: usize) -> Name {
+    let mut text: String = name.as_str().chars().take(62 - digits).collect();
     text.push('-');
-    for byte in Sha256::digest(url.as_str().as_bytes()).iter().take(3) {
+    for byte in Sha256::digest(url.as_str().as_bytes()).iter().take(digits / 2) {
         let _ = write!(text, "{byte:02x}");
     }
     Name::slug(&text)
+}
+
+fn counted<'a>(names: impl Iterator<Item = &'a Name>) -> HashMap<Name, usize> {
+    let mut counts = HashMap::new();
+    for name in names {
+        *counts.entry(name.clone()).or_default() += 1;
+    }
+    counts
 }

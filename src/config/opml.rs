@@ -63,8 +63,8 @@ fn outline(
     for attribute in tag.attributes() {
         let attribute = attribute.map_err(|e| format!("an outline is broken: {e}"))?;
         let name = attribute.key.as_ref().to_ascii_lowercase();
-        let value =
-            attribute.normalized_value(XmlVersion::Implicit1_0).map_err(|e| format!("an outline is broken: {e}"))?;
+        // A bare `&` is common in addresses; it means itself.
+        let value = attribute.normalized_value(XmlVersion::Implicit1_0).unwrap_or_else(|_| attribute.value.clone());
         let value = Some(value.trim().to_owned()).filter(|value| !value.is_empty());
         match name.as_str() {
             "xmlurl" => url = value,
@@ -96,10 +96,11 @@ mod tests {
         let text = r#"<?xml version="1.0"?><opml version="2.0"><head><title>x</title></head><body>
             <outline text="World News"><outline type="rss" text="A &amp; B" xmlUrl="https://a.example/rss"/>
               <outline text="Press"><outline title="C" xmlUrl=" https://c.example/rss "/></outline></outline>
-            <outline text="D" xmlUrl="https://d.example/rss" category="/Tech,ops"/><outline text="empty"/></body></opml>"#;
+            <outline text="D" xmlUrl="https://d.example/rss?a=1&b=2" category="/Tech,ops"/><outline text="empty"/></body></opml>"#;
         let all = read(text).unwrap();
         let tags: Vec<_> = all.iter().map(|outline| outline.tags.join(" ")).collect();
         assert_eq!(tags, ["world-news", "world-news press", "tech ops"]);
+        assert_eq!(all[2].url, "https://d.example/rss?a=1&b=2");
         assert_eq!((all[0].title.as_deref(), all[1].url.as_str()), (Some("A & B"), "https://c.example/rss"));
     }
 

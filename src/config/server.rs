@@ -32,7 +32,10 @@ pub(super) fn server(section: Option<&Section<'_>>) -> Option<Server> {
         Some(values) => values.iter().filter_map(address).collect(),
         None => vec![shipped],
     };
-    let first = listen.first().copied().unwrap_or(shipped);
+    let mut first = listen.first().copied().unwrap_or(shipped);
+    if first.ip().is_unspecified() {
+        first.set_ip(shipped.ip()); // nobody can follow a link to "all addresses"
+    }
     let public_url = section.and_then(public_url);
     let admin_token = section.and_then(|section| section.value("admin_token"));
     Some(Server {

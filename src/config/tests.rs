@@ -244,6 +244,17 @@ fn derived_names_do_not_depend_on_the_order_and_both_of_a_clash_change() {
 }
 
 #[test]
+fn twenty_thousand_feeds_on_one_path_all_have_a_name_of_their_own() {
+    let mut text = String::from("[[feed]]\nurl = \"https://other.example/\"\nname = \"n-example\"\n");
+    for n in 0..20_000 {
+        text.push_str(&format!("[[feed]]\nurl = \"https://n.example/?feed={n}\"\n"));
+    }
+    let settings = Folder::new().load(&text).unwrap();
+    let names: std::collections::HashSet<_> = settings.feeds.iter().map(|feed| feed.name.clone()).collect();
+    assert_eq!(names.len(), settings.feeds.len());
+}
+
+#[test]
 fn a_feeds_own_schedule_is_exact_unless_it_says_otherwise() {
     let folder = Folder::new();
     let own = "[[feed]]\nurl = \"https://a.example/\"\nschedule = \"0 7 * * *\"\n";
