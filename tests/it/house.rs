@@ -151,6 +151,19 @@ fn pure_rooms_have_no_clock_no_network_no_store_and_no_async() {
 }
 
 #[test]
+fn what_runs_inside_a_transaction_waits_for_nothing() {
+    // What the writer runs are plain functions of these files; nothing in them can wait for a network.
+    const INSIDE: &[&str] = &["commit", "feeds", "items", "mint", "outbox", "owe", "schema", "streams"];
+    let sources = sources();
+    for name in INSIDE {
+        let code = code(&sources[&PathBuf::from(format!("store/sqlite/{name}.rs"))]);
+        for word in [".await", "async ", "reqwest", "std::net::", "tokio::", "sleep("] {
+            assert!(!code.contains(word), "store/sqlite/{name}.rs: {word}");
+        }
+    }
+}
+
+#[test]
 fn only_the_system_clock_reads_the_clock_and_nothing_is_global() {
     let mut broken = Vec::new();
     for (path, text) in sources() {
