@@ -2,7 +2,6 @@
 
 use super::reach::{Place, Source};
 use super::{Failure, Listing, out};
-use crate::domain::feed::Health;
 use crate::publish::lists::{self, FeedList, Part};
 
 pub(super) fn run(listing: &Listing, place: &Place) -> Result<(), Failure> {
@@ -21,7 +20,7 @@ pub(super) fn run(listing: &Listing, place: &Place) -> Result<(), Failure> {
     let rows = list.feeds.iter().map(|feed| {
         vec![
             feed.name.clone(),
-            health(feed.state).to_owned(),
+            feed.state.as_str().to_owned(),
             feed.items.to_string(),
             out::time(feed.last_success),
             out::time(feed.next_poll),
@@ -33,14 +32,4 @@ pub(super) fn run(listing: &Listing, place: &Place) -> Result<(), Failure> {
     });
     out::table(&["feed", "state", "items", "last success", "next poll", "why"], rows.collect())?;
     out::more(list.next.as_deref())
-}
-
-fn health(health: Health) -> &'static str {
-    match health {
-        Health::Ok => "ok",
-        Health::Failing => "failing",
-        Health::Broken => "broken",
-        Health::Gone => "gone",
-        Health::Paused => "paused",
-    }
 }

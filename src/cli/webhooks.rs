@@ -11,7 +11,6 @@ use super::{Failure, Listing, out};
 use crate::app;
 use crate::deliver::Sender;
 use crate::domain::time::{Clock as _, SystemClock};
-use crate::domain::webhook::WebhookState;
 use crate::publish::lists::{self, Part, WebhookList};
 use crate::publish::serve::control::TestReport;
 
@@ -63,7 +62,7 @@ fn list(listing: &Listing, place: &Place) -> Result<(), Failure> {
         let last = hook.last_attempt.as_ref();
         vec![
             hook.name.clone(),
-            state(hook.state).to_owned(),
+            hook.state.as_str().to_owned(),
             hook.due.to_string(),
             hook.failed.to_string(),
             out::time(hook.oldest_due),
@@ -76,10 +75,6 @@ fn list(listing: &Listing, place: &Place) -> Result<(), Failure> {
     });
     out::table(&["webhook", "state", "due", "failed", "oldest due", "last attempt", "answer"], rows.collect())?;
     out::more(list.next.as_deref())
-}
-
-fn state(state: WebhookState) -> &'static str {
-    state.as_str()
 }
 
 fn test(name: &str, json: bool, place: &Place) -> Result<(), Failure> {

@@ -8,9 +8,8 @@ use super::secret;
 use super::section::{Section, Value};
 use super::source::quoted;
 
-/// What makes or frames a request is ours, and what a proxy would say about who asks is nobody's to claim:
-/// a server that trusts such a header would take the feed's word for it.
-pub(super) const FEED_REFUSED: &[&str] = &[
+/// What makes or frames a request is ours.
+const FRAMING: &[&str] = &[
     "host",
     "connection",
     "content-length",
@@ -20,6 +19,12 @@ pub(super) const FEED_REFUSED: &[&str] = &[
     "upgrade",
     "keep-alive",
     "expect",
+    "user-agent",
+];
+
+/// What a proxy would say about who asks is nobody's to claim: a server that trusts such a header would take the
+/// feed's word for it.
+pub(super) const FEED_REFUSED: &[&str] = &[
     "if-none-match",
     "if-modified-since",
     "if-match",
@@ -27,7 +32,6 @@ pub(super) const FEED_REFUSED: &[&str] = &[
     "if-range",
     "range",
     "accept-encoding",
-    "user-agent",
     "cookie",
     "referer",
     "forwarded",
@@ -43,24 +47,9 @@ pub(super) const FEED_REFUSED: &[&str] = &[
     "via",
 ];
 
-/// The same for webhooks, whose own headers are ours too.
-pub(super) const WEBHOOK_REFUSED: &[&str] = &[
-    "host",
-    "connection",
-    "content-length",
-    "transfer-encoding",
-    "te",
-    "trailer",
-    "upgrade",
-    "keep-alive",
-    "expect",
-    "content-type",
-    "content-encoding",
-    "user-agent",
-    "webhook-id",
-    "webhook-timestamp",
-    "webhook-signature",
-];
+/// A webhook's own headers are ours.
+pub(super) const WEBHOOK_REFUSED: &[&str] =
+    &["content-type", "content-encoding", "webhook-id", "webhook-timestamp", "webhook-signature"];
 
 /// The `headers` of a section.
 pub(super) fn read(section: &Section<'_>, refused: &[&str]) -> Option<BTreeMap<String, SecretString>> {
@@ -70,7 +59,7 @@ pub(super) fn read(section: &Section<'_>, refused: &[&str]) -> Option<BTreeMap<S
         let lower = name.to_ascii_lowercase();
         if !is_token(name) {
             section.mistake(at, format!("{} is no name of a header (RFC 9110 5.1).", quoted(name)), None);
-        } else if refused.contains(&lower.as_str()) {
+        } else if FRAMING.contains(&lower.as_str()) || refused.contains(&lower.as_str()) {
             section.mistake(at, format!("The header {lower} cannot be set here."), None);
         } else if let Some(secret) = secret::read(&value) {
             if is_value(secret.expose_secret()) {

@@ -181,6 +181,20 @@ pub enum Health {
     Paused,
 }
 
+impl Health {
+    /// The word that is shown.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Ok => "ok",
+            Self::Failing => "failing",
+            Self::Broken => "broken",
+            Self::Gone => "gone",
+            Self::Paused => "paused",
+        }
+    }
+}
+
 impl FeedState {
     /// Failures in a row before a feed may count as broken.
     pub const BROKEN_ERRORS: u32 = 3;

@@ -209,9 +209,9 @@ impl Metrics {
     /// The feeds as they stand: how many in each state.
     pub fn feeds(&self, states: impl IntoIterator<Item = Health>) {
         let all = [Health::Ok, Health::Failing, Health::Broken, Health::Gone, Health::Paused];
-        let mut counts: BTreeMap<&'static str, i64> = all.into_iter().map(|state| (word(state), 0)).collect();
+        let mut counts: BTreeMap<&'static str, i64> = all.into_iter().map(|state| (state.as_str(), 0)).collect();
         for state in states {
-            *counts.entry(word(state)).or_default() += 1;
+            *counts.entry(state.as_str()).or_default() += 1;
         }
         for (state, count) in counts {
             self.feeds.get_or_create(&[("state", state)]).set(count);
@@ -234,16 +234,6 @@ impl Metrics {
         // Writing to a String cannot fail; if a metric could not be written, what there is still helps.
         let _ = encode(&mut text, &self.registry);
         text
-    }
-}
-
-fn word(state: Health) -> &'static str {
-    match state {
-        Health::Ok => "ok",
-        Health::Failing => "failing",
-        Health::Broken => "broken",
-        Health::Gone => "gone",
-        Health::Paused => "paused",
     }
 }
 

@@ -6,7 +6,6 @@ use super::{Place, Site, address, away, shell, text, words};
 use crate::domain::feed::Health;
 use crate::domain::shape::{AttemptShape, FeedShape, WebhookShape};
 use crate::domain::time::Timestamp;
-use crate::domain::webhook::WebhookState;
 use crate::store::StoreHealth;
 
 /// How much of an error's sentence is shown, in characters.
@@ -96,7 +95,7 @@ fn verdict(feeds: &[FeedShape], webhooks: &[WebhookShape]) -> Markup {
         span { (words::counted(words::number(feeds.len()), "feed", "feeds")) ":" }
         @for state in states {
             @let number = feeds.iter().filter(|feed| feed.state == state).count();
-            @if number > 0 { " " span.state.(word(state)) { (words::count(words::number(number))) " " (word(state)) } }
+            @if number > 0 { " " span.state.(state.as_str()) { (words::count(words::number(number))) " " (state.as_str()) } }
         }
         @if due > 0 { " · " (words::counted(due, "call is", "calls are")) " due" }
         @if failed > 0 { " · " (words::counted(failed, "call was", "calls were")) " given up" }
@@ -129,7 +128,7 @@ fn feed_row(feed: &FeedShape, now: Timestamp) -> Markup {
                     }
                 }
             }
-            td data-label="State" { span.state.(word(feed.state)) { (word(feed.state)) } }
+            td data-label="State" { span.state.(feed.state.as_str()) { (feed.state.as_str()) } }
             td data-label="Last success" { (when(feed.last_success, now, "not yet")) }
             td data-label="Next poll" {
                 (when(feed.next_poll, now, next))
@@ -157,7 +156,7 @@ fn webhook_table(webhooks: &[WebhookShape], now: Timestamp) -> Markup {
                                 p.trouble { bdi { (text::excerpt(error, ERROR_CHARACTERS)) } }
                             }
                         }
-                        td data-label="State" { span.state.(webhook_word(webhook.state)) { (webhook_word(webhook.state)) } }
+                        td data-label="State" { span.state.(webhook.state.as_str()) { (webhook.state.as_str()) } }
                         td data-label="Last call" { (last_call(webhook.last_attempt.as_ref(), now)) }
                         td.number data-label="Due" {
                             (words::count(webhook.due))
@@ -211,25 +210,6 @@ fn when(at: Option<Timestamp>, now: Timestamp, never: &str) -> Markup {
 
 fn title(feed: &FeedShape) -> &str {
     text::present(feed.title.as_deref()).unwrap_or(&feed.name)
-}
-
-fn word(state: Health) -> &'static str {
-    match state {
-        Health::Ok => "ok",
-        Health::Failing => "failing",
-        Health::Broken => "broken",
-        Health::Gone => "gone",
-        Health::Paused => "paused",
-    }
-}
-
-fn webhook_word(state: WebhookState) -> &'static str {
-    match state {
-        WebhookState::Active => "active",
-        WebhookState::Slowed => "slowed",
-        WebhookState::Paused => "paused",
-        WebhookState::Disabled => "disabled",
-    }
 }
 
 /// Trouble first.
