@@ -104,6 +104,7 @@ fn feed_plan(settings: &Settings, feed: &FeedSettings, id: FeedId) -> FeedPlan {
         max_body_bytes: feed.max_body_bytes,
         user_agent: feed.user_agent.clone(),
         private_headers: private_headers(feed),
+        rules: Arc::default(),
     }
 }
 

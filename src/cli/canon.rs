@@ -5,7 +5,7 @@ use std::io::BufRead as _;
 use clap::Args;
 
 use super::{Failure, out};
-use crate::identity::canonical;
+use crate::identity::canonical::Rules;
 
 #[derive(Args, Debug)]
 pub(super) struct Options {
@@ -36,7 +36,7 @@ pub(super) fn run(options: &Options) -> Result<(), Failure> {
 /// One line a URL, whatever it is, so that lines in and out stay side by side.
 fn print(url: &str, explain: bool) -> Result<bool, Failure> {
     if explain {
-        let Some((key, steps)) = canonical::explain(url) else {
+        let Some((key, steps)) = Rules::default().explain(url) else {
             out::line("-")?;
             return Ok(false);
         };
@@ -46,7 +46,7 @@ fn print(url: &str, explain: bool) -> Result<bool, Failure> {
         }
         return Ok(true);
     }
-    let key = canonical::key(url);
+    let key = Rules::default().key(url);
     out::line(key.as_deref().unwrap_or("-"))?;
     Ok(key.is_some())
 }

@@ -18,16 +18,30 @@ use super::rules::{self, RULES, Tier};
 /// In bytes. A longer URL is kept by the safe rules only, each of which runs once: time stays linear.
 const LONGEST: usize = 8 * 1024;
 
-/// The canonical key of a link: an absolute https URL (http where a port is given). `None`: it is no http(s) URL.
-#[must_use]
-pub fn key(url: &str) -> Option<String> {
-    walk(url, &mut ())
-}
+/// The rules that keys are made by.
+#[derive(Clone, Debug, Default)]
+pub struct Rules(());
 
-/// The link that is shown: tracking names removed, nothing else. A link without any is given back as it is.
-#[must_use]
-pub fn shown(url: &str) -> String {
-    without_tracking(url).unwrap_or_else(|| url.to_owned())
+impl Rules {
+    /// The canonical key of a link: an absolute https URL (http where a port is given). `None`: it is no http(s) URL.
+    #[must_use]
+    pub fn key(&self, url: &str) -> Option<String> {
+        walk(url, &mut ())
+    }
+
+    /// The link that is shown: tracking names removed, nothing else. A link without any is given back as it is.
+    #[must_use]
+    pub fn shown(&self, url: &str) -> String {
+        without_tracking(url).unwrap_or_else(|| url.to_owned())
+    }
+
+    /// The key, and each rule that acted. `None`: it is no http(s) URL.
+    #[must_use]
+    pub fn explain(&self, url: &str) -> Option<(String, Vec<Step>)> {
+        let mut steps = Vec::new();
+        let key = walk(url, &mut steps)?;
+        Some((key, steps))
+    }
 }
 
 /// One step on the way to a key.
@@ -37,14 +51,6 @@ pub struct Step {
     pub rule: &'static str,
     /// The URL after it.
     pub url: String,
-}
-
-/// The key, and each rule that acted. `None`: it is no http(s) URL.
-#[must_use]
-pub fn explain(url: &str) -> Option<(String, Vec<Step>)> {
-    let mut steps = Vec::new();
-    let key = walk(url, &mut steps)?;
-    Some((key, steps))
 }
 
 /// Who hears of each rule that acted. `()` hears nothing, at no cost.
@@ -144,6 +150,18 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+
+    fn key(url: &str) -> Option<String> {
+        Rules::default().key(url)
+    }
+
+    fn shown(url: &str) -> String {
+        Rules::default().shown(url)
+    }
+
+    fn explain(url: &str) -> Option<(String, Vec<Step>)> {
+        Rules::default().explain(url)
+    }
 
     #[test]
     fn each_rule_gives_the_key_it_should() {

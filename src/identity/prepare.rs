@@ -7,7 +7,7 @@ use std::hash::Hasher as _;
 use siphasher::sip::SipHasher13;
 use url::Url;
 
-use super::canonical;
+use super::canonical::Rules;
 use crate::domain::decision::{Candidate, Fingerprint, Scope};
 use crate::domain::feed::FeedInfo;
 use crate::domain::item::Entry;
@@ -24,11 +24,12 @@ pub type Texts = (String, String);
 /// those of the entries, and come back with the candidates that they belong to: what stands twice in one load
 /// is kept once.
 #[must_use]
-pub fn prepare(info: &FeedInfo, entries: Vec<Entry>, texts: Vec<Texts>) -> Vec<(Candidate, Texts)> {
+pub fn prepare(rules: &Rules, info: &FeedInfo, entries: Vec<Entry>, texts: Vec<Texts>) -> Vec<(Candidate, Texts)> {
     let keys: Vec<Option<String>> =
-        entries.iter().map(|entry| entry.link.as_deref().and_then(canonical::key)).collect();
-    let hubs = hub_keys(info, &entries, &keys);
-    let guids: Vec<Option<String>> = entries.iter().map(|entry| entry.guid.as_deref().map(known_by)).collect();
+        entries.iter().map(|entry| entry.link.as_deref().and_then(|link| rules.key(link))).collect();
+    let hubs = hub_keys(rules, info, &entries, &keys);
+    let guids: Vec<Option<String>> =
+        entries.iter().map(|entry| entry.guid.as_deref().map(|guid| known_by(rules, guid))).collect();
     let repeated = repeated_guids(&guids, &keys);
     let mut seen = HashSet::new();
     let mut out = Vec::with_capacity(entries.len());
@@ -49,7 +50,7 @@ pub fn prepare(info: &FeedInfo, entries: Vec<Entry>, texts: Vec<Texts>) -> Vec<(
             continue;
         }
         let candidate = Candidate {
-            link: entry.link.as_deref().map(canonical::shown),
+            link: entry.link.as_deref().map(|link| rules.shown(link)),
             native_id,
             fingerprint: fingerprint(&entry, &texts),
             key,
@@ -65,7 +66,7 @@ pub fn prepare(info: &FeedInfo, entries: Vec<Entry>, texts: Vec<Texts>) -> Vec<(
 
 /// Keys that many entries of one load share, though they are different stories: a link blog or a comment
 /// feed that links to one page. Such a key never merges. So does the site's own page.
-fn hub_keys(info: &FeedInfo, entries: &[Entry], keys: &[Option<String>]) -> HashSet<String> {
+fn hub_keys(rules: &Rules, info: &FeedInfo, entries: &[Entry], keys: &[Option<String>]) -> HashSet<String> {
     // Guid and title tell stories apart.
     type Story<'a> = (Option<&'a str>, Option<&'a str>);
     let mut stories: HashMap<&str, HashSet<Story<'_>>> = HashMap::new();
@@ -75,7 +76,7 @@ fn hub_keys(info: &FeedInfo, entries: &[Entry], keys: &[Option<String>]) -> Hash
         }
     }
     let most = (entries.len() / 10).max(2);
-    let home = info.home_url.as_deref().and_then(canonical::key);
+    let home = info.home_url.as_deref().and_then(|url| rules.key(url));
     let is_hub = |key: &str, stories: usize| stories > most || home.as_deref() == Some(key) || is_front_page(key);
     stories.into_iter().filter(|(key, stories)| is_hub(key, stories.len())).map(|(key, _)| key.to_owned()).collect()
 }
@@ -99,9 +100,9 @@ fn repeated_guids(guids: &[Option<String>], keys: &[Option<String>]) -> HashSet<
 }
 
 /// A guid as it is compared: one that is a URL by its key, so that a site which moves to https is not all new.
-fn known_by(guid: &str) -> String {
+fn known_by(rules: &Rules, guid: &str) -> String {
     let is_url = guid.starts_with("http://") || guid.starts_with("https://");
-    let known = is_url.then(|| canonical::key(guid)).flatten().unwrap_or_else(|| guid.to_owned());
+    let known = is_url.then(|| rules.key(guid)).flatten().unwrap_or_else(|| guid.to_owned());
     if known.len() <= MAX_GUID_BYTES {
         return known;
     }
@@ -167,7 +168,7 @@ mod tests {
     fn prepared(home: &str, entries: Vec<Entry>) -> Vec<Candidate> {
         let info = FeedInfo { home_url: Some(home.to_owned()), ..FeedInfo::default() };
         let texts = entries.iter().map(|_| Texts::default()).collect();
-        prepare(&info, entries, texts).into_iter().map(|(candidate, _)| candidate).collect()
+        prepare(&Rules::default(), &info, entries, texts).into_iter().map(|(candidate, _)| candidate).collect()
     }
 
     #[test]
@@ -252,7 +253,12 @@ mod tests {
 
     #[test]
     fn an_entry_without_texts_is_kept() {
-        let all = prepare(&FeedInfo::default(), vec![entry("1", "", "A"), entry("2", "", "B")], Vec::new());
+        let all = prepare(
+            &Rules::default(),
+            &FeedInfo::default(),
+            vec![entry("1", "", "A"), entry("2", "", "B")],
+            Vec::new(),
+        );
         assert_eq!(all.len(), 2);
     }
 

@@ -23,6 +23,7 @@ use url::Url;
 use crate::domain::feed::{FeedId, PollError};
 use crate::domain::stream::StreamId;
 use crate::domain::time::Timestamp;
+use crate::identity::canonical::Rules;
 use crate::query::compile::Index;
 use crate::schedule::cron::Schedule;
 use crate::schedule::due::Pace;
@@ -62,6 +63,8 @@ pub struct FeedPlan {
     pub user_agent: Option<String>,
     /// Sent to its own origin only.
     pub private_headers: Vec<(String, SecretString)>,
+    /// The rules that its keys are made by.
+    pub rules: Arc<Rules>,
 }
 
 impl FeedPlan {

@@ -242,7 +242,7 @@ fn read_document(
         .collect();
     let mut candidates = Vec::new();
     let mut folded = Vec::new();
-    for (mut candidate, (summary, content)) in prepare(&parsed.info, parsed.entries, texts) {
+    for (mut candidate, (summary, content)) in prepare(&feed.rules, &parsed.info, parsed.entries, texts) {
         if !plan.streams.is_empty() {
             let words = Folded::new(&document(&candidate, &summary, &content));
             candidate.matches = matches(plan, &words, &[feed]);

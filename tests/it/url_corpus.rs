@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, HashSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use feedmill::identity::canonical::{explain, key};
+use feedmill::identity::canonical::Rules;
 use serde_json::Value;
 
 #[test]
@@ -17,6 +17,7 @@ fn no_two_articles_share_a_key_and_every_safe_pair_does() {
         println!("skipped: no corpus at {}", file.display());
         return;
     };
+    let rules = Rules::default();
     let show = std::env::var("FEEDMILL_CORPUS_SHOW").unwrap_or_default();
     let (mut merged, mut missed, mut unstable) = (Vec::new(), Vec::new(), Vec::new());
     let mut likely: BTreeMap<String, (usize, usize)> = BTreeMap::new();
@@ -24,11 +25,13 @@ fn no_two_articles_share_a_key_and_every_safe_pair_does() {
     for line in text.lines().filter(|line| !line.is_empty()) {
         let case: Value = serde_json::from_str(line).unwrap();
         let urls: Vec<&str> = case["urls"].as_array().unwrap().iter().map(|url| url.as_str().unwrap()).collect();
-        let keys: Vec<String> = urls.iter().map(|url| key(url).unwrap_or_else(|| (*url).to_owned())).collect();
+        let keys: Vec<String> = urls.iter().map(|url| rules.key(url).unwrap_or_else(|| (*url).to_owned())).collect();
         let distinct = keys.iter().collect::<HashSet<_>>().len();
         for (url, of) in urls.iter().zip(&keys) {
-            let is_web = key(url).is_some();
-            if (is_web && key(of).as_ref() != Some(of)) || explain(url).map(|(key, _)| key) != key(url) {
+            let is_web = rules.key(url).is_some();
+            if (is_web && rules.key(of).as_ref() != Some(of))
+                || rules.explain(url).map(|(key, _)| key) != rules.key(url)
+            {
                 unstable.push(format!("{url} -> {of}"));
             }
         }

@@ -225,7 +225,7 @@ fn json(title: &str, stories: &[Story]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::identity::canonical;
+    use crate::identity::canonical::Rules;
 
     #[test]
     fn one_story_has_three_addresses_and_one_key() {
@@ -234,7 +234,7 @@ mod tests {
             .iter()
             .map(|feed| {
                 let stories = press.stories(0, feed);
-                canonical::key(&stories.last().unwrap().link).unwrap()
+                Rules::default().key(&stories.last().unwrap().link).unwrap()
             })
             .collect();
         assert_eq!(keys.len(), 1, "{keys:?}");
