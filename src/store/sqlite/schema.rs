@@ -10,7 +10,10 @@ use super::open::refused;
 use super::{Instance, StoreError};
 
 /// Name and SQL, in order; the version is the place in the list. What was released is never edited.
-const MIGRATIONS: &[(&str, &str)] = &[("0001_begin", include_str!("../migrations/0001_begin.sql"))];
+const MIGRATIONS: &[(&str, &str)] = &[
+    ("0001_begin", include_str!("../migrations/0001_begin.sql")),
+    ("0002_identity", include_str!("../migrations/0002_identity.sql")),
+];
 
 /// The version that this program writes.
 pub(super) const NEWEST: i64 = MIGRATIONS.len() as i64;

@@ -109,7 +109,7 @@ pub(super) fn page(db: &Connection, request: &PageRequest) -> Result<Page> {
             .collect::<Result<_>>()?,
         None => db
             .prepare_cached(
-                "SELECT effective_at, id FROM item WHERE (effective_at, id) < (?1, ?2)
+                "SELECT effective_at, id FROM item WHERE state = 0 AND (effective_at, id) < (?1, ?2)
                  ORDER BY effective_at DESC, id DESC LIMIT ?3",
             )?
             .query_map(params![at, id, limit], row)?
