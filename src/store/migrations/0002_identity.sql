@@ -15,6 +15,9 @@ CREATE INDEX sighting_print ON sighting (feed_id, fingerprint);
 
 -- What is known of a feed's guids and links, as JSON; NULL: nothing out of the ordinary.
 ALTER TABLE feed_state ADD COLUMN habits TEXT;
+-- The newest date among the items that the feed brought.
+ALTER TABLE feed_state ADD COLUMN newest INTEGER;
+UPDATE feed_state SET newest = (SELECT max(effective_at) FROM item WHERE main_feed = feed_id);
 
 -- Another address of a story. Chains are flattened when they are written: no to_key is itself a from_key.
 CREATE TABLE alias (
@@ -55,6 +58,6 @@ CREATE TABLE past_item (
   seen_day   INTEGER NOT NULL             -- days since 1970
 );
 CREATE TABLE past_sighting (
-  feed_id INTEGER NOT NULL, entry_hash BLOB NOT NULL, item_id INTEGER NOT NULL,
-  PRIMARY KEY (feed_id, entry_hash)
+  feed_id INTEGER NOT NULL, entry_hash BLOB NOT NULL, item_id INTEGER NOT NULL, key_hash INTEGER NOT NULL,
+  fingerprint INTEGER NOT NULL, PRIMARY KEY (feed_id, entry_hash)
 ) WITHOUT ROWID;
