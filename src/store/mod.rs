@@ -13,7 +13,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 use crate::domain::decision::{Candidate, Judge};
-use crate::domain::feed::{FeedId, FeedInfo, FeedState, NextPoll, PollError, Validators};
+use crate::domain::feed::{FeedId, FeedInfo, FeedState, Habits, NextPoll, PollError, Validators};
 use crate::domain::item::{Clean, Item, ItemId};
 use crate::domain::stream::StreamId;
 use crate::domain::time::Timestamp;
@@ -184,6 +184,8 @@ pub enum PollResult {
         candidates: Vec<Candidate>,
         /// Store them without calling webhooks: a new feed's back catalogue.
         quiet: bool,
+        /// What the feed's guids and links are worth, if the document has shown something new.
+        habits: Option<Habits>,
         /// The validators that stand for it from now on.
         validators: Option<Validators>,
         /// Hash of its bytes.

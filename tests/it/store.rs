@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use feedmill::domain::decision::{Candidate, Decision, Fingerprint, Judge, Known, Scope};
+use feedmill::domain::decision::{Candidate, Decision, Fingerprint, Judge, Known, LinkChange, Scope, Survey};
 use feedmill::domain::feed::{ErrorKind, FeedId, FeedInfo, NextPoll, PollError, Validators};
 use feedmill::domain::item::{Clean, Entry};
 use feedmill::domain::stream::{Match, StreamId};
@@ -61,11 +61,11 @@ struct Plain {
 }
 
 impl Judge for Plain {
-    fn decide(&self, known: &Known, candidate: &Candidate) -> Decision {
+    fn decide(&self, known: &Known, candidate: &Candidate, _: &Survey) -> Decision {
         match (&known.sighting, known.item) {
             (Some(s), _) if s.fingerprint == candidate.fingerprint => Decision::Same,
-            (Some(s), _) => Decision::Changed { item: s.item, revise: s.main_feed },
-            (None, Some(item)) => Decision::Sighted(item),
+            (Some(s), _) => Decision::Changed { item: s.item, revise: s.main_feed, link: LinkChange::None },
+            (None, Some(known)) => Decision::Sighted(known.item),
             (None, None) => Decision::New,
         }
     }
@@ -94,6 +94,9 @@ fn candidate(key: &str, guid: &str, title: &str) -> Candidate {
         native_id: Some(guid.to_owned()),
         fingerprint: Fingerprint { title: print, text: print },
         matches: Vec::new(),
+        aliases: Vec::new(),
+        wordy: false,
+        own: false,
     }
 }
 
@@ -145,6 +148,7 @@ impl Bench {
                 info: Box::new(FeedInfo { title: Some(format!("Feed {n}")), ..FeedInfo::default() }),
                 candidates,
                 quiet,
+                habits: None,
                 validators: Some(validators),
                 body_hash: u64::MAX - 1,
                 redirect: None,

@@ -9,9 +9,13 @@ mod commit;
 mod feeds;
 mod hash;
 mod items;
+mod keys;
+mod known;
+mod merge;
 mod mint;
 mod open;
 mod outbox;
+mod over_time;
 mod owe;
 mod reader;
 mod schema;
@@ -157,8 +161,8 @@ impl Store for Sqlite {
             let (hasher, instance) = (self.hasher, self.instance.clone());
             let report = self
                 .write(move |tx| {
-                    commit::Commit { tx, hasher, instance: &instance, judge: judge.as_ref(), routes: &routes }
-                        .run(&poll)
+                    let keys = keys::Keys { db: tx.db, hasher };
+                    commit::Commit { tx, keys, instance: &instance, judge: judge.as_ref(), routes: &routes }.run(&poll)
                 })
                 .await;
             self.end_lease(feed, token);
