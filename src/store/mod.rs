@@ -21,7 +21,10 @@ use crate::domain::webhook::{
     DeliveryId, DeliveryLease, DeliveryState, DeliveryStatus, Settlement, WebhookId, WebhookStatus,
 };
 
+mod learn;
 pub mod sqlite;
+
+pub use self::learn::{AliasSource, Learned, Learnt, MergeStatus};
 
 /// What every method gives: a result some time later.
 pub type Pending<'a, T> = Pin<Box<dyn Future<Output = Result<T, StoreError>> + Send + 'a>>;
@@ -403,6 +406,17 @@ pub trait Store: Send + Sync + 'static {
 
     /// One delivery by its `webhook-id`, with its log.
     fn delivery(&self, message_id: String) -> Pending<'_, Option<DeliveryStatus>>;
+
+    /// Keeps aliases that were learnt from the web, each if it may be believed; two stored items become one. Calls no
+    /// webhook. `version`: of the rules that made the keys.
+    fn learn_aliases(&self, learnt: Vec<Learnt>, version: i64, now: Timestamp) -> Pending<'_, Vec<Learned>>;
+
+    /// Parts an item from the one that absorbed it, and gives that one; `None`: it was not absorbed. Calls no webhook;
+    /// the two are not merged again by themselves.
+    fn unmerge(&self, absorbed: ItemId, now: Timestamp) -> Pending<'_, Option<ItemId>>;
+
+    /// Merges, newest first: those of one item, or all.
+    fn merges(&self, item: Option<ItemId>, limit: u32) -> Pending<'_, Vec<MergeStatus>>;
 
     /// Counts and size; fails if the database does not answer.
     fn health(&self) -> Pending<'_, StoreHealth>;

@@ -13,8 +13,8 @@ use feedmill::domain::time::Timestamp;
 use feedmill::domain::webhook::{Attempt, DeliveryState, Settlement, Verdict, WebhookId, WebhookState};
 use feedmill::store::sqlite::{Access, Options, Sqlite};
 use feedmill::store::{
-    Cleaned, CommitReport, FeedSpec, PageRequest, PollCommit, PollResult, Registry, Route, Routes, Store, StoreError,
-    StreamSpec, Subscriptions, Want,
+    AliasSource, Cleaned, CommitReport, FeedSpec, Learned, Learnt, PageRequest, PollCommit, PollResult, Registry,
+    Route, Routes, Store, StoreError, StreamSpec, Subscriptions, Want,
 };
 use tempfile::TempDir;
 
@@ -281,6 +281,108 @@ async fn a_quiet_back_catalogue_is_stored_and_calls_nobody() {
         bench.load_as(0, vec![bench.matching(candidate("https://x.example/1", "urn:1", "Peace"))], true, None).await;
     assert_eq!((report.new, report.deliveries), (1, 0));
     assert_eq!(bench.page(Some(bench.stream())).await.len(), 1);
+}
+
+fn leads(from: &str, to: &str) -> Vec<Learnt> {
+    vec![Learnt { from: from.to_owned(), to: to.to_owned(), source: AliasSource::Redirect }]
+}
+
+#[tokio::test]
+async fn an_alias_leads_to_its_story_through_chains_and_never_in_a_circle() {
+    let bench = Bench::new(&[A, B]).await;
+    bench.load(0, vec![candidate("https://x.example/1", "urn:1", "One")]).await;
+    let learn = async |from, to| bench.store().learn_aliases(leads(from, to), 1, now()).await.unwrap().remove(0);
+    assert_eq!(learn("https://s.example/a", "https://s.example/b").await, Learned::Kept);
+    assert_eq!(learn("https://s.example/b", "https://x.example/1").await, Learned::Kept);
+    assert_eq!(learn("https://s.example/b", "https://x.example/1").await, Learned::Known);
+    assert_eq!(learn("https://x.example/1", "https://s.example/a").await, Learned::Known, "a circle");
+    let report = bench.load(1, vec![candidate("https://s.example/a", "urn:b", "One")]).await;
+    assert_eq!((report.new, report.sighted), (0, 1));
+    assert_eq!(bench.all().await[0].key, "https://x.example/1");
+}
+
+#[tokio::test]
+async fn an_alias_of_a_stored_story_gives_it_the_address_that_it_leads_to() {
+    let bench = Bench::new(&[A, B]).await;
+    bench.load(0, vec![candidate("https://s.example/a", "urn:1", "One")]).await;
+    let learnt = bench.store().learn_aliases(leads("https://s.example/a", "https://x.example/1"), 1, now()).await;
+    assert_eq!(learnt.unwrap(), [Learned::Kept]);
+    for (n, (key, guid)) in [("https://x.example/1", "urn:b"), ("https://s.example/a", "urn:c")].iter().enumerate() {
+        let report = bench.load(1, vec![candidate(key, guid, "One")]).await;
+        assert_eq!((report.new, report.sighted), (0, 1), "{n}");
+    }
+}
+
+#[tokio::test]
+async fn two_stored_stories_become_one_calling_nobody_and_can_be_parted_for_good() {
+    let bench = Bench::new(&[A, B]).await;
+    let story = |key: &str, guid: &str| bench.matching(candidate(key, guid, "Peace"));
+    bench.load(0, vec![story("https://x.example/1", "urn:1")]).await;
+    bench.load(1, vec![story("https://s.example/a", "urn:2")]).await;
+    let (stream, calls) = (Some(bench.stream()), bench.lease_calls().await.len());
+    let before: Vec<_> = bench.all().await.into_iter().map(|item| (item.id, item.published_id)).collect();
+    let (kept, absorbed) =
+        (before.iter().map(|(id, _)| *id).min().unwrap(), before.iter().map(|(id, _)| *id).max().unwrap());
+    let learn = async || {
+        let learnt = leads("https://s.example/a", "https://x.example/1");
+        bench.store().learn_aliases(learnt, 1, now()).await.unwrap().remove(0)
+    };
+    assert_eq!(learn().await, Learned::Merged(kept));
+    let all = bench.all().await;
+    assert_eq!((all.len(), all[0].id, all[0].published_id.as_str(), all[0].sightings.len()), (1, kept, "urn:1", 2));
+    assert_eq!(bench.page(stream).await.len(), 1);
+    assert_eq!(bench.load(1, vec![story("https://s.example/a", "urn:2")]).await, CommitReport::default());
+    let report = bench.load(1, vec![story("https://s.example/a", "urn:3")]).await;
+    assert_eq!((report.new, report.sighted, report.deliveries), (0, 1, 0));
+    let merges = bench.store().merges(Some(kept), 10).await.unwrap();
+    assert_eq!((merges.len(), merges[0].absorbed, merges[0].reason.as_str()), (1, absorbed, "redirect"));
+
+    assert_eq!(bench.store().unmerge(absorbed, now()).await.unwrap(), Some(kept));
+    assert_eq!(bench.store().unmerge(absorbed, now()).await.unwrap(), None);
+    let after: Vec<_> = bench.all().await.into_iter().map(|item| (item.id, item.published_id)).collect();
+    assert_eq!(after, before);
+    assert_eq!(bench.page(stream).await.len(), 2);
+    assert!(matches!(learn().await, Learned::Refused(_)), "who was parted stays apart");
+    assert_eq!(bench.lease_calls().await.len(), 0);
+    assert_eq!(calls, 2);
+}
+
+#[tokio::test]
+async fn a_webhook_that_heard_of_an_absorbed_story_does_not_hear_of_the_kept_one() {
+    let bench = Bench::new(&[A, B]).await;
+    bench.load(0, vec![candidate("https://x.example/1", "urn:1", "Peace")]).await;
+    bench.load(1, vec![bench.matching(candidate("https://s.example/a", "urn:2", "Peace"))]).await;
+    bench.store().learn_aliases(leads("https://s.example/a", "https://x.example/1"), 1, now()).await.unwrap();
+    let again = bench.load(1, vec![bench.matching(candidate("https://x.example/1", "urn:3", "Peace"))]).await;
+    assert_eq!((again.sighted, again.deliveries), (1, 0));
+}
+
+#[tokio::test]
+async fn stories_that_a_feed_carries_as_two_or_that_say_different_things_stay_apart() {
+    let bench = Bench::new(&[A, B]).await;
+    bench
+        .load(
+            0,
+            vec![candidate("https://x.example/1", "urn:1", "One"), candidate("https://x.example/2", "urn:2", "One")],
+        )
+        .await;
+    bench.load(1, vec![candidate("https://s.example/a", "urn:3", "Other")]).await;
+    for (from, to) in [("https://x.example/2", "https://x.example/1"), ("https://s.example/a", "https://x.example/1")] {
+        let learnt = bench.store().learn_aliases(leads(from, to), 1, now()).await.unwrap().remove(0);
+        assert!(matches!(learnt, Learned::Refused(_)), "{from}: {learnt:?}");
+    }
+    assert_eq!(bench.all().await.len(), 3);
+}
+
+#[tokio::test]
+async fn a_site_that_names_one_page_for_everything_is_believed_twenty_times_a_day() {
+    let bench = Bench::new(&[A]).await;
+    let mut kept = 0;
+    for n in 0..30 {
+        let learnt = leads(&format!("https://x.example/{n}"), "https://x.example/home");
+        kept += usize::from(bench.store().learn_aliases(learnt, 1, now()).await.unwrap() == [Learned::Kept]);
+    }
+    assert_eq!(kept, 20);
 }
 
 #[tokio::test]

@@ -3,9 +3,10 @@
 
 use std::collections::BTreeSet;
 
-use rusqlite::{OptionalExtension as _, params};
+use rusqlite::{Connection, OptionalExtension as _, params};
 use serde::{Deserialize, Serialize};
 
+use super::super::MergeStatus;
 use super::feeds::json;
 use super::keys::{ABSORBED, Keys, SHOWN};
 use super::writer::Tx;
@@ -152,4 +153,22 @@ pub(super) fn unmerge(keys: Keys<'_>, tx: &Tx<'_>, absorbed: ItemId, at: Timesta
     changed(keys, tx, absorbed, at)?;
     changed(keys, tx, kept, at)?;
     Ok(Some(kept))
+}
+
+/// Merges, newest first: those that an item took part in, or all.
+pub(super) fn list(db: &Connection, item: Option<ItemId>, limit: u32) -> Result<Vec<MergeStatus>> {
+    let mut read = db.prepare_cached(
+        "SELECT kept, absorbed, at, reason, undone_at FROM merge WHERE ?1 IS NULL OR kept = ?1 OR absorbed = ?1
+         ORDER BY id DESC LIMIT ?2",
+    )?;
+    let rows = read.query_map(params![item.map(|item| item.0), limit], |row| {
+        Ok(MergeStatus {
+            kept: ItemId(row.get(0)?),
+            absorbed: ItemId(row.get(1)?),
+            at: Timestamp::from_ms(row.get(2)?),
+            reason: row.get(3)?,
+            undone_at: row.get::<_, Option<i64>>(4)?.map(Timestamp::from_ms),
+        })
+    })?;
+    rows.collect()
 }

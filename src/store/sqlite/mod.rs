@@ -11,6 +11,7 @@ mod hash;
 mod items;
 mod keys;
 mod known;
+mod learn;
 mod merge;
 mod mint;
 mod open;
@@ -33,8 +34,8 @@ use self::hash::Hasher;
 use self::reader::Readers;
 use self::writer::{Tx, Writer};
 use super::{
-    Cleaned, CommitReport, FeedLease, FeedStatus, Instance, Leased, Page, PageRequest, Pending, PollCommit, Registry,
-    Routes, Store, StoreError, StoreHealth, Subscriptions, Want,
+    Cleaned, CommitReport, FeedLease, FeedStatus, Instance, Learned, Learnt, Leased, MergeStatus, Page, PageRequest,
+    Pending, PollCommit, Registry, Routes, Store, StoreError, StoreHealth, Subscriptions, Want,
 };
 use crate::domain::decision::Judge;
 use crate::domain::feed::FeedId;
@@ -239,6 +240,23 @@ impl Store for Sqlite {
 
     fn delivery(&self, message_id: String) -> Pending<'_, Option<DeliveryStatus>> {
         self.read(move |db| outbox::show(db, &message_id))
+    }
+
+    fn learn_aliases(&self, learnt: Vec<Learnt>, version: i64, now: Timestamp) -> Pending<'_, Vec<Learned>> {
+        let hasher = self.hasher;
+        self.write(move |tx| {
+            let keys = keys::Keys { db: tx.db, hasher };
+            learnt.iter().map(|learnt| learn::learn(keys, tx, learnt, version, now)).collect()
+        })
+    }
+
+    fn unmerge(&self, absorbed: ItemId, now: Timestamp) -> Pending<'_, Option<ItemId>> {
+        let hasher = self.hasher;
+        self.write(move |tx| merge::unmerge(keys::Keys { db: tx.db, hasher }, tx, absorbed, now))
+    }
+
+    fn merges(&self, item: Option<ItemId>, limit: u32) -> Pending<'_, Vec<MergeStatus>> {
+        self.read(move |db| merge::list(db, item, limit))
     }
 
     fn health(&self) -> Pending<'_, StoreHealth> {

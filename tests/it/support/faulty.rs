@@ -10,8 +10,8 @@ use feedmill::domain::stream::StreamId;
 use feedmill::domain::time::Timestamp;
 use feedmill::domain::webhook::{DeliveryId, DeliveryState, DeliveryStatus, Settlement, WebhookStatus};
 use feedmill::store::{
-    Cleaned, CommitReport, FeedLease, FeedStatus, Instance, Leased, Page, PageRequest, Pending, PollCommit, Registry,
-    Routes, Store, StoreError, StoreHealth, Subscriptions, Want,
+    Cleaned, CommitReport, FeedLease, FeedStatus, Instance, Learned, Learnt, Leased, MergeStatus, Page, PageRequest,
+    Pending, PollCommit, Registry, Routes, Store, StoreError, StoreHealth, Subscriptions, Want,
 };
 
 /// Each of `leases`, `bodies` and `settlements` is how many of the next calls fail.
@@ -125,6 +125,18 @@ impl Store for Faulty {
 
     fn delivery(&self, message_id: String) -> Pending<'_, Option<DeliveryStatus>> {
         self.inner.delivery(message_id)
+    }
+
+    fn learn_aliases(&self, learnt: Vec<Learnt>, version: i64, now: Timestamp) -> Pending<'_, Vec<Learned>> {
+        self.inner.learn_aliases(learnt, version, now)
+    }
+
+    fn unmerge(&self, absorbed: ItemId, now: Timestamp) -> Pending<'_, Option<ItemId>> {
+        self.inner.unmerge(absorbed, now)
+    }
+
+    fn merges(&self, item: Option<ItemId>, limit: u32) -> Pending<'_, Vec<MergeStatus>> {
+        self.inner.merges(item, limit)
     }
 
     fn health(&self) -> Pending<'_, StoreHealth> {
