@@ -1,5 +1,6 @@
-//! Aliases and merges, as the boundary has them.
+//! Aliases, merges and keys made anew, as the boundary has them.
 
+use crate::domain::feed::FeedId;
 use crate::domain::item::ItemId;
 use crate::domain::time::Timestamp;
 
@@ -60,4 +61,25 @@ pub struct MergeStatus {
     pub reason: String,
     /// When it was undone.
     pub undone_at: Option<Timestamp>,
+}
+
+/// Makes a key by the rules of today, from one that was made by those of yesterday: the rules of this feed, or those of
+/// all for feed 0. `None`: it makes none of it.
+pub type Keymaker = dyn Fn(FeedId, &str) -> Option<String> + Send + Sync;
+
+/// What one step of making keys anew did.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Rekeyed {
+    /// All keys are of this version.
+    pub done: bool,
+    /// Items looked at.
+    pub looked: u32,
+    /// Items with another key.
+    pub moved: u32,
+    /// Items that became one with another.
+    pub merged: u32,
+    /// Items that should have, but must stay apart.
+    pub apart: u32,
+    /// What was stored since then is done.
+    pub seen_down_to: Option<Timestamp>,
 }

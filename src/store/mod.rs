@@ -24,7 +24,7 @@ use crate::domain::webhook::{
 mod learn;
 pub mod sqlite;
 
-pub use self::learn::{AliasSource, Learned, Learnt, MergeStatus};
+pub use self::learn::{AliasSource, Keymaker, Learned, Learnt, MergeStatus, Rekeyed};
 
 /// What every method gives: a result some time later.
 pub type Pending<'a, T> = Pin<Box<dyn Future<Output = Result<T, StoreError>> + Send + 'a>>;
@@ -417,6 +417,10 @@ pub trait Store: Send + Sync + 'static {
 
     /// Merges, newest first: those of one item, or all.
     fn merges(&self, item: Option<ItemId>, limit: u32) -> Pending<'_, Vec<MergeStatus>>;
+
+    /// A step of making the keys of stored items anew after the rules changed to `version`: at most `limit` items,
+    /// newest first. Where two items get one key they become one. Calls no webhook.
+    fn rekey(&self, maker: Arc<Keymaker>, version: i64, limit: u32, now: Timestamp) -> Pending<'_, Rekeyed>;
 
     /// Counts and size; fails if the database does not answer.
     fn health(&self) -> Pending<'_, StoreHealth>;

@@ -13,8 +13,8 @@ use feedmill::domain::time::Timestamp;
 use feedmill::domain::webhook::{Attempt, DeliveryState, Settlement, Verdict, WebhookId, WebhookState};
 use feedmill::store::sqlite::{Access, Options, Sqlite};
 use feedmill::store::{
-    AliasSource, Cleaned, CommitReport, FeedSpec, Learned, Learnt, PageRequest, PollCommit, PollResult, Registry,
-    Route, Routes, Store, StoreError, StreamSpec, Subscriptions, Want,
+    AliasSource, Cleaned, CommitReport, FeedSpec, Keymaker, Learned, Learnt, PageRequest, PollCommit, PollResult,
+    Registry, Route, Routes, Store, StoreError, StreamSpec, Subscriptions, Want,
 };
 use tempfile::TempDir;
 
@@ -383,6 +383,61 @@ async fn a_site_that_names_one_page_for_everything_is_believed_twenty_times_a_da
         kept += usize::from(bench.store().learn_aliases(learnt, 1, now()).await.unwrap() == [Learned::Kept]);
     }
     assert_eq!(kept, 20);
+}
+
+/// Rules that know `?x=…` for tracking.
+fn without_x(_: FeedId, key: &str) -> Option<String> {
+    Some(key.split_once("?x=").map_or(key, |(page, _)| page).to_owned())
+}
+
+#[tokio::test]
+async fn new_rules_leave_the_store_as_a_fresh_import_would() {
+    let loads = || {
+        [
+            (0, "https://x.example/1?x=a", "urn:1", "One"),
+            (1, "https://x.example/1?x=b", "urn:2", "One"),
+            (2, "https://x.example/1", "urn:3", "One"),
+            (0, "https://x.example/2?x=a", "urn:4", "Two"),
+            (1, "https://x.example/3", "urn:5", "Three"),
+            (2, "https://x.example/4?x=1", "", "Four"),
+        ]
+    };
+    let entry = |key: &str, guid: &str, title: &str| {
+        let entry = candidate(key, guid, title);
+        if guid.is_empty() { Candidate { entry_id: key.to_owned(), native_id: None, ..entry } } else { entry }
+    };
+    let feeds = [A, B, ("c", "https://c.example/rss")];
+    let (old, fresh) = (Bench::new(&feeds).await, Bench::new(&feeds).await);
+    for (feed, key, guid, title) in loads() {
+        old.load(feed, vec![entry(key, guid, title)]).await;
+        fresh.load(feed, vec![entry(&without_x(FeedId(0), key).unwrap(), guid, title)]).await;
+    }
+    assert_eq!(old.all().await.len(), 6);
+    let maker: Arc<Keymaker> = Arc::new(without_x);
+    let mut steps = 0;
+    while !old.store().rekey(Arc::clone(&maker), 7, 2, now()).await.unwrap().done {
+        steps += 1;
+        assert!(steps < 10);
+    }
+    let picture = |items: Vec<feedmill::domain::item::Item>| {
+        let mut all: Vec<_> = items
+            .into_iter()
+            .map(|item| {
+                let mut feeds: Vec<_> = item.sightings.into_iter().map(|sighting| sighting.feed).collect();
+                feeds.sort();
+                (item.key, item.title, feeds)
+            })
+            .collect();
+        all.sort();
+        all
+    };
+    assert_eq!(picture(old.all().await), picture(fresh.all().await));
+    assert!(steps >= 2, "in small steps");
+    for (feed, key, guid, title) in loads() {
+        let by_new_rules = entry(&without_x(FeedId(0), key).unwrap(), guid, title);
+        assert_eq!(old.load(feed, vec![by_new_rules]).await, CommitReport::default(), "{key} is known");
+    }
+    assert!(old.store().rekey(maker, 7, 2, now()).await.unwrap().done, "and that is remembered");
 }
 
 #[tokio::test]

@@ -19,6 +19,7 @@ mod outbox;
 mod over_time;
 mod owe;
 mod reader;
+mod rekey;
 mod schema;
 mod streams;
 mod writer;
@@ -34,8 +35,8 @@ use self::hash::Hasher;
 use self::reader::Readers;
 use self::writer::{Tx, Writer};
 use super::{
-    Cleaned, CommitReport, FeedLease, FeedStatus, Instance, Learned, Learnt, Leased, MergeStatus, Page, PageRequest,
-    Pending, PollCommit, Registry, Routes, Store, StoreError, StoreHealth, Subscriptions, Want,
+    Cleaned, CommitReport, FeedLease, FeedStatus, Instance, Keymaker, Learned, Learnt, Leased, MergeStatus, Page,
+    PageRequest, Pending, PollCommit, Registry, Rekeyed, Routes, Store, StoreError, StoreHealth, Subscriptions, Want,
 };
 use crate::domain::decision::Judge;
 use crate::domain::feed::FeedId;
@@ -257,6 +258,14 @@ impl Store for Sqlite {
 
     fn merges(&self, item: Option<ItemId>, limit: u32) -> Pending<'_, Vec<MergeStatus>> {
         self.read(move |db| merge::list(db, item, limit))
+    }
+
+    fn rekey(&self, maker: Arc<Keymaker>, version: i64, limit: u32, now: Timestamp) -> Pending<'_, Rekeyed> {
+        let hasher = self.hasher;
+        self.write(move |tx| {
+            let keys = keys::Keys { db: tx.db, hasher };
+            rekey::Step { tx, keys, maker: maker.as_ref(), version, at: now }.run(limit)
+        })
     }
 
     fn health(&self) -> Pending<'_, StoreHealth> {

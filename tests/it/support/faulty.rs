@@ -10,8 +10,8 @@ use feedmill::domain::stream::StreamId;
 use feedmill::domain::time::Timestamp;
 use feedmill::domain::webhook::{DeliveryId, DeliveryState, DeliveryStatus, Settlement, WebhookStatus};
 use feedmill::store::{
-    Cleaned, CommitReport, FeedLease, FeedStatus, Instance, Learned, Learnt, Leased, MergeStatus, Page, PageRequest,
-    Pending, PollCommit, Registry, Routes, Store, StoreError, StoreHealth, Subscriptions, Want,
+    Cleaned, CommitReport, FeedLease, FeedStatus, Instance, Keymaker, Learned, Learnt, Leased, MergeStatus, Page,
+    PageRequest, Pending, PollCommit, Registry, Rekeyed, Routes, Store, StoreError, StoreHealth, Subscriptions, Want,
 };
 
 /// Each of `leases`, `bodies` and `settlements` is how many of the next calls fail.
@@ -137,6 +137,10 @@ impl Store for Faulty {
 
     fn merges(&self, item: Option<ItemId>, limit: u32) -> Pending<'_, Vec<MergeStatus>> {
         self.inner.merges(item, limit)
+    }
+
+    fn rekey(&self, maker: Arc<Keymaker>, version: i64, limit: u32, now: Timestamp) -> Pending<'_, Rekeyed> {
+        self.inner.rekey(maker, version, limit, now)
     }
 
     fn health(&self) -> Pending<'_, StoreHealth> {
