@@ -59,7 +59,7 @@ pub struct Candidate {
     pub scope: Scope,
     /// Other keys that stand for the same story by the publisher's own word.
     pub aliases: Vec<String>,
-    /// What the entry is known by within its feed: its guid, else its key. The same from load to load.
+    /// What the entry is known by within its feed: its guid, else [`entry_of_key`]. The same from load to load.
     pub entry_id: String,
     /// The publisher's id that may be published as it is: an absolute IRI. `None`: mint one.
     pub native_id: Option<String>,
@@ -71,6 +71,12 @@ pub struct Candidate {
     pub own: bool,
     /// The streams whose query it meets, seen from its own feed alone.
     pub matches: Vec<Match>,
+}
+
+/// What an entry is known by if it is known by its key. No guid begins with a space, so that the two cannot meet.
+#[must_use]
+pub fn entry_of_key(key: &str) -> String {
+    format!(" {key}")
 }
 
 /// Where an item is in its life.
@@ -102,6 +108,14 @@ pub struct KnownSighting {
     pub main_feed: bool,
 }
 
+impl KnownSighting {
+    /// True if the entry has nothing in common with what was seen under its guid: neither link nor title nor text.
+    #[must_use]
+    pub fn is_other(&self, now: Fingerprint) -> bool {
+        !self.same_key && (!self.trusted || self.fingerprint.is_other(now))
+    }
+}
+
 /// An item that stands under the candidate's key, or one of its aliases.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct KnownItem {
@@ -111,7 +125,7 @@ pub struct KnownItem {
     pub life: Life,
 }
 
-/// Another entry of the same feed with the same title. It has left the feed: it does not stand in this load.
+/// Another entry of the same feed with the same title (without one: with the same text). It has left the feed: it does not stand in this load.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Twin {
     /// Its item.
@@ -129,7 +143,7 @@ pub struct Known {
     pub sighting: Option<KnownSighting>,
     /// An item with the same key and scope.
     pub item: Option<KnownItem>,
-    /// Asked for only if there is neither.
+    /// Asked for only if there is neither, or the sighting speaks of another story.
     pub twins: Vec<Twin>,
 }
 
@@ -138,6 +152,8 @@ pub struct Known {
 pub struct Survey {
     /// Most guids are new and most stories known: the publisher has changed how it makes them.
     pub flood: bool,
+    /// In the flood, dates have stayed: another date is another story.
+    pub dates_kept: bool,
     /// Per candidate: an old story that came in a crowd of others. It is stored, and calls no webhook.
     pub backfill: Vec<bool>,
     /// The feed's habits, if this load changed them.

@@ -25,13 +25,19 @@ pub fn survey(
 ) -> Survey {
     let Some(newest) = newest else { return Survey::default() };
     let all = candidates.len();
+    let is_unseen = |known: &Known, candidate: &Candidate| {
+        known.sighting.as_ref().is_none_or(|sighting| sighting.is_other(candidate.fingerprint))
+    };
+    let dates_kept =
+        known.iter().zip(candidates).any(|(known, entry)| known.twins.iter().any(|twin| same_date(twin, entry)));
+    let crowd = Survey { flood: true, dates_kept, ..Survey::default() };
     let is_found = |known: &Known, candidate: &Candidate| {
-        known.sighting.is_none() && (known.item.is_some() || twin(&known.twins, candidate, true).is_some())
+        is_unseen(known, candidate) && (known.item.is_some() || twin(&known.twins, candidate, &crowd).is_some())
     };
     let found: Vec<bool> = known.iter().zip(candidates).map(|(known, entry)| is_found(known, entry)).collect();
     let refound = found.iter().filter(|found| **found).count();
     let flood = all >= CROWD && refound * 2 >= all;
-    let mut survey = Survey { flood, ..Survey::default() };
+    let mut survey = if flood { crowd } else { Survey::default() };
     let unknown = |index: usize, candidate: &Candidate| {
         known.get(index).is_some_and(|known| decide(known, candidate, &survey) == Decision::New)
     };
@@ -65,10 +71,16 @@ pub fn survey(
 #[must_use]
 pub fn decide(known: &Known, candidate: &Candidate, survey: &Survey) -> Decision {
     match (&known.sighting, known.item) {
-        (Some(sighting), item) => known_entry(sighting, item, candidate),
+        (Some(sighting), item) => match known_entry(sighting, item, candidate) {
+            // A counter that began anew over stories that are known by what they say.
+            Decision::Recycled if item.is_none() => {
+                twin(&known.twins, candidate, survey).map_or(Decision::Recycled, Decision::Regrouped)
+            }
+            decision => decision,
+        },
         (None, Some(KnownItem { life: Life::Past, .. })) => Decision::Same,
         (None, Some(KnownItem { item, .. })) => Decision::Sighted(item),
-        (None, None) => twin(&known.twins, candidate, survey.flood).map_or(Decision::New, Decision::Regrouped),
+        (None, None) => twin(&known.twins, candidate, survey).map_or(Decision::New, Decision::Regrouped),
     }
 }
 
@@ -79,7 +91,7 @@ fn known_entry(sighting: &KnownSighting, item: Option<KnownItem>, candidate: &Ca
     }
     let elsewhere = item.map(|item| item.item).filter(|item| *item != sighting.item);
     let moved = !sighting.same_key && item.is_none_or(|item| item.item != sighting.item);
-    if moved && (was.is_other(is) || !sighting.trusted) {
+    if moved && sighting.is_other(is) {
         return Decision::Recycled;
     }
     if sighting.life == Life::Past {
@@ -96,22 +108,19 @@ fn known_entry(sighting: &KnownSighting, item: Option<KnownItem>, candidate: &Ca
 
 /// The story that this entry is under another guid and link, if there is just one.
 ///
-/// Alone, title, text and date must agree. In a flood title and date will do, or title and a text that is long enough
-/// to be nobody else's: then the publisher has changed everything he makes by himself.
-fn twin(twins: &[Twin], candidate: &Candidate, flood: bool) -> Option<ItemId> {
-    if candidate.fingerprint.title == 0 {
-        return None;
-    }
-    let same_date = |twin: &Twin| twin.published.is_some() && twin.published == candidate.entry.published;
+/// Alone, title, text and date must agree. In a flood title and date will do; or, if all dates have changed too, title and
+/// a text that is long enough to be nobody else's.
+fn twin(twins: &[Twin], candidate: &Candidate, survey: &Survey) -> Option<ItemId> {
     let same_words = |twin: &Twin| twin.same_text && candidate.wordy;
     let undated = |twin: &Twin| twin.published.is_none() && candidate.entry.published.is_none();
-    let exact = |twin: &Twin| (twin.same_text && same_date(twin)) || (same_words(twin) && undated(twin));
-    only(twins, exact).or_else(|| {
-        if !flood {
-            return None;
-        }
-        only(twins, same_date).or_else(|| only(twins, same_words))
-    })
+    let exact = |twin: &Twin| (twin.same_text && same_date(twin, candidate)) || (same_words(twin) && undated(twin));
+    only(twins, exact)
+        .or_else(|| survey.flood.then(|| only(twins, |twin| same_date(twin, candidate))).flatten())
+        .or_else(|| (survey.flood && !survey.dates_kept).then(|| only(twins, same_words)).flatten())
+}
+
+fn same_date(twin: &Twin, candidate: &Candidate) -> bool {
+    twin.published.is_some() && twin.published == candidate.entry.published
 }
 
 /// The one item that fits. Several are a series under one title.
@@ -229,6 +238,21 @@ mod tests {
                 assert_eq!(decide(&known, &candidate(1, 1), &survey), wanted, "{case}, in a flood: {flood}");
             }
         }
+    }
+
+    #[test]
+    fn where_dates_have_stayed_another_date_is_another_story() {
+        let thread = Twin { item: ItemId(7), same_text: true, published: Some(Timestamp::from_ms(2_000)) };
+        let known = Known { twins: vec![thread], ..Known::default() };
+        let survey = Survey { flood: true, dates_kept: true, ..Survey::default() };
+        assert_eq!(decide(&known, &candidate(1, 1), &survey), Decision::New);
+    }
+
+    #[test]
+    fn a_guid_that_is_used_again_for_a_known_story_leads_to_it() {
+        let twins = vec![Twin { item: ItemId(8), same_text: true, published: Some(date()) }];
+        let known = Known { sighting: Some(seen(false, true)), twins, ..Known::default() };
+        assert_eq!(decide(&known, &candidate(2, 2), &Survey::default()), Decision::Regrouped(ItemId(8)));
     }
 
     #[test]

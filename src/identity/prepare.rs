@@ -10,7 +10,7 @@ use url::Url;
 use super::canonical::Rules;
 use super::habits::{self, Evidence};
 use super::own;
-use crate::domain::decision::{Candidate, Fingerprint, Scope};
+use crate::domain::decision::{Candidate, Fingerprint, Scope, entry_of_key};
 use crate::domain::feed::{Dedupe, FeedInfo, Habits, IdPolicy};
 use crate::domain::item::Entry;
 use crate::domain::time::Timestamp;
@@ -57,7 +57,8 @@ pub fn prepare(ways: Ways<'_>, info: &FeedInfo, entries: Vec<Entry>, texts: Vec<
     // An entry without texts is an entry all the same.
     let texts: Vec<Texts> =
         texts.into_iter().chain(std::iter::repeat_with(Texts::default)).take(entries.len()).collect();
-    let prints: Vec<Fingerprint> = entries.iter().zip(&texts).map(|(entry, texts)| fingerprint(entry, texts)).collect();
+    let prints: Vec<Fingerprint> =
+        entries.iter().zip(&texts).map(|(entry, texts)| fingerprint(ways.rules, entry, texts)).collect();
     let home = key(&info.home_url);
     let evidence = Evidence { guids: &guids, keys: &keys, prints: &prints, home: home.as_deref() };
     let habits = habits::learn(ways.habits, &evidence, now);
@@ -79,7 +80,7 @@ pub fn prepare(ways: Ways<'_>, info: &FeedInfo, entries: Vec<Entry>, texts: Vec<
             (None, None) => (content(), Scope::Feed),
         };
         let native_id = entry.guid.as_deref().filter(|text| guid.is_some() && is_iri(text)).map(str::to_owned);
-        let entry_id = guid.or_else(|| link_key.clone()).unwrap_or_else(|| key.clone());
+        let entry_id = guid.unwrap_or_else(|| entry_of_key(link_key.as_ref().unwrap_or(&key)));
         if !seen.insert(entry_id.clone()) {
             continue;
         }
@@ -142,22 +143,34 @@ fn is_iri(guid: &str) -> bool {
         && (!web || Url::parse(guid).is_ok_and(|url| url.has_host() && url.username().is_empty()))
 }
 
-/// Hashes of what readers see: white space, tags and tracking are no edit.
-fn fingerprint(entry: &Entry, (summary, content): &Texts) -> Fingerprint {
-    Fingerprint { title: short(&[entry.title.as_deref().unwrap_or_default()]), text: short(&[summary, content]) }
+/// Hashes of what readers see: white space, tags and tracking are no edit, and a text is the same whether it is called
+/// summary or content.
+fn fingerprint(rules: &Rules, entry: &Entry, (summary, content): &Texts) -> Fingerprint {
+    Fingerprint {
+        title: short(rules, &[entry.title.as_deref().unwrap_or_default()]),
+        text: short(rules, &[content, summary]),
+    }
 }
 
-fn short(parts: &[&str]) -> u32 {
-    let mut hasher = SipHasher13::new();
+/// 0 stands for nothing, and only for that.
+fn short(rules: &Rules, parts: &[&str]) -> u32 {
     // Gathered first: hashing a few long runs is much faster than many words.
     let mut run = Vec::with_capacity(parts.iter().map(|part| part.len()).sum());
+    let mut add = |text: &str| run.extend(text.bytes().filter(|byte| !byte.is_ascii_whitespace()));
     for part in parts {
-        run.extend(part.bytes().filter(|byte| !byte.is_ascii_whitespace()));
-        run.push(0xff);
+        if part.contains("://") {
+            part.split_ascii_whitespace().for_each(|word| add(&rules.shown(word)));
+        } else {
+            add(part);
+        }
     }
+    if run.is_empty() {
+        return 0;
+    }
+    let mut hasher = SipHasher13::new();
     hasher.write(&run);
     let [.., a, b, c, d] = hasher.finish().to_be_bytes();
-    u32::from_be_bytes([a, b, c, d])
+    u32::from_be_bytes([a, b, c, d]).max(1)
 }
 
 /// What stands for an entry without guid and link.
@@ -245,7 +258,7 @@ mod tests {
         );
         assert_eq!(
             all.iter().map(|c| c.entry_id.as_str()).collect::<Vec<_>>(),
-            ["https://n.example/1", "https://n.example/2"]
+            [" https://n.example/1", " https://n.example/2"]
         );
     }
 
@@ -355,9 +368,18 @@ mod tests {
 
     #[test]
     fn white_space_is_no_edit_and_words_are() {
-        let print = |title: &str, text: &str| fingerprint(&entry("", "", title), &(String::new(), text.to_owned()));
+        let rules = Rules::default();
+        let print =
+            |title: &str, text: &str| fingerprint(&rules, &entry("", "", title), &(String::new(), text.to_owned()));
         assert_eq!(print("A  title", "some\n text"), print("A title", "some text "));
         assert_ne!(print("A title", "x").title, print("B title", "x").title);
         assert_ne!(print("A", "x").text, print("A", "y").text);
+        assert_eq!(
+            print("A", "at https://n.example/a?utm_source=x !"),
+            print("A", "at https://n.example/a?utm_medium=y !")
+        );
+        assert_eq!(print(" ", ""), Fingerprint::default());
+        let as_summary = fingerprint(&rules, &entry("", "", "A"), &("x".to_owned(), String::new()));
+        assert_eq!(as_summary, print("A", "x"));
     }
 }

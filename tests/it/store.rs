@@ -5,7 +5,9 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use feedmill::domain::decision::{Candidate, Decision, Fingerprint, Judge, Known, LinkChange, Scope, Survey};
+use feedmill::domain::decision::{
+    Candidate, Decision, Fingerprint, Judge, Known, LinkChange, Scope, Survey, entry_of_key,
+};
 use feedmill::domain::feed::{ErrorKind, FeedId, FeedInfo, NextPoll, PollError, Validators};
 use feedmill::domain::item::{Clean, Entry};
 use feedmill::domain::stream::{Match, StreamId};
@@ -404,7 +406,7 @@ async fn new_rules_leave_the_store_as_a_fresh_import_would() {
     };
     let entry = |key: &str, guid: &str, title: &str| {
         let entry = candidate(key, guid, title);
-        if guid.is_empty() { Candidate { entry_id: key.to_owned(), native_id: None, ..entry } } else { entry }
+        if guid.is_empty() { Candidate { entry_id: entry_of_key(key), native_id: None, ..entry } } else { entry }
     };
     let feeds = [A, B, ("c", "https://c.example/rss")];
     let (old, fresh) = (Bench::new(&feeds).await, Bench::new(&feeds).await);

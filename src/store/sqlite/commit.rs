@@ -83,8 +83,8 @@ impl Commit<'_> {
         if let Some(habits) = survey.habits.as_ref().or(habits.as_ref()) {
             feeds::keep_habits(self.tx.db, poll.feed, habits)?;
         }
-        if load.newest != newest || newest.is_none() {
-            feeds::keep_newest(self.tx.db, poll.feed, load.newest.unwrap_or(poll.at))?;
+        if let Some(newest) = load.newest.filter(|_| load.newest != newest) {
+            feeds::keep_newest(self.tx.db, poll.feed, newest)?;
         }
         if load.report != CommitReport::default() {
             self.tx.publishes();
@@ -117,7 +117,7 @@ impl Commit<'_> {
                 item
             }
             Decision::Regrouped(item) => {
-                self.regrouped(load, index, candidate, place, item)?;
+                self.regrouped(load, index, candidate, place, &looked, item)?;
                 item
             }
             Decision::New => self.new_item(load, candidate, place, looked.ident_hash, true)?,
@@ -184,6 +184,8 @@ impl Commit<'_> {
         (item, life): (ItemId, Life),
     ) -> Result<()> {
         self.see(load, candidate, place, item, true)?;
+        load.newest =
+            load.newest.max(Some(candidate.entry.published.map_or(load.at, |published| published.min(load.at))));
         load.report.sighted += 1;
         if life != Life::Shown {
             return Ok(());
@@ -248,7 +250,7 @@ impl Commit<'_> {
         let db = self.tx.db;
         let changed = items::differences(db, item, &candidate.entry, candidate.link.as_deref())?;
         db.prepare_cached(
-            "UPDATE item SET link = ?2, updated = max(updated, ?3), revision = revision + 1 WHERE id = ?1",
+            "UPDATE item SET link = coalesce(?2, link), updated = max(updated, ?3), revision = revision + 1 WHERE id = ?1",
         )?
         .execute(params![item.0, candidate.link, load.at.as_ms()])?;
         items::keep_body(db, item, self.source(load)?, &candidate.entry)?;

@@ -70,7 +70,9 @@ pub(super) fn differences(db: &Connection, item: ItemId, entry: &Entry, link: Op
         .into_iter()
         .enumerate()
         {
-            if row.get_ref(n)?.as_str_or_null().unwrap_or_default() != now {
+            // A link that is missing now is still the one that it had.
+            let kept = name == "link" && now.is_none();
+            if !kept && row.get_ref(n)?.as_str_or_null().unwrap_or_default() != now {
                 changed.push(name.to_owned());
             }
         }

@@ -13,6 +13,9 @@ pub(super) const SHOWN: i64 = 0;
 pub(super) const ABSORBED: i64 = 1;
 pub(super) const PURGED: i64 = 2;
 
+/// Whose word an alias is: an entry's link moved.
+pub(super) const MOVED: &str = "moved";
+
 /// Keys of one database.
 #[derive(Clone, Copy)]
 pub(super) struct Keys<'a> {
@@ -26,13 +29,15 @@ pub(super) struct Found {
     /// The hash under which it stands, or would stand.
     pub(super) hash: i64,
     pub(super) item: Option<KnownItem>,
+    /// It is [`MOVED`] if an alias of that sort led there.
+    pub(super) alias: Option<&'static str>,
 }
 
 /// A row under a hash, whichever table it is from.
 enum Row {
     Item { id: i64, scope: i64, key: String, state: i64, merged_into: Option<i64> },
     Past { id: i64, proof: i64 },
-    Alias { from: String, to: String },
+    Alias { from: String, to: String, moved: bool },
 }
 
 impl Keys<'_> {
@@ -61,13 +66,13 @@ impl Keys<'_> {
                             Some(kept) => self.life(kept)?,
                             None => KnownItem { item: ItemId(id), life },
                         };
-                        return Ok(Found { hash, item: Some(item) });
+                        return Ok(Found { hash, item: Some(item), alias: None });
                     }
                     Row::Past { id, proof } if proof == self.proof(scope, key) => {
                         let item = KnownItem { item: ItemId(id), life: Life::Past };
-                        return Ok(Found { hash, item: Some(item) });
+                        return Ok(Found { hash, item: Some(item), alias: None });
                     }
-                    Row::Alias { from, to } if scope == 0 && from == key => alias = Some(to),
+                    Row::Alias { from, to, moved } if scope == 0 && from == key => alias = Some((to, moved)),
                     Row::Alias { .. } => {}
                     Row::Item { .. } | Row::Past { .. } => taken = true,
                 }
@@ -78,18 +83,20 @@ impl Keys<'_> {
             hash = hash.wrapping_add(1);
         }
         // Chains are flat: what an alias leads to is no alias.
-        let item = match alias.filter(|to| to != key) {
-            Some(to) => self.find(self.hash(0, &to), 0, &to)?.item,
-            None => None,
-        };
-        Ok(Found { hash, item })
+        Ok(match alias.filter(|(to, _)| to != key) {
+            Some((to, moved)) => {
+                let item = self.find(self.hash(0, &to), 0, &to)?.item;
+                Found { hash, item, alias: moved.then_some(MOVED) }
+            }
+            None => Found { hash, item: None, alias: None },
+        })
     }
 
     fn rows(&self, hash: i64) -> Result<Vec<Row>> {
         let mut read = self.db.prepare_cached(
             "SELECT 0, id, scope_feed, key, state, merged_into FROM item WHERE ident_hash = ?1
              UNION ALL SELECT 1, item_id, proof, NULL, NULL, NULL FROM past_item WHERE ident_hash = ?1
-             UNION ALL SELECT 2, NULL, NULL, from_key, to_key, NULL FROM alias WHERE from_hash = ?1",
+             UNION ALL SELECT 2, source = 'moved', NULL, from_key, to_key, NULL FROM alias WHERE from_hash = ?1",
         )?;
         let rows = read.query_map([hash], |row| {
             Ok(match row.get::<_, i64>(0)? {
@@ -101,7 +108,7 @@ impl Keys<'_> {
                     merged_into: row.get(5)?,
                 },
                 1 => Row::Past { id: row.get(1)?, proof: row.get(2)? },
-                _ => Row::Alias { from: row.get(3)?, to: row.get(4)? },
+                _ => Row::Alias { from: row.get(3)?, to: row.get(4)?, moved: row.get(1)? },
             })
         })?;
         rows.collect()

@@ -6,8 +6,8 @@ use rusqlite::{OptionalExtension as _, params};
 
 use super::Result;
 use super::commit::Commit;
-use super::keys::Found;
-use crate::domain::decision::{Candidate, Fingerprint, Known, KnownSighting, Life, Scope, Twin};
+use super::keys::{Found, MOVED};
+use crate::domain::decision::{Candidate, Fingerprint, Known, KnownItem, KnownSighting, Life, Scope, Twin};
 use crate::domain::feed::FeedId;
 use crate::domain::item::ItemId;
 use crate::domain::time::Timestamp;
@@ -55,7 +55,8 @@ impl Commit<'_> {
         let mut known = Vec::with_capacity(candidates.len());
         for (candidate, place) in candidates.iter().zip(places) {
             let looked = self.look(feed, candidate, place, true)?.known;
-            present.items.extend(looked.sighting.as_ref().map(|sighting| sighting.item));
+            let speaks = |sighting: &&KnownSighting| !sighting.is_other(candidate.fingerprint);
+            present.items.extend(looked.sighting.as_ref().filter(speaks).map(|sighting| sighting.item));
             present.items.extend(looked.item.map(|item| item.item));
             known.push(looked);
         }
@@ -71,7 +72,11 @@ impl Commit<'_> {
         if sighting.as_ref().is_some_and(|known| known.same_key) {
             return Ok(Looked { known: Known { sighting, ..Known::default() }, ident_hash: place.key_hash });
         }
-        let Found { hash, mut item } = self.keys.find(place.key_hash, place.scope, &candidate.key)?;
+        let Found { hash, mut item, alias } = self.keys.find(place.key_hash, place.scope, &candidate.key)?;
+        if item.is_some() && alias == Some(MOVED) && !self.is_alike(item, candidate)? {
+            // Somebody else stands now where a story has moved away.
+            item = None;
+        }
         for alias in candidate.aliases.iter().take_while(|_| item.is_none()).collect::<Vec<_>>() {
             item = self.keys.find(self.keys.hash(0, alias), 0, alias)?.item;
         }
@@ -111,6 +116,18 @@ impl Commit<'_> {
         Ok(Some(sighting))
     }
 
+    /// Whether an item has been seen with the candidate's title or text.
+    fn is_alike(&self, item: Option<KnownItem>, candidate: &Candidate) -> Result<bool> {
+        let mut read = self.tx.db.prepare_cached("SELECT fingerprint FROM sighting WHERE item_id = ?1 LIMIT 64")?;
+        let prints = read.query_map([item.map(|item| item.item.0)], |row| row.get(0).map(Fingerprint::unpack))?;
+        for print in prints {
+            if !print?.is_other(candidate.fingerprint) {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
     fn past_sighting(&self, feed: FeedId, place: &Place) -> Result<Option<KnownSighting>> {
         self.tx
             .db
@@ -138,20 +155,22 @@ impl Commit<'_> {
         known: &mut Known,
         present: &Present,
     ) -> Result<()> {
-        let title = candidate.fingerprint.title;
-        if known.sighting.is_some() || known.item.is_some() || title == 0 {
+        let Fingerprint { title, text } = candidate.fingerprint;
+        let is_seen = known.sighting.as_ref().is_some_and(|sighting| !sighting.is_other(candidate.fingerprint));
+        if is_seen || known.item.is_some() || (title == 0 && text == 0) {
             return Ok(());
         }
         let mut read = self.tx.db.prepare_cached(
             "SELECT s.item_id, s.fingerprint, i.published FROM sighting s JOIN item i ON i.id = s.item_id
              WHERE s.feed_id = ?1 AND s.fingerprint BETWEEN ?2 AND ?3 LIMIT ?4",
         )?;
-        let (first, last) = (Fingerprint { title, text: 0 }.pack(), Fingerprint { title, text: u32::MAX }.pack());
+        // Without a title, only the same text is a sign.
+        let (low, high) = if title == 0 { (text, text) } else { (0, u32::MAX) };
+        let (first, last) = (Fingerprint { title, text: low }.pack(), Fingerprint { title, text: high }.pack());
         let rows = read.query_map(params![feed.0, first, last, MOST_TWINS], |row| {
             Ok(Twin {
                 item: ItemId(row.get(0)?),
-                same_text: candidate.fingerprint.text != 0
-                    && Fingerprint::unpack(row.get(1)?).text == candidate.fingerprint.text,
+                same_text: text != 0 && Fingerprint::unpack(row.get(1)?).text == text,
                 published: row.get::<_, Option<i64>>(2)?.map(Timestamp::from_ms),
             })
         })?;

@@ -4,7 +4,7 @@ use rusqlite::{OptionalExtension as _, params};
 
 use super::Result;
 use super::commit::{Commit, Load, REVISED};
-use super::keys::SHOWN;
+use super::keys::{MOVED, SHOWN};
 use super::known::{Looked, Place};
 use super::merge::merge;
 use super::streams;
@@ -24,9 +24,9 @@ impl Commit<'_> {
             .query_row([item.0], |row| Ok((row.get(0)?, row.get(1)?)))?;
         let detail = format!("its link moved from {key} to {}", candidate.key);
         if is_main {
-            self.keys.rekey(item, &candidate.key, "moved", version, load.at)?;
+            self.keys.rekey(item, &candidate.key, MOVED, version, load.at)?;
         } else if scope == 0 {
-            self.keys.alias(&candidate.key, &key, "moved", version, load.at)?;
+            self.keys.alias(&candidate.key, &key, MOVED, version, load.at)?;
         }
         self.keys.note(item, "moved", &detail, load.at)
     }
@@ -36,7 +36,9 @@ impl Commit<'_> {
         let changed = self
             .tx
             .db
-            .prepare_cached("UPDATE item SET link = ?2 WHERE id = ?1 AND link IS NOT ?2 AND state = ?3")?
+            .prepare_cached(
+                "UPDATE item SET link = ?2 WHERE id = ?1 AND ?2 IS NOT NULL AND link IS NOT ?2 AND state = ?3",
+            )?
             .execute(params![item.0, candidate.link, SHOWN])?;
         if changed > 0 {
             self.log(item, REVISED, load.at)?;
@@ -53,8 +55,10 @@ impl Commit<'_> {
         index: usize,
         candidate: &Candidate,
         place: &Place,
+        looked: &Looked,
         item: ItemId,
     ) -> Result<()> {
+        self.retire(load, candidate, place, looked)?;
         let detail = format!("guid and link both changed; title and text or date are those of {}", candidate.key);
         self.keys.note(item, "regrouped", &detail, load.at)?;
         let (is_main, life) = (self.is_main(load, item)?, self.keys.life(item.0)?.life);
@@ -93,28 +97,35 @@ impl Commit<'_> {
         place: &Place,
         looked: &Looked,
     ) -> Result<ItemId> {
-        let db = self.tx.db;
-        if let Some(sighting) = &looked.known.sighting {
-            let retired = self.keys.hasher.long(&format!("{}\n{}", candidate.entry_id, sighting.item.0));
-            for table in ["sighting", "past_sighting"] {
-                db.prepare_cached(&format!(
-                    "UPDATE OR REPLACE {table} SET entry_hash = ?3 WHERE feed_id = ?1 AND entry_hash = ?2"
-                ))?
-                .execute(params![load.feed.0, place.entry_hash, retired])?;
-            }
-            let detail = format!("its guid was used again, for {}", candidate.key);
-            self.keys.note(sighting.item, "recycled", &detail, load.at)?;
-        }
+        self.retire(load, candidate, place, looked)?;
         match looked.known.item {
             Some(found) if found.life != Life::Past => {
                 self.sighted(load, index, candidate, place, (found.item, found.life))?;
-                db.prepare_cached("UPDATE sighting SET trusted = 0 WHERE feed_id = ?1 AND entry_hash = ?2")?
+                self.tx
+                    .db
+                    .prepare_cached("UPDATE sighting SET trusted = 0 WHERE feed_id = ?1 AND entry_hash = ?2")?
                     .execute(params![load.feed.0, place.entry_hash])?;
                 Ok(found.item)
             }
             Some(found) => Ok(found.item),
             None => self.new_item(load, candidate, place, looked.ident_hash, false),
         }
+    }
+
+    /// The sighting of a guid that stands for another story now goes out of its way, and stays with its item.
+    fn retire(&self, load: &Load<'_>, candidate: &Candidate, place: &Place, looked: &Looked) -> Result<()> {
+        let Some(sighting) = &looked.known.sighting else { return Ok(()) };
+        let retired = self.keys.hasher.long(&format!("{}\n{}", candidate.entry_id, sighting.item.0));
+        for table in ["sighting", "past_sighting"] {
+            self.tx
+                .db
+                .prepare_cached(&format!(
+                    "UPDATE OR REPLACE {table} SET entry_hash = ?3 WHERE feed_id = ?1 AND entry_hash = ?2"
+                ))?
+                .execute(params![load.feed.0, place.entry_hash, retired])?;
+        }
+        let detail = format!("its guid was used again, for {}", candidate.key);
+        self.keys.note(sighting.item, "recycled", &detail, load.at)
     }
 
     /// The publisher's own feed is preferred for link and text: the item is published from it from now on. No webhook

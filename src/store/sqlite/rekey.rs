@@ -11,7 +11,7 @@ use super::feeds::json;
 use super::keys::Keys;
 use super::merge::merge;
 use super::writer::Tx;
-use crate::domain::decision::Life;
+use crate::domain::decision::{Life, entry_of_key};
 use crate::domain::feed::{FeedId, Habits};
 use crate::domain::item::ItemId;
 use crate::domain::time::Timestamp;
@@ -136,7 +136,7 @@ impl Step<'_> {
         db.prepare_cached("UPDATE sighting SET key_hash = ?3 WHERE item_id = ?1 AND key_hash = ?2")?
             .execute(params![item.0, keys.hash(0, from), keys.hash(0, to)])?;
         db.prepare_cached("UPDATE OR REPLACE sighting SET entry_hash = ?3 WHERE item_id = ?1 AND entry_hash = ?2")?
-            .execute(params![item.0, keys.hasher.long(from), keys.hasher.long(to)])?;
+            .execute(params![item.0, keys.hasher.long(&entry_of_key(from)), keys.hasher.long(&entry_of_key(to))])?;
         Ok(())
     }
 
