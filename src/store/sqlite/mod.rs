@@ -9,10 +9,13 @@ mod commit;
 mod feeds;
 mod hash;
 mod items;
+mod keep;
+mod measure;
 mod mint;
 mod open;
 mod outbox;
 mod owe;
+mod past;
 mod reader;
 mod schema;
 mod streams;
@@ -29,8 +32,9 @@ use self::hash::Hasher;
 use self::reader::Readers;
 use self::writer::{Tx, Writer};
 use super::{
-    Cleaned, CommitReport, FeedLease, FeedStatus, Instance, Leased, Page, PageRequest, Pending, PollCommit, Registry,
-    Routes, Store, StoreError, StoreHealth, Subscriptions, Want,
+    Anatomy, Cleaned, CommitReport, FeedLease, FeedSizes, FeedStatus, Instance, KeepCursor, KeepRules, KeepStep,
+    Leased, Page, PageRequest, Pending, PollCommit, Registry, Routes, Store, StoreError, StoreHealth, Subscriptions,
+    Want,
 };
 use crate::domain::decision::Judge;
 use crate::domain::feed::FeedId;
@@ -248,6 +252,26 @@ impl Store for Sqlite {
                 .sum();
             Ok(health)
         })
+    }
+
+    fn keep(&self, rules: Arc<KeepRules>, at: KeepCursor) -> Pending<'_, KeepStep> {
+        Box::pin(async move {
+            let looking = Arc::clone(&rules);
+            let found = self.read(move |db| keep::look(db, &looking, at.0)).await?;
+            let hasher = self.hasher;
+            match found.idle() {
+                Ok(step) => Ok(step),
+                Err(found) => self.write(move |tx| found.act(tx, hasher, &rules)).await,
+            }
+        })
+    }
+
+    fn feed_sizes(&self, limit: u32) -> Pending<'_, FeedSizes> {
+        self.read(move |db| measure::sizes(db, limit))
+    }
+
+    fn anatomy(&self, feeds: u32) -> Pending<'_, Anatomy> {
+        self.read(move |db| measure::anatomy(db, feeds))
     }
 
     fn version(&self) -> u64 {

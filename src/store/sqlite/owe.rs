@@ -73,9 +73,19 @@ impl Commit<'_> {
         let added = db
             .prepare_cached(
                 "INSERT INTO delivery (webhook_id, message_id, matches, next_at, created_at)
-                 VALUES (?1, ?2, ?3, ?4, ?4) ON CONFLICT (message_id) DO NOTHING",
+                 SELECT ?1, ?2, ?3, ?4, ?4
+                 WHERE NOT (?6 AND EXISTS (SELECT 1 FROM called WHERE item_id = ?5 AND webhook_id = ?1))
+                 ON CONFLICT (message_id) DO NOTHING",
             )?
-            .execute(params![webhook.0, message, json(&matches)?, at.as_ms()])?;
+            .execute(params![
+                webhook.0,
+                message,
+                json(&matches)?,
+                at.as_ms(),
+                item.0,
+                // Retention forgets deliveries, but not that they were made.
+                kind == EventKind::ItemNew
+            ])?;
         if added == 0 {
             return Ok(0);
         }

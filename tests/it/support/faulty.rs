@@ -10,8 +10,9 @@ use feedmill::domain::stream::StreamId;
 use feedmill::domain::time::Timestamp;
 use feedmill::domain::webhook::{DeliveryId, DeliveryState, DeliveryStatus, Settlement, WebhookStatus};
 use feedmill::store::{
-    Cleaned, CommitReport, FeedLease, FeedStatus, Instance, Leased, Page, PageRequest, Pending, PollCommit, Registry,
-    Routes, Store, StoreError, StoreHealth, Subscriptions, Want,
+    Anatomy, Cleaned, CommitReport, FeedLease, FeedSizes, FeedStatus, Instance, KeepCursor, KeepRules, KeepStep,
+    Leased, Page, PageRequest, Pending, PollCommit, Registry, Routes, Store, StoreError, StoreHealth, Subscriptions,
+    Want,
 };
 
 /// Each of `leases`, `bodies` and `settlements` is how many of the next calls fail.
@@ -129,6 +130,18 @@ impl Store for Faulty {
 
     fn health(&self) -> Pending<'_, StoreHealth> {
         self.inner.health()
+    }
+
+    fn keep(&self, rules: Arc<KeepRules>, at: KeepCursor) -> Pending<'_, KeepStep> {
+        self.inner.keep(rules, at)
+    }
+
+    fn feed_sizes(&self, limit: u32) -> Pending<'_, FeedSizes> {
+        self.inner.feed_sizes(limit)
+    }
+
+    fn anatomy(&self, feeds: u32) -> Pending<'_, Anatomy> {
+        self.inner.anatomy(feeds)
     }
 
     fn version(&self) -> u64 {
