@@ -181,7 +181,7 @@ pub(super) fn anatomy(db: &Connection, limit: u32) -> Result<Anatomy> {
     };
     let mut read = db.prepare(
         "SELECT d.name, d.pgsize, s.tbl_name FROM dbstat d LEFT JOIN sqlite_schema s ON s.name = d.name
-         WHERE d.aggregate ORDER BY d.pgsize DESC, d.name",
+         WHERE d.aggregate = TRUE ORDER BY d.pgsize DESC, d.name",
     )?;
     let mut rows = read.query([])?;
     while let Some(row) = rows.next()? {
