@@ -416,8 +416,8 @@ pub trait Store: Send + Sync + 'static {
     /// What the feeds take, as retention measured it last: `limit` of them, the largest first.
     fn feed_sizes(&self, limit: u32) -> Pending<'_, FeedSizes>;
 
-    /// The whole database in numbers. Reads every page: for a person who asks, not for a page that is asked often.
-    fn anatomy(&self, feeds: u32) -> Pending<'_, Anatomy>;
+    /// The whole database in numbers, and the `feeds` largest feeds. Reads every page: for a person who asks, not for a page that is asked often.
+    fn anatomy(&self, feeds: u32, now: Timestamp) -> Pending<'_, Anatomy>;
 
     /// A number that grows with each commit that changes what is published: unchanged number, unchanged pages.
     fn version(&self) -> u64;

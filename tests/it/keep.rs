@@ -262,7 +262,7 @@ async fn above_the_largest_size_the_oldest_bodies_go_until_it_fits() {
         big.entry.content = Some("x".repeat(20_000));
         bench.load(0, day(0), vec![big]).await;
     }
-    let size = bench.store.anatomy(10).await.unwrap();
+    let size = bench.store.anatomy(10, day(0)).await.unwrap();
     let most = (size.size_bytes - size.free_bytes) / 2;
     let rules = KeepRules { now: day(0), max_bytes: Some(most), ..KeepRules::default() };
     let done = bench.run(&rules).await;
@@ -270,7 +270,7 @@ async fn above_the_largest_size_the_oldest_bodies_go_until_it_fits() {
     let titles = bench.titles().await;
     assert_eq!(titles.last().unwrap(), "399", "the newest stay");
     assert_eq!(titles.len() as u64, 400 - done.bodies);
-    let after = bench.store.anatomy(10).await.unwrap();
+    let after = bench.store.anatomy(10, day(0)).await.unwrap();
     assert!(after.size_bytes - after.free_bytes <= most);
     // What is free goes back to the system, but for what the next hours need.
     assert!(done.pages > 0 && after.free_bytes <= after.size_bytes / 16 + 4096, "{after:?}");
@@ -312,7 +312,7 @@ async fn of_a_purged_story_only_hashes_stay() {
         assert_eq!(bench.count(table), 0, "{table}");
     }
     assert_eq!((bench.count("past_item"), bench.count("past_sighting")), (1, 2));
-    let anatomy = bench.store.anatomy(10).await.unwrap();
+    let anatomy = bench.store.anatomy(10, day(0)).await.unwrap();
     assert_eq!((anatomy.items, anatomy.past, anatomy.stories), (2, 1, 1));
 }
 
@@ -418,7 +418,7 @@ async fn sizes_are_measured_by_feed_the_largest_first() {
     assert_eq!(sizes.feeds.iter().map(|feed| feed.name.as_str()).collect::<Vec<_>>(), ["b", "a"]);
     assert_eq!((sizes.feeds[0].stories, sizes.feeds[0].body_bytes), (1, 50_003));
     assert_eq!((sizes.feeds[1].stories, sizes.feeds[1].entries), (2, 2));
-    let anatomy = bench.store.anatomy(10).await.unwrap();
+    let anatomy = bench.store.anatomy(10, day(0)).await.unwrap();
     assert_eq!((anatomy.stories, anatomy.items, anatomy.past), (3, 3, 0));
     assert!(anatomy.identity_bytes > 0 && anatomy.tables.iter().any(|table| table.name == "item_body"));
 }
@@ -464,4 +464,49 @@ fn the_daemon_purges_while_it_polls_and_what_the_origin_still_serves_does_not_re
     assert_eq!(daemon.json("/all.json")["items"].as_array().unwrap().len(), 2);
     assert_eq!(daemon.stop(), Some(0));
     assert_eq!(receiver.calls().len(), 1, "only the new one calls");
+}
+
+#[test]
+fn the_doctor_says_what_is_wrong_and_exits_1_and_0_when_nothing_is() {
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    let origin = Origin::start();
+    origin.route("/f", Reply::ok(rss(&[story("One", "https://n.example/1", "1")])));
+    let feed = format!("schedule = \"@hourly\"\n[[feed]]\nname = \"f\"\nurl = \"{}\"\n", origin.url("/f"));
+    let house = Installation::new(&feed);
+    let missing = house.run(&["doctor"]);
+    assert_eq!(missing.status.code(), Some(1), "{}", text(&missing.stderr));
+    assert!(text(&missing.stdout).contains("PROBLEM  database"), "{}", text(&missing.stdout));
+    assert!(!house.database().exists());
+
+    assert!(house.run(&["poll"]).status.success());
+    let alone = house.run(&["doctor"]);
+    assert_eq!(alone.status.code(), Some(0), "{}", text(&alone.stdout));
+    assert!(text(&alone.stdout).contains("warning  daemon"), "{}", text(&alone.stdout));
+    let daemon = house.start();
+    let report = house.run(&["doctor", "--json"]);
+    let report: serde_json::Value = serde_json::from_slice(&report.stdout).unwrap();
+    assert_eq!(report["ok"], true, "{report}");
+    let checks = report["checks"].as_array().unwrap();
+    let state = |name: &str| checks.iter().find(|check| check["name"] == name).unwrap()["state"].clone();
+    for name in ["config", "daemon", "database", "disk", "clock", "network"] {
+        assert_eq!(state(name), "ok", "{name}: {report}");
+    }
+    let database = &report["database"];
+    assert_eq!((&database["stories"], &database["feeds"]["feeds"][0]["name"]), (&1.into(), &"f".into()));
+    assert!(database["feeds"]["feeds"][0]["body_bytes"].as_u64().unwrap() > 0);
+    assert_eq!(daemon.stop(), Some(0));
+
+    // The database has seen a time that the clock has not reached.
+    let db = Connection::open(house.database()).unwrap();
+    db.execute("UPDATE change SET at = at + 86400000", []).unwrap();
+    drop(db);
+    house.configure(&format!("{feed}ignor = 1\n"));
+    let out = house.run(&["doctor"]);
+    let said = text(&out.stdout);
+    assert_eq!(out.status.code(), Some(1), "{said}");
+    assert!(said.contains("PROBLEM  config") && said.contains("ignor") && said.contains("PROBLEM  clock"), "{said}");
+    std::fs::write(house.database(), "GIF89a").unwrap();
+    let out = house.run(&["doctor"]);
+    assert!(text(&out.stdout).contains("no SQLite database"), "{}", text(&out.stdout));
+    assert_eq!(out.status.code(), Some(1));
 }

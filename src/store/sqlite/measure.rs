@@ -168,8 +168,38 @@ pub(super) fn sizes(db: &Connection, limit: u32) -> Result<FeedSizes> {
 /// Tables and indexes that hold identity alone: without bodies, streams, calls and the log of changes.
 const IDENTITY: [&str; 4] = ["item", "sighting", "past_item", "past_sighting"];
 
+/// What the feeds take now.
+fn sizes_now(db: &Connection, limit: u32, now: Timestamp) -> Result<FeedSizes> {
+    let mut stage = Stage::Measure(Measure::default());
+    let sizes = loop {
+        match stage {
+            Stage::Measure(so_far) => stage = go_on(db, so_far)?,
+            Stage::Sizes { sizes, .. } => break sizes,
+            _ => break BTreeMap::new(),
+        }
+    };
+    let mut read = db.prepare("SELECT id, CASE WHEN active THEN name ELSE config_url END, active FROM feed")?;
+    let rows = read.query_map([], |row| {
+        let size = sizes.get(&row.get(0)?).copied().unwrap_or_default();
+        Ok(FeedSize {
+            name: row.get(1)?,
+            followed: row.get(2)?,
+            stories: size.stories,
+            body_bytes: size.body_bytes,
+            entries: size.entries,
+            identity_bytes: size.identity_bytes,
+        })
+    })?;
+    let mut feeds: Vec<FeedSize> = rows.collect::<Result<_>>()?;
+    feeds.retain(|feed| feed.stories + feed.entries > 0);
+    feeds.sort_by_key(|feed| std::cmp::Reverse(feed.body_bytes + feed.identity_bytes));
+    let all = feeds.len();
+    feeds.truncate(usize::try_from(limit).unwrap_or(usize::MAX));
+    Ok(FeedSizes { measured_at: Some(now), more: (all - feeds.len()) as u64, feeds })
+}
+
 /// The database in numbers. Reads every page.
-pub(super) fn anatomy(db: &Connection, limit: u32) -> Result<Anatomy> {
+pub(super) fn anatomy(db: &Connection, limit: u32, now: Timestamp) -> Result<Anatomy> {
     let page = pragma(db, "page_size")?;
     let bytes = |pages: i64| u64::try_from(pages.saturating_mul(page)).unwrap_or(0);
     let mut all = Anatomy {
@@ -211,6 +241,6 @@ pub(super) fn anatomy(db: &Connection, limit: u32) -> Result<Anatomy> {
         )
         .map(|at: i64| Some(Timestamp::from_ms(at)).filter(|_| at > 0))?;
     all.keep_clock = meta(db, "keep_clock")?.map(Timestamp::from_ms);
-    all.feeds = sizes(db, limit)?;
+    all.feeds = sizes_now(db, limit, now)?;
     Ok(all)
 }

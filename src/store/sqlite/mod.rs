@@ -270,8 +270,8 @@ impl Store for Sqlite {
         self.read(move |db| measure::sizes(db, limit))
     }
 
-    fn anatomy(&self, feeds: u32) -> Pending<'_, Anatomy> {
-        self.read(move |db| measure::anatomy(db, feeds))
+    fn anatomy(&self, feeds: u32, now: Timestamp) -> Pending<'_, Anatomy> {
+        self.read(move |db| measure::anatomy(db, feeds, now))
     }
 
     fn version(&self) -> u64 {

@@ -140,8 +140,8 @@ impl Store for Faulty {
         self.inner.feed_sizes(limit)
     }
 
-    fn anatomy(&self, feeds: u32) -> Pending<'_, Anatomy> {
-        self.inner.anatomy(feeds)
+    fn anatomy(&self, feeds: u32, now: Timestamp) -> Pending<'_, Anatomy> {
+        self.inner.anatomy(feeds, now)
     }
 
     fn version(&self) -> u64 {
