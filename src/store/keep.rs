@@ -100,7 +100,7 @@ pub struct KeepStep {
 }
 
 /// Rows that a step works on in one transaction, at the most; it ends earlier when its time is over.
-pub const KEEP_ROWS: u32 = 200;
+pub const KEEP_ROWS: u32 = 100;
 
 /// What retention did.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
