@@ -95,12 +95,12 @@ pub struct KeepStep {
     pub next: Option<KeepCursor>,
     /// What was done.
     pub done: KeepCounts,
-    /// Rows that one transaction worked on: never more than [`KEEP_ROWS`].
+    /// Rows that the transaction was given: never more than [`KEEP_ROWS`].
     pub rows: u32,
 }
 
 /// Rows that a step works on in one transaction, at the most; it ends earlier when its time is over.
-pub const KEEP_ROWS: u32 = 100;
+pub const KEEP_ROWS: u32 = 50;
 
 /// What retention did.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]

@@ -17,14 +17,14 @@ use crate::domain::item::ItemId;
 
 /// How long a transaction works. Its commit comes on top and takes as long again: each item lies in pages of its own
 /// in five indexes.
-const BUDGET: Duration = Duration::from_millis(10);
+const BUDGET: Duration = Duration::from_millis(8);
 /// Retention's clock moves by so much in one run at the most.
 const LEAP_MS: i64 = DAY_MS;
 /// Deliveries that are settled, and lines of the log of changes, are remembered for so long.
 const LOG_MS: i64 = 30 * DAY_MS;
 pub(super) const DAY_MS: i64 = 86_400_000;
 /// Pages that go back to the system in one step.
-const PAGES: i64 = 64;
+const PAGES: i64 = 32;
 /// One page in so many stays free: what the next hours bring needs it.
 const SLACK: i64 = 16;
 /// Feeds that a look goes through, at the most.
