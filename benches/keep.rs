@@ -1,6 +1,7 @@
 //! What retention costs: bytes an item before and after, by table, and how long a write waits while a run goes on.
 //!
 //! `cargo bench --bench keep`; `KEEP_ITEMS` is how many items there are (100,000).
+#![allow(clippy::print_stdout, reason = "its output is what it is for")]
 
 use std::collections::HashMap;
 use std::sync::Arc;

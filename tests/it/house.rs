@@ -17,7 +17,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("store", &["domain", "query::text"]),
     ("poll", &["domain", "schedule", "fetch", "parse", "identity", "query", "sanitize", "store"]),
     ("deliver", &["domain", "fetch::guard", "sanitize", "store"]),
-    ("publish::render", &["domain", "store::StoreHealth", "store::FeedSize", "store::FeedSizes"]),
+    ("publish::render", &["domain", "store::StoreHealth", "store::FeedSizes"]),
     ("publish", &["domain", "query", "sanitize", "store", "ops"]),
     ("ops", &["domain"]),
     ("app", &["domain", "schedule", "query", "config", "fetch", "store", "poll", "deliver", "publish", "ops"]),

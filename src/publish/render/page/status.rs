@@ -6,7 +6,8 @@ use super::{Place, Site, address, away, shell, text, words};
 use crate::domain::feed::Health;
 use crate::domain::shape::{AttemptShape, FeedShape, WebhookShape};
 use crate::domain::time::Timestamp;
-use crate::store::{FeedSizes, StoreHealth};
+use crate::store::FeedSizes;
+use crate::store::StoreHealth;
 
 /// How much of an error's sentence is shown, in characters.
 const ERROR_CHARACTERS: usize = 500;
