@@ -87,8 +87,7 @@ impl House {
 
     fn candidates(feed: usize, numbers: std::ops::Range<usize>, edition: usize) -> Vec<Candidate> {
         let entries: Vec<Entry> = numbers.rev().map(|n| entry(feed, n, edition)).collect();
-        let texts =
-            entries.iter().map(|entry| (String::new(), entry.content.clone().unwrap_or_default())).collect();
+        let texts = entries.iter().map(|entry| (String::new(), entry.content.clone().unwrap_or_default())).collect();
         let (rules, habits) = (Rules::default(), Habits::default());
         let ways = Ways { rules: &rules, id: None, dedupe: Default::default(), habits: &habits };
         prepare(ways, &FeedInfo::default(), entries, texts, now()).candidates.into_iter().map(|(c, _)| c).collect()

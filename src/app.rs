@@ -7,6 +7,7 @@
 
 mod control;
 mod fill;
+mod keep;
 mod once;
 mod supervise;
 mod translate;
@@ -324,6 +325,7 @@ impl House {
         tasks.spawn(Arc::clone(&self.poller).run(stop.clone(), tasks.clone()));
         tasks.spawn(Arc::clone(&self.outbox).run(stop.clone(), tasks.clone()));
         tasks.spawn(supervise::keep_watch(Arc::clone(self)));
+        tasks.spawn(keep::run(Arc::clone(self)));
     }
 
     /// Starts to serve.

@@ -10,6 +10,7 @@ mod canon;
 mod check;
 mod client;
 mod demo;
+mod doctor;
 mod failure;
 mod feeds;
 mod init;
@@ -56,6 +57,8 @@ enum Command {
     Init(init::Options),
     /// Read the configuration, print every mistake, show the next runs of each schedule
     Check,
+    /// Look at configuration, database, clock, disk and network, and say what is wrong and what helps
+    Doctor(doctor::Options),
     /// Poll now, once, and show what happened
     Poll(poll::Options),
     /// Show the health of each feed
@@ -118,6 +121,7 @@ impl Cli {
             Command::Demo(options) => demo::run(&options, environment),
             Command::Init(options) => init::run(&options, &place),
             Command::Check => check::run(&place),
+            Command::Doctor(options) => doctor::run(&options, &place),
             Command::Poll(options) => poll::run(&options, &place),
             Command::Feeds(listing) => feeds::run(&listing, &place),
             Command::Items(options) => items::run(&options, &place),

@@ -47,7 +47,7 @@ impl Place {
         Self { config, environment, settings: OnceCell::new() }
     }
 
-    fn path(&self) -> Result<PathBuf, Failure> {
+    pub(super) fn path(&self) -> Result<PathBuf, Failure> {
         config::locate(self.config.as_deref(), &self.environment).map_err(|e| Failure::config(e.to_string()))
     }
 

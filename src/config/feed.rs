@@ -16,7 +16,8 @@ use super::keys::Table;
 use super::opml::{self, Outline};
 use super::secret;
 use super::section::{Section, Value};
-use super::settings::{Auth, FeedSettings};
+use super::server;
+use super::settings::{Auth, FeedSettings, Keep};
 use super::source::Source;
 use crate::domain::name::Name;
 use crate::schedule::cron::Schedule;
@@ -34,6 +35,7 @@ pub(super) struct Defaults {
     pub(super) timezone: Tz,
     pub(super) spread: bool,
     pub(super) min_interval: Duration,
+    pub(super) keep: Keep,
     pub(super) first_import_notifies: bool,
     pub(super) timeout: Duration,
     pub(super) max_body_bytes: u64,
@@ -53,6 +55,7 @@ impl Defaults {
             timezone: Tz::UTC,
             spread: true,
             min_interval: Duration::from_secs(900),
+            keep: Keep::Forever,
             first_import_notifies: false,
             timeout: Duration::from_secs(30),
             max_body_bytes: 10_000_000,
@@ -76,6 +79,7 @@ impl Defaults {
             schedule: own.flatten().unwrap_or_else(|| self.schedule.clone()),
             timezone: section.parsed("timezone", zone).unwrap_or(self.timezone),
             min_interval: section.duration("min_interval", SECOND..=YEAR).unwrap_or(self.min_interval),
+            keep: server::keep(section).unwrap_or(self.keep),
             first_import_notifies: section
                 .choice("first_import", &[("quiet", false), ("notify", true)])
                 .unwrap_or(self.first_import_notifies),
@@ -190,6 +194,7 @@ fn settle(url: Url, title: Option<String>, from: Defaults, inside: Option<Auth>)
         timezone: from.timezone,
         spread: from.spread,
         min_interval: from.min_interval,
+        keep: from.keep,
         first_import_notifies: from.first_import_notifies,
         timeout: from.timeout,
         max_body_bytes: from.max_body_bytes,

@@ -9,7 +9,7 @@ use toml::de::{DeTable, DeValue};
 use super::error::{Mistake, Mistakes};
 use super::keys::{INCLUDABLE, Table};
 use super::section::{Gathered, Section};
-use super::settings::{Settings, Storage};
+use super::settings::Settings;
 use super::source::{Source, whole_file};
 use super::{Environment, feed, server, stream, webhook};
 use crate::domain::name::Name;
@@ -140,7 +140,7 @@ impl<'a> Reading<'a> {
     fn settings(&self, path: &Path) -> Option<Settings> {
         self.check_tops();
         let (server_section, poll_section) = (self.one("server", Table::Server), self.one("poll", Table::Poll));
-        let storage = self.one("storage", Table::Storage);
+        let storage = server::storage(self.one("storage", Table::Storage).as_ref(), path, self.environment);
         let log = self.one("log", Table::Log);
         self.one("identity", Table::Identity);
         self.one("alerts", Table::Alerts);
@@ -151,7 +151,7 @@ impl<'a> Reading<'a> {
             self.one("webhooks", Table::Webhooks).map_or_else(|| shipped.clone(), |section| shipped.refined(&section));
         let webhooks = self.webhooks(&hooks);
 
-        let shipped = feed::Defaults::shipped()?;
+        let shipped = feed::Defaults { keep: storage.keep, ..feed::Defaults::shipped()? };
         let defaults = poll_section.as_ref().map_or_else(|| shipped.clone(), |section| shipped.refined(section));
         let feeds = self.feeds(&defaults);
 
@@ -162,11 +162,10 @@ impl<'a> Reading<'a> {
         let drafts =
             drafts.into_iter().filter_map(|(_, section)| stream::read(section, &title, &mut warnings)).collect();
         let streams = stream::finish(drafts, &title, &known);
-        let name = storage.as_ref().and_then(|section| section.text("database")).unwrap_or(server::DATABASE);
         Some(Settings {
             path: path.to_owned(),
             server: server::server(server_section.as_ref())?,
-            storage: Storage { database: server::database(path, name, self.environment) },
+            storage,
             poll: server::poll(poll_section.as_ref()),
             feeds,
             streams,

@@ -112,7 +112,7 @@ const FEED_DEFAULTS: &[Key] = &[
     now("spread"),
     now("min_interval"),
     not_yet("ignore"),
-    not_yet("keep"),
+    now("keep"),
     now("first_import"),
     now("username"),
     now("password"),
@@ -161,7 +161,7 @@ pub(super) const KEYS: &[(Table, &[&[Key]])] = &[
             now("max_connections"),
         ]],
     ),
-    (Table::Storage, &[&[now("database"), not_yet("keep"), not_yet("max_size"), later("url")]]),
+    (Table::Storage, &[&[now("database"), now("keep"), now("max_size"), later("url")]]),
     (
         Table::Poll,
         &[&[

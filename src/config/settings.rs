@@ -60,6 +60,31 @@ pub struct Server {
 pub struct Storage {
     /// The database's file, absolute or relative to the working directory.
     pub database: PathBuf,
+    /// How long the bodies of stories are kept, also of feeds that are followed no more.
+    pub keep: Keep,
+    /// Above this size in bytes the oldest bodies go.
+    pub max_bytes: Option<u64>,
+}
+
+/// How long the bodies of stories are kept.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum Keep {
+    /// For good.
+    #[default]
+    Forever,
+    /// Since they were seen first or edited last.
+    For(Duration),
+}
+
+impl Keep {
+    /// The time, if it ends.
+    #[must_use]
+    pub fn limit(self) -> Option<Duration> {
+        match self {
+            Self::Forever => None,
+            Self::For(time) => Some(time),
+        }
+    }
 }
 
 /// `[poll]`: what holds for all feeds together.
@@ -79,7 +104,7 @@ pub struct Poll {
     pub allow_networks: Vec<IpNet>,
 }
 
-/// One feed, the defaults of `[poll]` filled in.
+/// One feed, the defaults of `[poll]` and `[storage]` filled in.
 #[derive(Clone, Debug)]
 pub struct FeedSettings {
     /// Its name.
@@ -100,6 +125,8 @@ pub struct FeedSettings {
     pub spread: bool,
     /// Never more often than this.
     pub min_interval: Duration,
+    /// How long its stories are kept.
+    pub keep: Keep,
     /// Whether its back catalogue calls webhooks.
     pub first_import_notifies: bool,
     /// For one whole request.

@@ -7,7 +7,7 @@ use secrecy::ExposeSecret as _;
 use tempfile::TempDir;
 
 use super::keys::{KEYS, Status, Table};
-use super::settings::Auth;
+use super::settings::{Auth, Keep};
 use super::{Environment, Mistakes, SHIPPED, Settings, database_of, load, locate};
 
 const SECRET: &str = "whsec_dGhpcnR5LXR3byBieXRlcyBmb3IgYSB0ZXN0IGtleQ==";
@@ -108,12 +108,36 @@ fn a_mistake_is_shown_at_its_place_with_what_would_be_right() {
 }
 
 #[test]
+fn how_long_stories_are_kept_is_said_for_all_and_for_each_feed() {
+    let folder = Folder::new();
+    folder.write("list.opml", "<opml><body><outline xmlUrl=\"https://c.example/\"/></body></opml>");
+    let days = |n: u32| Keep::For(Duration::from_secs(86_400) * n);
+    let read = |storage: &str| {
+        let text = format!(
+            "[storage]\n{storage}\n[[feed]]\nurl = \"https://a.example/\"\n[[feed]]\nurl = \"https://b.example/\"\n\
+             keep = \"30d\"\n[[subscriptions]]\nopml = \"list.opml\"\nkeep = \"forever\"\n"
+        );
+        let settings = folder.load(&text).unwrap_or_else(|mistakes| panic!("{mistakes}"));
+        (settings.storage.clone(), settings.feeds.iter().map(|feed| feed.keep).collect::<Vec<_>>())
+    };
+    let (storage, feeds) = read("keep = \"90d\"\nmax_size = \"2GB\"");
+    assert_eq!((storage.keep, storage.max_bytes), (days(90), Some(2_000_000_000)));
+    assert_eq!(feeds, [days(90), days(30), Keep::Forever]);
+    let (storage, feeds) = read("");
+    assert_eq!((storage.keep, storage.max_bytes), (Keep::Forever, None));
+    assert_eq!(feeds, [Keep::Forever, days(30), Keep::Forever]);
+}
+
+#[test]
 fn wrong_values_get_a_sentence_each() {
     let table = [
         ("[poll]\nschedule = 5", "a text in quotes, not a number"),
         ("[poll]\nspread = \"yes\"", "true or false"),
         ("[poll]\ntimeout = \"0s\"", "from 1s to 5m"),
         ("[poll]\nmax_body = \"lots\"", "no size"),
+        ("[storage]\nkeep = \"5m\"", "from 1h to"),
+        ("[storage]\nkeep = \"always\"", "forever"),
+        ("[storage]\nmax_size = \"2kB\"", "from 1MB to"),
         ("[poll]\nallow_networks = [\"192.168.1.7/24\"]", "192.168.1.0/24"),
         ("[poll]\nschedule = \"auto\"", "not built yet"),
         ("[poll]\ncontact = \"me (at home)\"", "brackets"),

@@ -21,9 +21,11 @@ use crate::domain::webhook::{
     DeliveryId, DeliveryLease, DeliveryState, DeliveryStatus, Settlement, WebhookId, WebhookStatus,
 };
 
+mod keep;
 mod learn;
 pub mod sqlite;
 
+pub use self::keep::{Anatomy, FeedSize, FeedSizes, KEEP_ROWS, KeepCounts, KeepCursor, KeepRules, KeepStep, TableSize};
 pub use self::learn::{AliasSource, Keymaker, Learned, Learnt, MergeStatus, Rekeyed};
 
 /// What every method gives: a result some time later.
@@ -424,6 +426,17 @@ pub trait Store: Send + Sync + 'static {
 
     /// Counts and size; fails if the database does not answer.
     fn health(&self) -> Pending<'_, StoreHealth>;
+
+    /// One step of retention: bodies that were kept for long enough go, what is needed to know the stories again
+    /// stays for good. A run is a chain of steps; each holds the writer for some milliseconds and leaves the rest
+    /// to the next.
+    fn keep(&self, rules: Arc<KeepRules>, at: KeepCursor) -> Pending<'_, KeepStep>;
+
+    /// What the feeds take, as retention measured it last: `limit` of them, the largest first.
+    fn feed_sizes(&self, limit: u32) -> Pending<'_, FeedSizes>;
+
+    /// The whole database in numbers, and the `feeds` largest feeds. Reads every page: for a person who asks, not for a page that is asked often.
+    fn anatomy(&self, feeds: u32, now: Timestamp) -> Pending<'_, Anatomy>;
 
     /// A number that grows with each commit that changes what is published: unchanged number, unchanged pages.
     fn version(&self) -> u64;

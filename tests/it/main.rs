@@ -12,6 +12,7 @@ mod crash;
 mod deliver;
 mod fetch;
 mod house;
+mod keep;
 mod main_job;
 mod outbox;
 mod parse_corpus;

@@ -9,7 +9,7 @@ use crate::domain::item::{Category, Clean, Enclosure, Item, ItemId, Person, Sigh
 use crate::domain::shape::{AttemptShape, ErrorShape, FeedShape, StreamShape, WebhookShape};
 use crate::domain::time::Timestamp;
 use crate::domain::webhook::WebhookState;
-use crate::store::StoreHealth;
+use crate::store::{FeedSize, FeedSizes, StoreHealth};
 
 pub(super) fn at(text: &str) -> Timestamp {
     Timestamp::parse_rfc3339(text).unwrap()
@@ -400,4 +400,17 @@ pub(super) fn health() -> StoreHealth {
         size_bytes: 184_320_512,
         next_due: Some(at("2026-11-24T09:05:00Z")),
     }
+}
+
+pub(super) fn sizes() -> FeedSizes {
+    let feed = |name: &str, followed, stories, body_bytes| FeedSize {
+        name: name.to_owned(),
+        followed,
+        stories,
+        body_bytes,
+        entries: stories * 3,
+        identity_bytes: stories * 240,
+    };
+    let feeds = vec![feed("harbour", true, 41_200, 120_400_000), feed("https://old.example/<rss>", false, 12, 90_000)];
+    FeedSizes { measured_at: Some(at("2026-11-24T06:00:00Z")), feeds, more: 3 }
 }

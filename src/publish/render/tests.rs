@@ -122,7 +122,7 @@ fn pages_are_as_they_were() {
     let site = site(&base, &streams);
     let lines = |page: String| page.replace("><", ">\n<");
     insta::assert_snapshot!("river", lines(river(&site, &channel(), &everything(), Some("/mill/?before=abc"))));
-    insta::assert_snapshot!("status", lines(status(&site, &feeds(), &webhooks(), &health(), "0.1.0", now())));
+    insta::assert_snapshot!("status", lines(status(&site, &feeds(), &webhooks(), &health(), &sizes(), "0.1.0", now())));
     insta::assert_snapshot!("feeds", lines(feeds_page(&site, &feeds(), now())));
     insta::assert_snapshot!("error", lines(error(&site, 404, "No such stream", "There is no stream named x < y.")));
 }
@@ -424,7 +424,7 @@ fn a_page_has_no_script_no_style_and_no_markup_of_others() {
     bad[0].url = "javascript:alert(1)".to_owned();
     for page in [
         river(&site, &channel(), &everything(), Some("/mill/?before=\"><script>")),
-        status(&site, &bad, &webhooks(), &health(), "0.1.0", now()),
+        status(&site, &bad, &webhooks(), &health(), &sizes(), "0.1.0", now()),
         feeds_page(&site, &bad, now()),
         error(&site, 500, "<script>", "\"><script>"),
     ] {
@@ -444,7 +444,7 @@ fn every_link_within_the_site_is_below_the_path_of_public_url() {
     let site = site(&base, &streams);
     for page in [
         river(&site, &channel(), &morning(), None),
-        status(&site, &feeds(), &webhooks(), &health(), "0.1.0", now()),
+        status(&site, &feeds(), &webhooks(), &health(), &sizes(), "0.1.0", now()),
         feeds_page(&site, &feeds(), now()),
     ] {
         for part in page.split("href=\"").skip(1) {
@@ -475,7 +475,7 @@ fn a_streams_page_names_its_three_formats_and_every_stream() {
 #[test]
 fn the_status_page_shows_trouble_first_and_in_words() {
     let (base, streams) = (base(), streams());
-    let page = status(&site(&base, &streams), &feeds(), &webhooks(), &health(), "0.1.0", now());
+    let page = status(&site(&base, &streams), &feeds(), &webhooks(), &health(), &sizes(), "0.1.0", now());
     let place = |text: &str| page.find(text).unwrap_or_else(|| panic!("{text} is missing"));
     assert!(place("Loopline") < place("The Old Quay") && place("The Old Quay") < place("Hafenblatt"));
     assert!(place("Hafenblatt") < place("Northwire"));

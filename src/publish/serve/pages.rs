@@ -25,6 +25,8 @@ pub(crate) const HTML: &str = "text/html; charset=utf-8";
 const TEXT: &str = "text/plain; charset=utf-8";
 const CSS: &str = "text/css; charset=utf-8";
 const OPML: &str = "text/x-opml; charset=utf-8";
+/// Feeds whose size is shown.
+const LARGEST: u32 = 20;
 /// How long the style is fresh, in seconds.
 const STYLE_AGE: u32 = 24 * 3600;
 
@@ -108,9 +110,10 @@ pub(crate) async fn status(Extract(state): Extract<State>) -> Result<Response, P
     let feeds = lists::all_feeds(store, &edition.published, now).await?;
     let webhooks = lists::all_webhooks(store, &edition.published).await?;
     let health = store.health().await?;
+    let sizes = store.feed_sizes(LARGEST).await?;
     let work = move || {
         let streams = edition.published.stream_shapes();
-        page::status(&site(&edition, &streams), &feeds, &webhooks, &health, version, now)
+        page::status(&site(&edition, &streams), &feeds, &webhooks, &health, &sizes, version, now)
     };
     Ok(html(aside(work).await?))
 }

@@ -9,15 +9,18 @@ mod commit;
 mod feeds;
 mod hash;
 mod items;
+mod keep;
 mod keys;
 mod known;
 mod learn;
+mod measure;
 mod merge;
 mod mint;
 mod open;
 mod outbox;
 mod over_time;
 mod owe;
+mod past;
 mod reader;
 mod rekey;
 mod schema;
@@ -35,8 +38,9 @@ use self::hash::Hasher;
 use self::reader::Readers;
 use self::writer::{Tx, Writer};
 use super::{
-    Cleaned, CommitReport, FeedLease, FeedStatus, Instance, Keymaker, Learned, Learnt, Leased, MergeStatus, Page,
-    PageRequest, Pending, PollCommit, Registry, Rekeyed, Routes, Store, StoreError, StoreHealth, Subscriptions, Want,
+    Anatomy, Cleaned, CommitReport, FeedLease, FeedSizes, FeedStatus, Instance, KeepCursor, KeepRules, KeepStep,
+    Keymaker, Learned, Learnt, Leased, MergeStatus, Page, PageRequest, Pending, PollCommit, Registry, Rekeyed, Routes,
+    Store, StoreError, StoreHealth, Subscriptions, Want,
 };
 use crate::domain::decision::Judge;
 use crate::domain::feed::FeedId;
@@ -279,6 +283,26 @@ impl Store for Sqlite {
                 .sum();
             Ok(health)
         })
+    }
+
+    fn keep(&self, rules: Arc<KeepRules>, at: KeepCursor) -> Pending<'_, KeepStep> {
+        Box::pin(async move {
+            let looking = Arc::clone(&rules);
+            let found = self.read(move |db| keep::look(db, &looking, at.0)).await?;
+            let hasher = self.hasher;
+            match found.idle() {
+                Ok(step) => Ok(step),
+                Err(found) => self.write(move |tx| found.act(tx, hasher, &rules)).await,
+            }
+        })
+    }
+
+    fn feed_sizes(&self, limit: u32) -> Pending<'_, FeedSizes> {
+        self.read(move |db| measure::sizes(db, limit))
+    }
+
+    fn anatomy(&self, feeds: u32, now: Timestamp) -> Pending<'_, Anatomy> {
+        self.read(move |db| measure::anatomy(db, feeds, now))
     }
 
     fn version(&self) -> u64 {

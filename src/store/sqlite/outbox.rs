@@ -275,7 +275,7 @@ pub(super) fn show(db: &Connection, message_id: &str) -> Result<Option<DeliveryS
 pub(super) fn health(db: &Connection) -> Result<StoreHealth> {
     let time = |at: Option<i64>| at.map(Timestamp::from_ms);
     db.prepare_cached(
-        "SELECT (SELECT count(*) FROM item WHERE state = 0), (SELECT count(*) FROM delivery WHERE state = 'pending'),
+        "SELECT (SELECT n FROM tally WHERE name = 'items'), (SELECT count(*) FROM delivery WHERE state = 'pending'),
            (SELECT count(*) FROM delivery WHERE state = 'failed'),
            (SELECT min(created_at) FROM delivery WHERE state = 'pending'),
            (SELECT min(s.due_at) FROM feed_state s JOIN feed f ON f.id = s.feed_id WHERE f.active AND f.enabled)",

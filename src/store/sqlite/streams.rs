@@ -61,7 +61,7 @@ pub(super) fn fill(tx: &Tx<'_>, stream: StreamId, ids: &[ItemId], restart: bool,
     }
     for id in ids {
         let found: Option<(i64, i64)> = db
-            .prepare_cached("SELECT effective_at, first_seen FROM item WHERE id = ?1")?
+            .prepare_cached("SELECT effective_at, first_seen FROM item WHERE id = ?1 AND state = 0")?
             .query_row([id.0], |row| Ok((row.get(0)?, row.get(1)?)))
             .optional()?;
         if let Some((effective_at, seen)) = found {

@@ -10,8 +10,9 @@ use feedmill::domain::stream::StreamId;
 use feedmill::domain::time::Timestamp;
 use feedmill::domain::webhook::{DeliveryId, DeliveryState, DeliveryStatus, Settlement, WebhookStatus};
 use feedmill::store::{
-    Cleaned, CommitReport, FeedLease, FeedStatus, Instance, Keymaker, Learned, Learnt, Leased, MergeStatus, Page,
-    PageRequest, Pending, PollCommit, Registry, Rekeyed, Routes, Store, StoreError, StoreHealth, Subscriptions, Want,
+    Anatomy, Cleaned, CommitReport, FeedLease, FeedSizes, FeedStatus, Instance, KeepCursor, KeepRules, KeepStep,
+    Keymaker, Learned, Learnt, Leased, MergeStatus, Page, PageRequest, Pending, PollCommit, Registry, Rekeyed, Routes,
+    Store, StoreError, StoreHealth, Subscriptions, Want,
 };
 
 /// Each of `leases`, `bodies` and `settlements` is how many of the next calls fail.
@@ -145,6 +146,18 @@ impl Store for Faulty {
 
     fn health(&self) -> Pending<'_, StoreHealth> {
         self.inner.health()
+    }
+
+    fn keep(&self, rules: Arc<KeepRules>, at: KeepCursor) -> Pending<'_, KeepStep> {
+        self.inner.keep(rules, at)
+    }
+
+    fn feed_sizes(&self, limit: u32) -> Pending<'_, FeedSizes> {
+        self.inner.feed_sizes(limit)
+    }
+
+    fn anatomy(&self, feeds: u32, now: Timestamp) -> Pending<'_, Anatomy> {
+        self.inner.anatomy(feeds, now)
     }
 
     fn version(&self) -> u64 {
