@@ -8,40 +8,205 @@
 
 use std::borrow::Cow;
 use std::fmt::Write as _;
+use std::hash::Hasher as _;
+use std::sync::Arc;
 
+use siphasher::sip::SipHasher13;
 use url::Url;
 
+use super::clearurls;
 use super::names::SHOWN_AS_GIVEN;
+use super::params::Names;
 use super::parts::Parts;
-use super::rules::{self, RULES, Tier};
+use super::rules::{self, Context, RULES, Switches, Tier};
+use super::table::{self, Table, Wrong};
 
 /// In bytes. A longer URL is kept by the safe rules only, each of which runs once: time stays linear.
 const LONGEST: usize = 8 * 1024;
 
-/// The rules that keys are made by.
-#[derive(Clone, Debug, Default)]
-pub struct Rules(());
+/// The rules that keys are made by: ours, an operator's files on top, and what he or a feed switches off.
+#[derive(Clone, Default)]
+pub struct Rules {
+    /// `None`: ours as they are.
+    own: Option<Arc<Own>>,
+    /// `None`: the feed has no switches of its own.
+    feed: Option<Arc<Switches>>,
+}
+
+/// What a configuration makes of the rules.
+struct Own {
+    table: Table,
+    /// Rules that are off everywhere, a bit each.
+    off: u64,
+    /// Rules that are off on a host and below it.
+    off_at: Vec<(String, u64)>,
+    version: i64,
+}
+
+/// A file of rules as it was read.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct RuleFile {
+    /// What the operator calls it: its path.
+    pub name: String,
+    /// Its text: our TOML, or the `data.min.json` of ClearURLs.
+    pub text: String,
+}
+
+/// What is wrong with a file of rules, or with a switch.
+#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
+pub enum RulesError {
+    /// A file cannot be used.
+    #[error("{file}, line {line}: {message}")]
+    File {
+        /// Its name.
+        file: String,
+        /// From 1.
+        line: usize,
+        /// A sentence.
+        message: String,
+    },
+    /// A switch is none.
+    #[error("{0}")]
+    Switch(String),
+}
+
+impl std::fmt::Debug for Rules {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        // The table is long, and the same for all: who prints a plan does not want to read it.
+        out.debug_struct("Rules").field("version", &self.version()).field("feed", &self.feed).finish()
+    }
+}
 
 impl Rules {
+    /// Our rules with files laid on top, in order, and with `off` switched off: a rule by its name, or `rule@host` for a
+    /// host and those below it. The safe rules cannot be switched off.
+    ///
+    /// # Errors
+    /// A file that cannot be read as rules, a switch that names no rule, or a safe one.
+    pub fn new(extra: &[RuleFile], off: &[String]) -> Result<Self, RulesError> {
+        if extra.is_empty() && off.is_empty() {
+            return Ok(Self::default());
+        }
+        let mut own = Own { table: Table::builtin().clone(), off: 0, off_at: Vec::new(), version: 0 };
+        let mut hasher = SipHasher13::new();
+        hasher.write_u64(builtin_version());
+        for file in extra {
+            hasher.write(file.text.as_bytes());
+            let known = own.table.off.len();
+            let is_json = clearurls::is_one(&file.text);
+            let added = if is_json { clearurls::add(&mut own.table, &file.text) } else { own.table.add(&file.text) };
+            added.map_err(|wrong| in_file(file, wrong))?;
+            for switch in own.table.off.split_off(known) {
+                own.switch_off(&switch).map_err(|message| in_file(file, Wrong(found_at(&file.text, &switch), message)))?;
+            }
+        }
+        for switch in off {
+            own.switch_off(switch).map_err(RulesError::Switch)?;
+        }
+        hasher.write_u64(own.off);
+        own.off_at.sort();
+        for (host, bits) in &own.off_at {
+            hasher.write(host.as_bytes());
+            hasher.write_u64(*bits);
+        }
+        own.version = hasher.finish().cast_signed();
+        Ok(Self { own: Some(Arc::new(own)), feed: None })
+    }
+
+    /// The rules for one feed: parameters that no rule may drop, and those that are no part of its keys. Each is a
+    /// name, or a beginning with `*` behind it. Cheap: all else is shared.
+    #[must_use]
+    pub fn for_feed(&self, keep: &[String], drop: &[String]) -> Self {
+        let switches = Switches { keep: Names::of(keep), drop: Names::of(drop) };
+        let none = keep.is_empty() && drop.is_empty();
+        Self { own: self.own.clone(), feed: (!none).then(|| Arc::new(switches)) }
+    }
+
+    /// A number for all that keys hang on, but for a feed's own switches: the code, the tables, the files, what is off.
+    /// The same on every machine; where it has changed, stored keys are made anew.
+    #[must_use]
+    pub fn version(&self) -> i64 {
+        self.own.as_ref().map_or_else(|| builtin_version().cast_signed(), |own| own.version)
+    }
+
     /// The canonical key of a link: an absolute https URL (http where a port is given). `None`: it is no http(s) URL.
     #[must_use]
     pub fn key(&self, url: &str) -> Option<String> {
-        walk(url, &mut ())
+        self.walk(url, &mut ())
     }
 
-    /// The link that is shown: tracking names removed, nothing else. A link without any is given back as it is.
+    /// The link that is shown: names that track everywhere are removed, nothing else, for a link has to work. A link
+    /// without any is given back as it is.
     #[must_use]
     pub fn shown(&self, url: &str) -> String {
-        without_tracking(url).unwrap_or_else(|| url.to_owned())
+        self.without_tracking(url).unwrap_or_else(|| url.to_owned())
     }
 
     /// The key, and each rule that acted. `None`: it is no http(s) URL.
     #[must_use]
     pub fn explain(&self, url: &str) -> Option<(String, Vec<Step>)> {
         let mut steps = Vec::new();
-        let key = walk(url, &mut steps)?;
+        let key = self.walk(url, &mut steps)?;
         Some((key, steps))
     }
+
+    fn context(&self) -> Context<'_> {
+        let table = self.own.as_ref().map_or_else(|| Table::builtin(), |own| &own.table);
+        Context { table, feed: self.feed.as_deref() }
+    }
+
+    /// The rules that are off on this host, a bit each.
+    fn off(&self, host: &str) -> u64 {
+        let Some(own) = &self.own else { return 0 };
+        let below = |known: &str| host.strip_suffix(known).is_some_and(|rest| rest.is_empty() || rest.ends_with('.'));
+        own.off_at.iter().filter(|(known, _)| below(known)).fold(own.off, |off, (_, bits)| off | bits)
+    }
+}
+
+impl Own {
+    fn switch_off(&mut self, written: &str) -> Result<(), String> {
+        let (name, host) = written.split_once('@').map_or((written, None), |(name, host)| (name, Some(host)));
+        match rules::bit(name) {
+            None => {
+                let known = RULES.iter().filter(|rule| rule.tier == Tier::Likely).map(|rule| rule.name);
+                let known = known.collect::<Vec<_>>().join(", ");
+                return Err(format!("There is no rule `{name}` that could be switched off; there are {known}."));
+            }
+            Some((_, Tier::Safe)) => {
+                return Err(format!("The rule `{name}` is always on: what it makes equal is equal by a standard."));
+            }
+            Some((bit, Tier::Likely)) => match host {
+                None => self.off |= bit,
+                Some(host) => {
+                    let host = host.trim_start_matches("*.").trim_start_matches("www.").to_ascii_lowercase();
+                    if host.is_empty() || !host.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-' | b'_')) {
+                        return Err(format!("`{written}` names no host; write it as in `www@example.org`."));
+                    }
+                    self.off_at.push((host, bit));
+                }
+            },
+        }
+        Ok(())
+    }
+}
+
+/// Of our own tables and code.
+fn builtin_version() -> u64 {
+    let mut hasher = SipHasher13::new();
+    hasher.write_u64(table::CODE);
+    for (_, text) in table::OURS {
+        hasher.write(text.as_bytes());
+    }
+    hasher.finish()
+}
+
+fn in_file(file: &RuleFile, Wrong(at, message): Wrong) -> RulesError {
+    let line = file.text.bytes().take(at).filter(|byte| *byte == b'\n').count() + 1;
+    RulesError::File { file: file.name.clone(), line, message }
+}
+
+fn found_at(text: &str, word: &str) -> usize {
+    text.find(word).unwrap_or(0)
 }
 
 /// One step on the way to a key.
@@ -68,75 +233,90 @@ impl Recorder for Vec<Step> {
     }
 }
 
-fn walk(given: &str, recorder: &mut impl Recorder) -> Option<String> {
-    let url = Url::parse(given).ok()?;
-    let mut parts = Parts::of(&url)?;
-    if url.as_str() != given {
-        recorder.acted("parse", &|| url.as_str().to_owned());
-    }
-    let mut changed = round(&mut parts, Some(Tier::Safe), recorder);
-    if parts.length() <= LONGEST {
-        // One rule may make room for another (a slash hides an index file). Each takes something away or puts it in
-        // its final place, so this ends.
-        while round(&mut parts, None, recorder) {
-            changed = true;
+impl Rules {
+    fn walk(&self, given: &str, recorder: &mut impl Recorder) -> Option<String> {
+        let url = Url::parse(given).ok()?;
+        let mut parts = Parts::of(&url)?;
+        if url.as_str() != given {
+            recorder.acted("parse", &|| url.as_str().to_owned());
         }
+        let mut changed = self.round(&mut parts, Some(Tier::Safe), recorder);
+        if parts.length() <= LONGEST {
+            // One rule may make room for another (a slash hides an index file). Each takes something away or puts it in
+            // its final place, so this ends.
+            while self.round(&mut parts, None, recorder) {
+                changed = true;
+            }
+        }
+        if !changed {
+            return Some(url.into());
+        }
+        let mut key = String::with_capacity(parts.length());
+        write!(key, "{parts}").ok()?;
+        Some(key)
     }
-    if !changed {
-        return Some(url.into());
+
+    /// Runs every rule of the tier (`None`: of each tier) once. True if one acted.
+    fn round(&self, parts: &mut Parts<'_>, tier: Option<Tier>, recorder: &mut impl Recorder) -> bool {
+        let context = self.context();
+        let mut off = self.off(&parts.host);
+        let mut changed = false;
+        for (place, rule) in RULES.iter().enumerate() {
+            if off >> place & 1 == 1 || tier.is_some_and(|tier| tier != rule.tier) {
+                continue;
+            }
+            if (rule.act)(parts, &context) {
+                changed = true;
+                recorder.acted(rule.name, &|| parts.to_string());
+                // The rule may have led to another host.
+                off = self.off(&parts.host);
+            }
+        }
+        changed
     }
-    let mut key = String::with_capacity(parts.length());
-    write!(key, "{parts}").ok()?;
-    Some(key)
+
+    /// The text without its tracking names, or `None` if it has none (or must keep them).
+    fn without_tracking(&self, url: &str) -> Option<String> {
+        let (scheme, after) = url.trim_start().split_once("://")?;
+        if !scheme.eq_ignore_ascii_case("https") && !scheme.eq_ignore_ascii_case("http") {
+            return None;
+        }
+        let authority = after.split(['/', '?', '#', '\\']).next().unwrap_or_default();
+        let host = authority.rsplit('@').next().unwrap_or_default().split(':').next().unwrap_or_default();
+        if SHOWN_AS_GIVEN.iter().any(|kept| host.eq_ignore_ascii_case(kept)) || self.is_off(rules::TRACKING, host) {
+            return None;
+        }
+        let context = self.context();
+        let (before, fragment) = url.split_once('#').map_or((url, None), |(before, rest)| (before, Some(rest)));
+        let (page, query) = before.split_once('?').map_or((before, None), |(page, query)| (page, Some(query)));
+        let kept_query = query.map(|query| kept_query(query, &context));
+        let kept_fragment = fragment.filter(|fragment| !context.is_tracking_fragment(fragment.trim_end()));
+        if kept_fragment == fragment && kept_query.as_deref() == query {
+            return None;
+        }
+        let mut out = page.to_owned();
+        // A query that was empty before stays: nothing but tracking is removed.
+        for (mark, part) in
+            [('?', kept_query.as_deref().filter(|kept| !kept.is_empty() || query == Some(""))), ('#', kept_fragment)]
+        {
+            if let Some(part) = part {
+                out.push(mark);
+                out.push_str(part);
+            }
+        }
+        Some(out)
+    }
+
+    fn is_off(&self, rule: &str, host: &str) -> bool {
+        self.own.is_some()
+            && rules::bit(rule).is_some_and(|(bit, _)| self.off(&host.to_ascii_lowercase()) & bit != 0)
+    }
 }
 
-/// Runs every rule of the tier (`None`: of each tier) once. True if one acted.
-fn round(parts: &mut Parts<'_>, tier: Option<Tier>, recorder: &mut impl Recorder) -> bool {
-    let mut changed = false;
-    for rule in RULES.iter().filter(|rule| tier.is_none_or(|tier| tier == rule.tier)) {
-        if (rule.act)(parts) {
-            changed = true;
-            recorder.acted(rule.name, &|| parts.to_string());
-        }
-    }
-    changed
-}
-
-/// The text without its tracking names, or `None` if it has none (or must keep them).
-fn without_tracking(url: &str) -> Option<String> {
-    let (scheme, after) = url.trim_start().split_once("://")?;
-    if !scheme.eq_ignore_ascii_case("https") && !scheme.eq_ignore_ascii_case("http") {
-        return None;
-    }
-    let authority = after.split(['/', '?', '#', '\\']).next().unwrap_or_default();
-    let host = authority.rsplit('@').next().unwrap_or_default().split(':').next().unwrap_or_default();
-    if SHOWN_AS_GIVEN.iter().any(|kept| host.eq_ignore_ascii_case(kept)) {
-        return None;
-    }
-    let (before, fragment) = url.split_once('#').map_or((url, None), |(before, rest)| (before, Some(rest)));
-    let (page, query) = before.split_once('?').map_or((before, None), |(page, query)| (page, Some(query)));
-    let kept_query = query.map(|query| kept_query(query));
-    let kept_fragment = fragment.filter(|fragment| !rules::is_tracking_fragment(fragment.trim_end()));
-    if kept_fragment == fragment && kept_query.as_deref() == query {
-        return None;
-    }
-    let mut out = page.to_owned();
-    // A query that was empty before stays: nothing but tracking is removed.
-    for (mark, part) in
-        [('?', kept_query.as_deref().filter(|kept| !kept.is_empty() || query == Some(""))), ('#', kept_fragment)]
-    {
-        if let Some(part) = part {
-            out.push(mark);
-            out.push_str(part);
-        }
-    }
-    Some(out)
-}
-
-fn kept_query(query: &str) -> Cow<'_, str> {
+fn kept_query<'a>(query: &'a str, context: &Context<'_>) -> Cow<'a, str> {
     // `&amp;` left over from HTML belongs to the separator.
     let bare = |param: &'_ str| -> usize { if param.starts_with("amp;") { 4 } else { 0 } };
-    let tracks = |param: &str| rules::is_tracking(param.get(bare(param)..).unwrap_or_default());
+    let tracks = |param: &str| context.is_tracking(param.get(bare(param)..).unwrap_or_default());
     if !query.split('&').any(tracks) {
         return Cow::Borrowed(query);
     }

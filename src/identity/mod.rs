@@ -7,9 +7,15 @@
 //! key, for a false merge loses an article.
 
 pub mod canonical;
+mod clearurls;
 pub mod decide;
+mod markers;
 mod names;
+mod params;
 mod parts;
 mod percent;
 pub mod prepare;
 mod rules;
+mod site;
+mod table;
+mod unwrap;

@@ -1,0 +1,156 @@
+//! What a server or a publisher's feed adds to a link: session ids, `ref=rss`, `ref=blog.example`.
+
+use std::borrow::Cow;
+
+use super::params::Folded;
+use super::parts::{Parts, name};
+use super::percent;
+use super::rules::Context;
+
+/// Parameters that are a session's id, whatever the server.
+const SESSIONS: &[&str] = &["jsessionid", "phpsessid", "sessionid", "session_id", "sessid", "oscsid", "zenid", "xtcsid"];
+/// Those that are one only if the value is as long as one.
+const PERHAPS: &[&str] = &["sid", "s"];
+/// The shortest that is taken for a session's id, in bytes.
+const SHORTEST: usize = 16;
+/// The same where the name says little.
+const SHORTEST_SID: usize = 24;
+/// Names by which a publisher's feed marks its links.
+const MARKS: &[&str] = &["ref", "source", "src", "from", "via", "origin", "referrer", "referer", "cmp", "partner", "emc", "medium"];
+/// What stands behind them. `format=rss` or `feed=rss2` are the feed itself, and have other names.
+const FEEDS: &[&str] =
+    &["rss", "rss2", "rss2.0", "rssfeed", "rss-feed", "rss_feed", "rssfeeds", "rss-feeds", "rss_feeds", "feedburner"];
+/// The first of the marks, with which `feed` says the same.
+const PLAIN_MARKS: usize = 4;
+/// Endings of hosts that are no ending of a file: `ref=main.rs` is a file, `ref=notes.md` too.
+const ENDINGS: &[&str] = &[
+    "com", "org", "net", "edu", "gov", "int", "io", "co", "dev", "app", "blog", "news", "info", "biz", "online", "site", "tech",
+    "page", "media", "me", "tv", "fm", "eu", "de", "fr", "uk", "it", "es", "nl", "be", "ch", "at", "se", "no", "dk", "fi", "is",
+    "ie", "pt", "cz", "sk", "hu", "ro", "bg", "gr", "hr", "si", "lt", "lv", "ee", "ru", "ua", "by", "kz", "tr", "il", "in",
+    "cn", "jp", "kr", "tw", "hk", "sg", "my", "th", "vn", "id", "au", "nz", "ca", "us", "mx", "br", "ar", "cl", "za", "ng", "ke",
+    "xyz", "club", "social", "email", "world", "press", "today", "live", "space", "cloud", "agency", "digital", "design", "studio",
+];
+
+/// True if the parameter is a session's id.
+pub(super) fn session_param(parts: &mut Parts<'_>, context: &Context<'_>) -> bool {
+    let with_token = parts.params().any(|param| Folded::of(param).is("cftoken"));
+    let script = is_forum_script(&parts.path);
+    context.drop_params(parts, |param| {
+        let folded = Folded::of(param);
+        let value = param.split_once('=').map(|(_, value)| value).unwrap_or_default();
+        if SESSIONS.iter().any(|known| folded.is(known)) {
+            return is_token(value, SHORTEST);
+        }
+        if folded.bytes().starts_with(b"aspsessionid") {
+            return value.bytes().all(|byte| byte.is_ascii_uppercase()) && value.len() >= SHORTEST;
+        }
+        if with_token && (folded.is("cfid") || folded.is("cftoken")) {
+            return true;
+        }
+        match PERHAPS.iter().position(|known| folded.is(known)) {
+            Some(0) => is_token(value, SHORTEST_SID),
+            // vBulletin's, in its own scripts only.
+            Some(_) => script && value.len() == 32 && value.bytes().all(|byte| byte.is_ascii_hexdigit()),
+            None => false,
+        }
+    })
+}
+
+fn is_forum_script(path: &str) -> bool {
+    ["/showthread.php", "/showpost.php", "/forumdisplay.php", "/member.php"].iter().any(|script| path.ends_with(script))
+}
+
+/// Letters and digits, mixed, as a machine writes them; not a number, and not words.
+fn is_token(value: &str, shortest: usize) -> bool {
+    let allowed = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'!' | b'.' | b',');
+    value.len() >= shortest
+        && value.bytes().all(allowed)
+        && value.bytes().any(|byte| byte.is_ascii_digit())
+        && value.bytes().any(|byte| byte.is_ascii_alphabetic())
+        && !value.contains("--")
+        && value.bytes().filter(|byte| *byte == b'-').count() <= 4
+}
+
+/// `/a;jsessionid=…`, `/(S(…))/a`.
+pub(super) fn session_path(parts: &mut Parts<'_>, _: &Context<'_>) -> bool {
+    let path = &parts.path;
+    if let Some(start) = find_no_case(path, ";jsessionid=").or_else(|| find_no_case(path, ";phpsessid=")) {
+        let after = path.get(start + 1..).unwrap_or_default();
+        let end = after.find(['/', ';']).map_or(path.len(), |end| start + 1 + end);
+        let (before, rest) = (path.get(..start).unwrap_or_default(), path.get(end..).unwrap_or_default());
+        parts.path = Cow::Owned(format!("{}{rest}", if before.is_empty() { "/" } else { before }));
+        return true;
+    }
+    // ASP.NET without cookies: letter and 24 characters in brackets, once or more.
+    let Some(start) = path.find("/(") else { return false };
+    let segment = path.get(start + 1..).and_then(|rest| rest.split('/').next()).unwrap_or_default();
+    let inner = segment.strip_prefix('(').and_then(|rest| rest.strip_suffix("))")).unwrap_or_default();
+    let is_session = inner.split(')').all(|part| {
+        let id = part.get(2..).unwrap_or_default();
+        part.starts_with(|c: char| c.is_ascii_uppercase())
+            && part.get(1..2) == Some("(")
+            && id.len() == 24
+            && id.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit())
+    });
+    if !is_session {
+        return false;
+    }
+    let rest = path.get(start + 1 + segment.len()..).unwrap_or_default();
+    let path = format!("{}{}", path.get(..start).unwrap_or_default(), rest);
+    parts.path = Cow::Owned(if path.is_empty() { "/".to_owned() } else { path });
+    true
+}
+
+fn find_no_case(text: &str, wanted: &str) -> Option<usize> {
+    let starts = |at: &usize| text.get(*at..at + wanted.len()).is_some_and(|found| found.eq_ignore_ascii_case(wanted));
+    text.match_indices(';').map(|(at, _)| at).find(starts)
+}
+
+/// `?ref=rss`: the publisher's own feed marks its links.
+pub(super) fn feed_mark(parts: &mut Parts<'_>, context: &Context<'_>) -> bool {
+    context.drop_params(parts, is_feed_mark)
+}
+
+/// `#ref=rss`.
+pub(super) fn feed_mark_fragment(parts: &mut Parts<'_>, _: &Context<'_>) -> bool {
+    parts.fragment.take_if(|fragment| is_feed_mark(fragment)).is_some()
+}
+
+fn is_feed_mark(param: &str) -> bool {
+    let Some((_, value)) = param.split_once('=') else { return false };
+    let is_plain = value.eq_ignore_ascii_case("feed");
+    // Most values are none of these: only then is the name looked at.
+    if !is_plain && !FEEDS.iter().any(|known| value.eq_ignore_ascii_case(known)) {
+        return false;
+    }
+    let folded = Folded::of(param);
+    MARKS.iter().position(|known| folded.is(known)).is_some_and(|place| !is_plain || place < PLAIN_MARKS)
+}
+
+/// `?ref=blog.example`: Ghost and others name the site that the reader comes from.
+pub(super) fn ref_host(parts: &mut Parts<'_>, context: &Context<'_>) -> bool {
+    // On a code host `ref` is a branch, and branches have dots.
+    if parts.path.contains("/blob/") || parts.path.contains("/tree/") || parts.path.contains("/-/") || parts.path.contains("/raw/") {
+        return false;
+    }
+    context.drop_params(parts, |param| {
+        name(param).eq_ignore_ascii_case("ref")
+            && param.split_once('=').is_some_and(|(_, value)| is_host(value) || value.eq_ignore_ascii_case("producthunt"))
+    })
+}
+
+fn is_host(value: &str) -> bool {
+    let value = value.strip_suffix('/').unwrap_or(value);
+    let is_label = |label: &str| {
+        !label.is_empty()
+            && !label.starts_with('-')
+            && !label.ends_with('-')
+            && label.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
+    };
+    let Some((before, end)) = value.rsplit_once('.') else { return false };
+    value.len() <= 253
+        && before.split('.').all(is_label)
+        && before.bytes().any(|byte| byte.is_ascii_alphabetic())
+        && ENDINGS.iter().any(|known| end.eq_ignore_ascii_case(known))
+        && percent::triplet(value).is_none()
+}

@@ -1,0 +1,106 @@
+//! Names of parameters as they are compared: decoded, in lower case, without the `?` of a query that was appended to a query.
+
+use super::parts::name;
+use super::percent;
+
+/// The longest name that is looked up, in bytes.
+pub(super) const LONGEST_NAME: usize = 64;
+
+/// A name as it is compared; on the stack, for it is made for each parameter of each URL.
+pub(super) struct Folded {
+    buffer: [u8; LONGEST_NAME],
+    length: usize,
+    whole: bool,
+}
+
+impl Folded {
+    /// The name of a parameter.
+    pub(super) fn of(param: &str) -> Self {
+        let mut folded = Self { buffer: [0; LONGEST_NAME], length: 0, whole: true };
+        let mut rest = name(param);
+        while let Some(first) = rest.as_bytes().first() {
+            let (byte, after) = match percent::triplet(rest) {
+                Some((byte, _, after)) => (byte, after),
+                // No known name is other than ASCII, so where the cut falls in a longer character does not matter.
+                None => (*first, rest.get(1..).unwrap_or_default()),
+            };
+            rest = after;
+            // `?a=1&?utm_source=x`: someone has appended a whole query.
+            if folded.length == 0 && byte == b'?' {
+                continue;
+            }
+            let Some(place) = folded.buffer.get_mut(folded.length) else {
+                folded.whole = false;
+                break;
+            };
+            *place = byte.to_ascii_lowercase();
+            folded.length += 1;
+        }
+        folded
+    }
+
+    /// Its bytes; a name that is too long to be known is cut.
+    pub(super) fn bytes(&self) -> &[u8] {
+        self.buffer.get(..self.length).unwrap_or_default()
+    }
+
+    /// True if it is this name.
+    pub(super) fn is(&self, name: &str) -> bool {
+        self.whole && self.bytes() == name.as_bytes()
+    }
+}
+
+/// A set of names and of beginnings of names.
+#[derive(Clone, Default, Debug)]
+pub(super) struct Names {
+    exact: Vec<Box<str>>,
+    beginnings: Vec<Box<str>>,
+}
+
+impl Names {
+    /// Those of a list: each a name, or a beginning with `*` behind it. Letter case means nothing.
+    pub(super) fn of(list: &[String]) -> Self {
+        let mut names = Self::default();
+        for name in list {
+            names.add(&name.to_ascii_lowercase());
+        }
+        names
+    }
+
+    pub(super) fn add(&mut self, name: &str) {
+        let (list, name) = match name.strip_suffix('*') {
+            Some(beginning) => (&mut self.beginnings, beginning),
+            None => (&mut self.exact, name),
+        };
+        if let Err(place) = list.binary_search_by(|known| (**known).cmp(name)) {
+            list.insert(place, name.into());
+        }
+    }
+
+    /// How many there are.
+    #[cfg(test)]
+    pub(super) fn len(&self) -> usize {
+        self.exact.len() + self.beginnings.len()
+    }
+
+    #[cfg(test)]
+    pub(super) fn iter(&self) -> impl Iterator<Item = &str> {
+        self.exact.iter().chain(&self.beginnings).map(|name| &**name)
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.exact.is_empty() && self.beginnings.is_empty()
+    }
+
+    #[cfg(test)]
+    pub(super) fn has(&self, name: &[u8]) -> bool {
+        self.exact.iter().any(|known| known.as_bytes() == name)
+    }
+
+    /// True if the name is in it.
+    pub(super) fn hold(&self, name: &Folded) -> bool {
+        let bytes = name.bytes();
+        self.beginnings.iter().any(|beginning| bytes.starts_with(beginning.as_bytes()))
+            || (name.whole && self.exact.binary_search_by(|known| known.as_bytes().cmp(bytes)).is_ok())
+    }
+}
