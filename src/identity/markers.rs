@@ -25,10 +25,17 @@ const PLAIN_MARKS: usize = 4;
 /// Endings of hosts that are no ending of a file: `ref=main.rs` is a file, `ref=notes.md` too.
 const ENDINGS: &[&str] = &[
     "com", "org", "net", "edu", "gov", "int", "io", "co", "dev", "app", "blog", "news", "info", "biz", "online", "site", "tech",
-    "page", "media", "me", "tv", "fm", "eu", "de", "fr", "uk", "it", "es", "nl", "be", "ch", "at", "se", "no", "dk", "fi", "is",
-    "ie", "pt", "cz", "sk", "hu", "ro", "bg", "gr", "hr", "si", "lt", "lv", "ee", "ru", "ua", "by", "kz", "tr", "il", "in",
-    "cn", "jp", "kr", "tw", "hk", "sg", "my", "th", "vn", "id", "au", "nz", "ca", "us", "mx", "br", "ar", "cl", "za", "ng", "ke",
-    "xyz", "club", "social", "email", "world", "press", "today", "live", "space", "cloud", "agency", "digital", "design", "studio",
+    "page", "media", "me", "tv", "fm", "ai", "gg", "ly", "to", "la", "eu", "de", "fr", "uk", "it", "es", "nl", "be", "ch", "at",
+    "se", "no", "dk", "fi", "is", "ie", "pt", "pl", "cz", "sk", "hu", "ro", "bg", "gr", "hr", "si", "lt", "lv", "ee", "lu", "mt",
+    "cy", "ba", "mk", "al", "ru", "ua", "by", "kz", "ge", "am", "az", "tr", "il", "sa", "ae", "eg", "ma", "tn", "in", "pk", "bd",
+    "lk", "np", "cn", "jp", "kr", "tw", "hk", "sg", "my", "th", "vn", "ph", "id", "au", "nz", "ca", "us", "mx", "br", "ar",
+    "cl", "pe", "uy", "ve", "cr", "cu", "za", "ng", "ke", "gh", "tz", "su", "asia", "africa", "berlin", "london", "paris",
+    "xyz", "club", "social", "email", "world", "press", "today", "live", "space", "cloud", "agency", "digital", "design",
+    "studio", "network", "systems", "solutions", "services", "group", "team", "works", "report", "review", "reviews", "store",
+    "shop", "art", "photo", "photos", "photography", "film", "video", "games", "fun", "one", "life", "earth", "health", "school",
+    "academy", "university", "science", "institute", "foundation", "law", "money", "finance", "capital", "ventures", "vc", "fund",
+    "market", "marketing", "consulting", "expert", "engineer", "engineering", "software", "technology", "website", "ink", "wtf",
+    "community", "center", "city", "house", "land", "love", "ninja", "rocks", "run", "top", "tools", "wiki", "zone",
 ];
 
 /// True if the parameter is a session's id.
@@ -108,7 +115,28 @@ fn find_no_case(text: &str, wanted: &str) -> Option<usize> {
 
 /// `?ref=rss`: the publisher's own feed marks its links.
 pub(super) fn feed_mark(parts: &mut Parts<'_>, context: &Context<'_>) -> bool {
-    context.drop_params(parts, is_feed_mark)
+    // `?rss=1` may also be the feed of a page: only what is an article for certain loses it.
+    let is_article = is_surely_article(&parts.path);
+    let bare = |param: &str| {
+        let (name, value) = param.split_once('=').unwrap_or((param, ""));
+        name.eq_ignore_ascii_case("rss") && matches!(value, "" | "1" | "yes" | "true")
+    };
+    context.drop_params(parts, |param| is_feed_mark(param) || (is_article && bare(param)))
+}
+
+/// A number of four digits or more, or a slug of four words or more, at its end.
+fn is_surely_article(path: &str) -> bool {
+    let last = path.trim_end_matches('/').rsplit('/').next().unwrap_or_default();
+    let digits = last.split(|c: char| !c.is_ascii_digit()).map(str::len).max().unwrap_or_default();
+    digits >= 4 || last.bytes().filter(|byte| *byte == b'-').count() >= 3
+}
+
+/// WordPress: the same page, with the form below the comment that is answered.
+pub(super) fn reply(parts: &mut Parts<'_>, context: &Context<'_>) -> bool {
+    context.drop_params(parts, |param| {
+        let number = param.strip_prefix("replytocom=");
+        number.is_some_and(|number| !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit()))
+    })
 }
 
 /// `#ref=rss`.
@@ -118,6 +146,10 @@ pub(super) fn feed_mark_fragment(parts: &mut Parts<'_>, _: &Context<'_>) -> bool
 
 fn is_feed_mark(param: &str) -> bool {
     let Some((_, value)) = param.split_once('=') else { return false };
+    // Medium, also under a publication's own domain: `source=rss----<publication>---4`.
+    if value.starts_with("rss-") && value.contains("---") {
+        return Folded::of(param).is("source");
+    }
     let is_plain = value.eq_ignore_ascii_case("feed");
     // Most values are none of these: only then is the name looked at.
     if !is_plain && !FEEDS.iter().any(|known| value.eq_ignore_ascii_case(known)) {
@@ -130,7 +162,7 @@ fn is_feed_mark(param: &str) -> bool {
 /// `?ref=blog.example`: Ghost and others name the site that the reader comes from.
 pub(super) fn ref_host(parts: &mut Parts<'_>, context: &Context<'_>) -> bool {
     // On a code host `ref` is a branch, and branches have dots.
-    if parts.path.contains("/blob/") || parts.path.contains("/tree/") || parts.path.contains("/-/") || parts.path.contains("/raw/") {
+    if parts.path.contains("/blob/") || parts.path.contains("/tree/") || parts.path.contains("/raw/") {
         return false;
     }
     context.drop_params(parts, |param| {

@@ -18,4 +18,6 @@ pub mod prepare;
 mod rules;
 mod site;
 mod table;
+#[cfg(test)]
+mod tests;
 mod unwrap;

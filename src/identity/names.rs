@@ -8,9 +8,9 @@ pub(super) const UI_FRAGMENTS: &[&str] = &[
     "comments-section", "comments-wrapper", "comments_section", "commentsection", "comments-title", "comments-top",
     "cusdis_thread", "disqus_comments", "disqus_thread", "fb-comments", "hypercomments_widget", "idc-container", "isso-thread",
     "leave-a-comment", "leave-comment", "leave-reply", "new-comment", "new_comment", "post-comment", "postcomment",
-    "post-comments", "postcomments", "remark42", "reply", "reply-title", "respond", "view-comments", "write-comment",
+    "post-comments", "postcomments", "remark42", "replies", "reply", "reply-title", "respond", "view-comments", "write-comment",
     // Parts of every page.
-    "content", "main", "main-content", "maincontent", "page-top", "pagetop", "primary", "share", "sharing", "site-content",
+    "article", "content", "main", "main-content", "maincontent", "page-top", "pagetop", "primary", "share", "sharing", "site-content",
     "top", "back-to-top", "backtotop", "readmore", "read-more", "continue-reading",
     // What Facebook's login, Google's advertisements and AddThis leave behind.
     "_=_", "google_vignette",

@@ -85,7 +85,7 @@ pub(super) fn youtube(parts: &mut Parts<'_>, _: &Context<'_>) -> bool {
     let id = match host {
         "youtu.be" => parts.path.strip_prefix('/'),
         "youtube.com" | "m.youtube.com" | "youtube-nocookie.com" => {
-            ["/shorts/", "/embed/", "/live/", "/v/"].iter().find_map(|kind| parts.path.strip_prefix(kind))
+            ["/shorts/", "/embed/", "/live/", "/v/", "/e/", "/watch/"].iter().find_map(|kind| parts.path.strip_prefix(kind))
         }
         _ => None,
     };
@@ -100,6 +100,19 @@ pub(super) fn youtube(parts: &mut Parts<'_>, _: &Context<'_>) -> bool {
     parts.query = Some(Cow::Owned(format!("v={id}{rest}")));
     parts.path = Cow::Borrowed("/watch");
     parts.host = Cow::Borrowed("youtube.com");
+    true
+}
+
+/// `/rss/articles/CODE`, `/articles/CODE` and `/read/CODE`: one code, in whatever language the page around it is.
+pub(super) fn google_news(parts: &mut Parts<'_>, context: &Context<'_>) -> bool {
+    if parts.host != "news.google.com" {
+        return false;
+    }
+    let Some(rest) = parts.path.strip_prefix("/rss/articles/").or_else(|| parts.path.strip_prefix("/read/")) else {
+        let is_article = parts.path.starts_with("/articles/");
+        return is_article && context.drop_params(parts, |param| matches!(name(param), "oc" | "hl" | "gl" | "ceid"));
+    };
+    parts.path = Cow::Owned(format!("/articles/{rest}"));
     true
 }
 
