@@ -123,7 +123,7 @@ impl Cli {
             Command::Items(options) => items::run(&options, &place),
             Command::Webhooks(options) => webhooks::run(&options, &place),
             Command::Parse(options) => parse::run(&options, &place),
-            Command::Canon(options) => canon::run(&options),
+            Command::Canon(options) => canon::run(&options, &place),
             Command::Reload => reload::run(&place),
         }
     }

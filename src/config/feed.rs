@@ -19,6 +19,7 @@ use super::section::{Section, Value};
 use super::settings::{Auth, FeedSettings};
 use super::source::Source;
 use crate::domain::name::Name;
+use crate::identity::canonical;
 use crate::schedule::cron::Schedule;
 
 const YEAR: Duration = Duration::from_secs(366 * 86_400);
@@ -43,6 +44,8 @@ pub(super) struct Defaults {
     pub(super) auth: Option<Auth>,
     pub(super) headers: BTreeMap<String, SecretString>,
     pub(super) cookies: Option<SecretString>,
+    pub(super) keep_parameters: Vec<String>,
+    pub(super) drop_parameters: Vec<String>,
 }
 
 impl Defaults {
@@ -62,11 +65,15 @@ impl Defaults {
             auth: None,
             headers: BTreeMap::new(),
             cookies: None,
+            keep_parameters: Vec::new(),
+            drop_parameters: Vec::new(),
         })
     }
 
     /// What the keys of a section make of these. In `[poll]` they are the defaults of all.
     pub(super) fn refined(&self, section: &Section<'_>) -> Self {
+        let identity = section.inner("identity", Table::FeedIdentity);
+        let parameters = |key| identity.as_ref().and_then(|section| parameters(section, key));
         let own = section.value("schedule").map(|value| schedule(&value));
         let spread = section.flag("spread");
         Self {
@@ -90,6 +97,8 @@ impl Defaults {
             auth: auth(section).or_else(|| self.auth.clone()),
             headers: headers::read(section, headers::FEED_REFUSED).unwrap_or_else(|| self.headers.clone()),
             cookies: section.value("cookies").and_then(|value| secret::read(&value)).or_else(|| self.cookies.clone()),
+            keep_parameters: parameters("keep").unwrap_or_else(|| self.keep_parameters.clone()),
+            drop_parameters: parameters("drop").unwrap_or_else(|| self.drop_parameters.clone()),
         }
     }
 }
@@ -114,6 +123,18 @@ fn schedule(value: &Value<'_>) -> Option<Schedule> {
         Ok(schedule) => Some(schedule),
         Err(e) => value.refuse_inner(&e.at, format!("The schedule is wrong: {}.", e.message), e.hint),
     }
+}
+
+/// Names of parameters; `name*` is a beginning.
+fn parameters<'a>(section: &Section<'a>, key: &'a str) -> Option<Vec<String>> {
+    let name = |value: Value<'_>| {
+        let text = value.text()?.trim();
+        match canonical::check_name(text) {
+            Ok(()) => Some(text.to_owned()),
+            Err(why) => value.refuse(why, Some("for example \"ref\", or \"ref_*\" for all that begin so".to_owned())),
+        }
+    };
+    Some(section.list(key, true)?.into_iter().filter_map(name).collect())
 }
 
 fn tags(section: &Section<'_>) -> Vec<String> {
@@ -197,6 +218,8 @@ fn settle(url: Url, title: Option<String>, from: Defaults, inside: Option<Auth>)
         auth: inside.or(from.auth),
         headers: from.headers,
         cookies: from.cookies,
+        keep_parameters: from.keep_parameters,
+        drop_parameters: from.drop_parameters,
     }
 }
 

@@ -70,6 +70,17 @@ pub enum RulesError {
     Switch(String),
 }
 
+/// Whether a text can be the name of a parameter, or a beginning of names with `*` behind it.
+///
+/// # Errors
+/// A sentence that says why not.
+pub fn check_name(name: &str) -> Result<(), String> {
+    table::named(0, &name.to_ascii_lowercase()).map(|_| ()).map_err(|_| {
+        let quoted: String = name.chars().take(40).collect();
+        format!("`{quoted}` is no name of a parameter: ASCII, decoded, without & and =, `*` at its end only.")
+    })
+}
+
 impl std::fmt::Debug for Rules {
     fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         // The table is long, and the same for all: who prints a plan does not want to read it.
@@ -262,7 +273,7 @@ impl Rules {
         let mut off = self.off(&parts.host);
         let mut changed = false;
         for (place, rule) in RULES.iter().enumerate() {
-            if off >> place & 1 == 1 || tier.is_some_and(|tier| tier != rule.tier) {
+            if (off >> place) & 1 == 1 || tier.is_some_and(|tier| tier != rule.tier) {
                 continue;
             }
             if (rule.act)(parts, &context) {
@@ -456,6 +467,169 @@ mod tests {
         assert_eq!(key(&once), Some(once));
     }
 
+    fn extra(text: &str) -> Result<Rules, RulesError> {
+        Rules::new(&[RuleFile { name: "extra.toml".to_owned(), text: text.to_owned() }], &[])
+    }
+
+    #[test]
+    fn an_operators_file_is_laid_on_top_of_ours() {
+        let rules = extra(
+            r#"
+            tracking = ["acme_*"]
+            mobile = "e.example"
+            amp = ["e.example"]
+            off = ["index-file", "trailing-slash@e.example"]
+            [hosts]
+            "e.example shop.*" = ["from", "trk_*"]
+            "e.example/deep" = "x"
+            [redirectors]
+            "go.example/out" = "to"
+            "all.example" = "?"
+            [same]
+            "old.example" = "e.example"
+            "#,
+        )
+        .unwrap();
+        for (given, wanted) in [
+            ("https://a.example/p?acme_id=1&utm_source=x", "https://a.example/p"),
+            ("https://m.e.example/p", "https://e.example/p"),
+            ("https://amp.e.example/p", "https://e.example/p"),
+            ("https://e.example/p/?from=1&trk_a=2", "https://e.example/p/"),
+            ("https://www.shop.co.uk/p/?from=1", "https://shop.co.uk/p"),
+            ("https://a.example/p?from=1", "https://a.example/p?from=1"),
+            ("https://e.example/deep/p?x=1", "https://e.example/deep/p"),
+            ("https://e.example/deeper?x=1", "https://e.example/deeper?x=1"),
+            ("https://go.example/out?to=https%3A%2F%2Fa.example%2Fp&y=1", "https://a.example/p"),
+            ("https://all.example/?https://a.example/p?y=1&z=2", "https://a.example/p?y=1&z=2"),
+            ("https://old.example/p", "https://e.example/p"),
+            ("https://a.example/index.html", "https://a.example/index.html"),
+        ] {
+            assert_eq!(rules.key(given).as_deref(), Some(wanted), "{given}");
+        }
+    }
+
+    #[test]
+    fn clearurls_own_file_is_read_and_what_is_too_broad_in_it_is_left_out() {
+        let rules = extra(
+            r#"{"providers": {
+              "a": {"urlPattern": "^https?:\\/\\/(?:[a-z0-9-]+\\.)*?a\\.example", "completeProvider": true,
+                    "rules": ["plain", "x_[a-z]{2}"], "referralMarketing": ["tag"], "rawRules": ["\\/ref=[^/?]*"],
+                    "exceptions": ["^https?:\\/\\/a\\.example\\/keep"], "redirections": []},
+              "b": {"urlPattern": "^https?:\\/\\/(?:[a-z0-9-]+\\.)*?b(?:\\.[a-z]{2,}){1,}", "rules": ["lit"],
+                    "redirections": ["^https?:\\/\\/(?:[a-z0-9-]+\\.)*?b(?:\\.[a-z]{2,}){1,}\\/go\\?.*?u=([^&]*)"]},
+              "globalRules": {"urlPattern": ".*", "rules": ["(?:%3F)?[a-z]?mc", "spm", "(?:%3F)?utm(?:_[a-z_]*)?", "glob_[a-z]+"]},
+              "looks ahead": {"urlPattern": "^https?:\\/\\/c\\.example", "rules": ["x(?=y)"], "exceptions": ["(?!a)"]}
+            }}"#,
+        )
+        .unwrap();
+        for (given, wanted) in [
+            ("https://a.example/p?plain=1&x_ab=2&x_abc=3&tag=4", "https://a.example/p?tag=4&x_abc=3"),
+            ("https://a.example/keep?plain=1", "https://a.example/keep?plain=1"),
+            ("https://a.example/p/ref=q_1", "https://a.example/p"),
+            ("https://b.co.uk/p?lit=1", "https://b.co.uk/p"),
+            ("https://z.b.de/go?a=1&u=https%3A%2F%2Fe.example%2Fp", "https://e.example/p"),
+            ("https://e.example/p?mc=1&amc=2&spm=3&utm=4&glob_x=5", "https://e.example/p?amc=2&mc=1&spm=3&utm=4"),
+            ("https://c.example/p?x=1", "https://c.example/p?x=1"),
+        ] {
+            let key = rules.key(given);
+            assert_eq!(key.as_deref(), Some(wanted), "{given}");
+            assert_eq!(rules.key(wanted), key);
+        }
+    }
+
+    #[test]
+    fn a_broken_file_or_switch_is_a_sentence_with_its_place() {
+        for (text, said) in [
+            ("tracking = [\n1]", "extra.toml, line 2: This has to be a text of words"),
+            ("\n[hosts]\nE = \"a\"", "extra.toml, line 3: `E` is no host"),
+            ("off = [\"percent\"]", "extra.toml, line 1: The rule `percent` is always on"),
+            ("off = \"wwww\"", "extra.toml, line 1: There is no rule `wwww`"),
+            ("{\"providers\": 1}", "extra.toml, line 1: This is no data.min.json"),
+            ("x = ", "extra.toml, line 1: This is no TOML"),
+        ] {
+            let error = extra(text).unwrap_err().to_string();
+            assert!(error.starts_with(said), "{text}: {error}");
+        }
+        let error = Rules::new(&[], &["www@".to_owned()]).unwrap_err().to_string();
+        assert!(error.contains("names no host"), "{error}");
+    }
+
+    #[test]
+    fn a_rule_is_switched_off_everywhere_or_on_one_host() {
+        let rules = Rules::new(&[], &["trailing-slash".to_owned(), "www@e.example".to_owned(), "tracking@f.example".to_owned()]);
+        let rules = rules.unwrap();
+        for (given, wanted) in [
+            ("https://www.a.example/p/", "https://a.example/p/"),
+            ("https://www.e.example/p", "https://www.e.example/p"),
+            ("https://www.sub.e.example/p", "https://www.sub.e.example/p"),
+            ("https://www.note.example/p", "https://note.example/p"),
+            ("https://f.example/p?utm_source=x", "https://f.example/p?utm_source=x"),
+        ] {
+            assert_eq!(rules.key(given).as_deref(), Some(wanted), "{given}");
+        }
+        assert_eq!(rules.shown("https://f.example/?utm_source=x"), "https://f.example/?utm_source=x");
+        assert_eq!(rules.shown("https://a.example/?utm_source=x"), "https://a.example/");
+    }
+
+    #[test]
+    fn a_feed_keeps_and_drops_names_of_its_own() {
+        let rules = Rules::default().for_feed(&["ref".to_owned(), "UTM_*".to_owned()], &["x".to_owned(), "y_*".to_owned()]);
+        for (given, wanted) in [
+            ("https://e.example/p?ref=rss&x=1&y_a=2&z=3", "https://e.example/p?ref=rss&z=3"),
+            ("https://e.example/p?utm_id=5&fbclid=1", "https://e.example/p?utm_id=5"),
+            ("https://www.reddit.com/r/a/?ref=share&share_id=1", "https://reddit.com/r/a?ref=share"),
+        ] {
+            assert_eq!(rules.key(given).as_deref(), Some(wanted), "{given}");
+        }
+        assert_eq!(rules.shown("https://e.example/p?utm_id=5&x=1&fbclid=1"), "https://e.example/p?utm_id=5&x=1");
+    }
+
+    #[test]
+    fn the_version_changes_with_all_that_keys_hang_on_and_with_nothing_else() {
+        let off = |list: &[&str]| Rules::new(&[], &list.iter().map(|text| (*text).to_owned()).collect::<Vec<_>>()).unwrap().version();
+        let plain = Rules::default().version();
+        let versions =
+            [plain, off(&["www"]), off(&["sort"]), off(&["www@a.example"]), extra("tracking = \"a\"").unwrap().version()];
+        assert_eq!(versions.iter().collect::<std::collections::HashSet<_>>().len(), versions.len());
+        assert_eq!(plain, Rules::new(&[], &[]).unwrap().version());
+        assert_eq!(plain, Rules::default().for_feed(&["a".to_owned()], &[]).version());
+        assert_eq!(off(&["www", "sort"]), off(&["sort", "www"]));
+        assert_eq!(off(&["www@a.example", "www@b.example"]), off(&["www@b.example", "www@a.example"]));
+    }
+
+    #[test]
+    fn redirectors_are_unwrapped_five_deep_and_then_left_alone() {
+        let wrap = |url: &str| format!("https://l.facebook.com/l.php?u={}", percent_encoding::utf8_percent_encode(url, percent_encoding::NON_ALPHANUMERIC));
+        let mut url = "https://e.example/p".to_owned();
+        for depth in 1..=7 {
+            url = wrap(&url);
+            let once = key(&url).unwrap();
+            assert_eq!(once == "https://e.example/p", depth <= 5, "{depth}: {once}");
+            assert_eq!(key(&once), Some(once));
+        }
+    }
+
+    #[test]
+    fn a_megabyte_is_a_key_like_any_other() {
+        for unit in ["utm_source=x&", "a=1&", "%41", "/", "/..", "://", "&amp;", "?", ";jsessionid=", "__;", "https%3A%2F%2F"] {
+            let url = format!("https://www.google.com/url?q={}", unit.repeat((1 << 20) / unit.len()));
+            let once = key(&url).unwrap();
+            assert!(once.len() <= url.len());
+            assert_eq!(shown(&url).is_empty(), false);
+        }
+    }
+
+    /// Hosts that rules know, with paths that they know.
+    fn known_host() -> impl Strategy<Value = String> {
+        prop::sample::select(vec![
+            "www.amazon.de/dp/B01", "m.youtube.com/watch", "youtu.be/abcdEFGH_-1", "old.reddit.com/r/a", "twitter.com/a/status/1",
+            "www.google.com/url", "l.facebook.com/l.php", "href.li/", "de.m.wikipedia.org/wiki/A", "amp.dw.com/a-b-c/amp",
+            "news.google.com/rss/articles/CB", "www.ebay.co.uk/itm/1", "medium.com/r/", "urldefense.com/v3/__https:", "disq.us/url",
+            "outgoing.prod.mozaws.net/v1/a/https:", "r.search.yahoo.com/RU=https:", "www.bbc.com/news/1", "pixiv.net/jump.php",
+        ])
+        .prop_map(|place| format!("https://{place}"))
+    }
+
     fn page() -> impl Strategy<Value = String> {
         "(https?://)(www\\.|amp\\.)?[a-z]{1,5}\\.(org|com)\\.?(:80|:443)?(/[a-z0-9%.~-]{0,6}|/amp|/index\\.html|//){0,4}"
     }
@@ -513,6 +687,58 @@ mod tests {
         #[test]
         fn any_text_is_survived(text in ".{0,60}") {
             let _ = (key(&text), explain(&text), shown(&text), key(&format!("http://e.org/{text}")), shown(&format!("http://e.org/{text}")));
+        }
+
+        #[test]
+        fn what_is_built_around_known_hosts_has_keys_of_their_own(
+            start in known_host(),
+            tail in "([?&#;/=+%'a-z0-9_:~.]|%2[0-9a-fF]|%3A|%25|url=|u=|q=|to=|https?%3A%2F%2F|https?://|www\\.google\\.de/url|t\\.me/iv|e\\.org|ref=rss|sid=0123456789abcdef01234567|__;|v=){0,14}",
+        ) {
+            let url = format!("{start}{tail}");
+            if let Some(once) = key(&url) {
+                prop_assert_eq!(key(&once), Some(once.clone()), "{} gave {}", url, once);
+                prop_assert_eq!(explain(&url).map(|(key, _)| key), Some(once));
+            }
+        }
+
+        #[test]
+        fn redirectors_in_redirectors_lead_to_the_end(
+            wrappers in proptest::collection::vec(prop::sample::select(vec![
+                "https://www.google.de/url?sa=t&url=", "https://l.facebook.com/l.php?h=1&u=", "https://out.reddit.com/t3_1?url=",
+                "https://t.umblr.com/redirect?z=", "https://www.youtube.com/redirect?q=", "https://slack-redir.net/link?url=",
+            ]), 0..=5),
+            page in "https://[a-z]{3,6}\\.example/[a-z0-9]{1,8}(\\?[xyz]=[0-9]{1,3})?",
+        ) {
+            let wrap = |url: String, wrapper: &&str| {
+                format!("{wrapper}{}", percent_encoding::utf8_percent_encode(&url, percent_encoding::NON_ALPHANUMERIC))
+            };
+            let url = wrappers.iter().fold(page.clone(), wrap);
+            prop_assert_eq!(key(&url), key(&page), "{}", url);
+        }
+
+        #[test]
+        fn any_name_of_the_table_changes_nothing(which in any::<prop::sample::Index>(), bound in any::<prop::sample::Index>(), query in "[xyz]q=[0-9]{1,3}") {
+            let general: Vec<&str> = Table::builtin().tracking.iter().collect();
+            let name = which.get(&general);
+            let page = format!("https://e.example/p?{query}");
+            prop_assert_eq!(key(&format!("{page}&{name}=Ab1")), key(&page), "{}", name);
+            let hosts: Vec<(String, &str)> = Table::builtin().everywhere().collect();
+            let (host, name) = bound.get(&hosts);
+            let page = format!("https://{host}/zz/p?{query}");
+            prop_assert_eq!(key(&format!("{page}&{name}=Ab1")), key(&page), "{} on {}", name, host);
+        }
+
+        #[test]
+        fn an_unknown_parameter_changes_the_key_on_known_hosts_too(start in known_host(), name in "zz[a-z]{1,6}", value in "[a-z0-9]{1,5}") {
+            let mark = if start.contains('?') { '&' } else { '?' };
+            let (one, other) = (format!("{start}{mark}{name}={value}"), format!("{start}{mark}{name}={value}0"));
+            prop_assert_ne!(key(&one), key(&other));
+        }
+
+        #[test]
+        fn any_bytes_are_survived(bytes in proptest::collection::vec(any::<u8>(), 0..80), start in known_host()) {
+            let text = String::from_utf8_lossy(&bytes);
+            let _ = (key(&text), shown(&text), key(&format!("{start}{text}")), shown(&format!("{start}?{text}")));
         }
     }
 }

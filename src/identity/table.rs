@@ -47,17 +47,16 @@ impl<T> Default for Hosts<T> {
 impl<T> Hosts<T> {
     /// All that holds for the host, the most exact first.
     pub(super) fn of<'a>(&'a self, host: &'a str) -> impl Iterator<Item = &'a T> {
-        suffixes(host).flat_map(|suffix| {
-            let family = suffix.split_once('.').filter(|(_, end)| is_registry(end));
-            let family = family.and_then(|(name, _)| self.families.get(name));
+        let end = registry(host);
+        suffixes(host).flat_map(move |suffix| {
+            let family = family(suffix, end).and_then(|name| self.families.get(name));
             self.below.get(suffix).into_iter().chain(family).flatten()
         })
     }
 
     /// What holds for this very host, and not for those below it.
     pub(super) fn exactly(&self, host: &str) -> Option<&T> {
-        let family = || host.split_once('.').filter(|(_, end)| is_registry(end)).map(|(name, _)| name);
-        let found = self.below.get(host).or_else(|| self.families.get(family()?));
+        let found = self.below.get(host).or_else(|| self.families.get(family(host, registry(host))?));
         found.and_then(|found| found.first())
     }
 
@@ -75,10 +74,17 @@ fn suffixes(host: &str) -> impl Iterator<Item = &str> {
     std::iter::successors(Some(host), |host| host.split_once('.').map(|(_, rest)| rest))
 }
 
-/// An ending under which one company has its country's site: `com`, `de`, `co.uk`, `com.au`.
-fn is_registry(end: &str) -> bool {
-    let country = ["com.", "co."].iter().find_map(|second| end.strip_prefix(second)).unwrap_or(end);
-    end == "com" || (country.len() == 2 && country.bytes().all(|byte| byte.is_ascii_lowercase()))
+/// The ending under which one company has its country's site: `com`, `de`, `co.uk`, `com.au`. Empty: there is none.
+fn registry(host: &str) -> &str {
+    let after = |dots: usize| host.rmatch_indices('.').nth(dots).and_then(|(at, _)| host.get(at + 1..));
+    let is_country = |end: &str| end.len() == 2 && end.bytes().all(|byte| byte.is_ascii_lowercase());
+    let two = after(1).filter(|end| ["com.", "co."].iter().any(|second| end.strip_prefix(second).is_some_and(is_country)));
+    two.or_else(|| after(0).filter(|end| *end == "com" || is_country(end))).unwrap_or_default()
+}
+
+/// What stands before that ending: `amazon`, `market.yandex`.
+fn family<'a>(host: &'a str, end: &str) -> Option<&'a str> {
+    host.strip_suffix(end).filter(|_| !end.is_empty())?.strip_suffix('.')
 }
 
 /// Where on a host.
@@ -197,6 +203,20 @@ impl Table {
         Ok(())
     }
 
+    /// Each host with each of its names, where the name tracks on the whole host.
+    #[cfg(test)]
+    pub(super) fn everywhere(&self) -> impl Iterator<Item = (String, &str)> {
+        let below = self.hosts.below.iter().map(|(host, bounds)| (host.to_string(), bounds));
+        let families = self.hosts.families.iter().map(|(host, bounds)| (format!("{host}.com"), bounds));
+        below.chain(families).flat_map(|(host, bounds)| {
+            let whole = bounds.iter().filter(|bound| bound.place == Place::Anywhere);
+            whole.flat_map(move |bound| {
+                let host = host.clone();
+                bound.names.iter().map(move |name| (host.clone(), name))
+            })
+        })
+    }
+
     fn add_tracking(&mut self, at: usize, name: &str) -> Result<(), Wrong> {
         self.tracking.add(named(at, name)?);
         Ok(())
@@ -294,7 +314,7 @@ fn checked(at: usize, host: &str) -> Result<&str, Wrong> {
 }
 
 /// A name, or a beginning with its `*`, as names are compared.
-fn named(at: usize, name: &str) -> Result<&str, Wrong> {
+pub(super) fn named(at: usize, name: &str) -> Result<&str, Wrong> {
     let bare = name.strip_suffix('*').unwrap_or(name);
     let fits = (1..=LONGEST_NAME).contains(&bare.len()) && bare.is_ascii() && !bare.contains(['*', '%', '&', '=']);
     if fits && !bare.bytes().any(|byte| byte.is_ascii_uppercase()) && (bare.len() > 1 || bare == name) {
@@ -334,6 +354,8 @@ mod tests {
         for host in ["amazon.com", "www.amazon.de", "smile.amazon.co.uk", "amazon.com.au", "amazon.co.jp"] {
             assert!(has(host), "{host}");
         }
+        assert!(table.hosts.of("market.yandex.ru").any(|bound| bound.names.has(b"mclid")));
+        assert!(!table.hosts.of("yandex.ru").any(|bound| bound.names.has(b"mclid")));
         for host in ["amazon.example.org", "amazon.evil.com", "notamazon.com", "amazon", "amazon.blog", "com.amazon"] {
             assert!(!has(host), "{host}");
         }
