@@ -49,7 +49,8 @@ fn rules(options: &Options, place: &Place) -> Result<Rules, Failure> {
     };
     let settings = place.settings()?;
     let feed = settings.feeds.iter().find(|feed| feed.name.as_str() == name);
-    let feed = feed.ok_or_else(|| Failure::new(format!("There is no feed named `{name}`; `feedmill feeds` lists them.")))?;
+    let feed =
+        feed.ok_or_else(|| Failure::new(format!("There is no feed named `{name}`; `feedmill feeds` lists them.")))?;
     Ok(settings.rules.for_feed(&feed.keep_parameters, &feed.drop_parameters))
 }
 

@@ -143,7 +143,8 @@ impl<'a> Reading<'a> {
         let (server_section, poll_section) = (self.one("server", Table::Server), self.one("poll", Table::Poll));
         let storage = self.one("storage", Table::Storage);
         let log = self.one("log", Table::Log);
-        let rules = self.one("identity", Table::Identity).map_or_else(Rules::default, |section| identity::read(&section));
+        let rules =
+            self.one("identity", Table::Identity).map_or_else(Rules::default, |section| identity::read(&section));
         self.one("alerts", Table::Alerts);
         let title = server::title(server_section.as_ref());
 

@@ -178,9 +178,7 @@ impl<'a> Section<'a> {
     pub(super) fn inner(&self, key: &'a str, table: Table) -> Option<Self> {
         let value = self.value(key)?;
         match value.value {
-            DeValue::Table(map) => {
-                Some(Self::new(self.source, self.environment, self.gathered, table, map, &value.at))
-            }
+            DeValue::Table(map) => Some(Self::new(self.source, self.environment, self.gathered, table, map, &value.at)),
             other => value.wrong_kind("a table", other),
         }
     }

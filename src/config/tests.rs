@@ -366,12 +366,22 @@ fn identity_takes_files_of_rules_and_switches() {
 fn a_broken_file_of_rules_is_a_mistake_with_its_place() {
     let folder = Folder::new();
     folder.write("extra.toml", "tracking = [\n1]\n");
-    let said = folder.load("[identity]\nrules = \"extra.toml\"\noff = [\"wwww\", \"percent\"]\n").unwrap_err().to_string();
-    for part in ["extra.toml, line 2: This has to be a text of words", "no rule `wwww`", "`percent` is always on", ":2:9", ":3:8"] {
+    let said =
+        folder.load("[identity]\nrules = \"extra.toml\"\noff = [\"wwww\", \"percent\"]\n").unwrap_err().to_string();
+    for part in [
+        "extra.toml, line 2: This has to be a text of words",
+        "no rule `wwww`",
+        "`percent` is always on",
+        ":2:9",
+        ":3:8",
+    ] {
         assert!(said.contains(part), "{part}: {said}");
     }
     let said = folder.load("[identity]\nrules = \"none.toml\"\n").unwrap_err().to_string();
     assert!(said.contains("none.toml"), "{said}");
-    let said = folder.load("[[feed]]\nurl = \"https://a.example/\"\nidentity = { keep = [\"a=b\"] }\n").unwrap_err().to_string();
+    let said = folder
+        .load("[[feed]]\nurl = \"https://a.example/\"\nidentity = { keep = [\"a=b\"] }\n")
+        .unwrap_err()
+        .to_string();
     assert!(said.contains("`a=b` is no name of a parameter"), "{said}");
 }

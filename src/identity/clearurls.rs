@@ -96,8 +96,14 @@ impl Table {
         // One that is too large, or asks for what is not linear, is left out: it would only have taken more away.
         let names = (!rest.is_empty()).then(|| expression(&format!("^(?:{})$", rest.join("|")))).flatten();
         let all = |texts: &[String]| texts.iter().filter_map(|text| expression(text)).collect::<Vec<_>>();
-        let provider =
-            Provider { host, url, names, raw: all(&given.raw_rules), exceptions, redirections: all(&given.redirections) };
+        let provider = Provider {
+            host,
+            url,
+            names,
+            raw: all(&given.raw_rules),
+            exceptions,
+            redirections: all(&given.redirections),
+        };
         if provider.names.is_some() || !provider.raw.is_empty() || !provider.redirections.is_empty() {
             self.providers.push(provider);
         }
@@ -182,7 +188,8 @@ fn host_of(pattern: &str) -> Option<(String, bool)> {
 
 /// The name that a rule means, if it means one.
 fn literal_name(rule: &str) -> Option<String> {
-    let is_name = |text: &str| text.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b':'));
+    let is_name =
+        |text: &str| text.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b':'));
     (!rule.is_empty() && rule.len() <= LONGEST_NAME && is_name(rule)).then(|| rule.to_ascii_lowercase())
 }
 

@@ -8,15 +8,15 @@ use super::percent;
 use super::rules::Context;
 
 /// Parameters that are a session's id, whatever the server.
-const SESSIONS: &[&str] = &["jsessionid", "phpsessid", "sessionid", "session_id", "sessid", "oscsid", "zenid", "xtcsid"];
-/// Those that are one only if the value is as long as one.
-const PERHAPS: &[&str] = &["sid", "s"];
+const SESSIONS: &[&str] =
+    &["jsessionid", "phpsessid", "sessionid", "session_id", "sessid", "oscsid", "zenid", "xtcsid"];
 /// The shortest that is taken for a session's id, in bytes.
 const SHORTEST: usize = 16;
 /// The same where the name says little.
 const SHORTEST_SID: usize = 24;
 /// Names by which a publisher's feed marks its links.
-const MARKS: &[&str] = &["ref", "source", "src", "from", "via", "origin", "referrer", "referer", "cmp", "partner", "emc", "medium"];
+const MARKS: &[&str] =
+    &["ref", "source", "src", "from", "via", "origin", "referrer", "referer", "cmp", "partner", "emc", "medium"];
 /// What stands behind them. `format=rss` or `feed=rss2` are the feed itself, and have other names.
 const FEEDS: &[&str] =
     &["rss", "rss2", "rss2.0", "rssfeed", "rss-feed", "rss_feed", "rssfeeds", "rss-feeds", "rss_feeds", "feedburner"];
@@ -24,42 +24,225 @@ const FEEDS: &[&str] =
 const PLAIN_MARKS: usize = 4;
 /// Endings of hosts that are no ending of a file: `ref=main.rs` is a file, `ref=notes.md` too.
 const ENDINGS: &[&str] = &[
-    "com", "org", "net", "edu", "gov", "int", "io", "co", "dev", "app", "blog", "news", "info", "biz", "online", "site", "tech",
-    "page", "media", "me", "tv", "fm", "ai", "gg", "ly", "to", "la", "eu", "de", "fr", "uk", "it", "es", "nl", "be", "ch", "at",
-    "se", "no", "dk", "fi", "is", "ie", "pt", "pl", "cz", "sk", "hu", "ro", "bg", "gr", "hr", "si", "lt", "lv", "ee", "lu", "mt",
-    "cy", "ba", "mk", "al", "ru", "ua", "by", "kz", "ge", "am", "az", "tr", "il", "sa", "ae", "eg", "ma", "tn", "in", "pk", "bd",
-    "lk", "np", "cn", "jp", "kr", "tw", "hk", "sg", "my", "th", "vn", "ph", "id", "au", "nz", "ca", "us", "mx", "br", "ar",
-    "cl", "pe", "uy", "ve", "cr", "cu", "za", "ng", "ke", "gh", "tz", "su", "asia", "africa", "berlin", "london", "paris",
-    "xyz", "club", "social", "email", "world", "press", "today", "live", "space", "cloud", "agency", "digital", "design",
-    "studio", "network", "systems", "solutions", "services", "group", "team", "works", "report", "review", "reviews", "store",
-    "shop", "art", "photo", "photos", "photography", "film", "video", "games", "fun", "one", "life", "earth", "health", "school",
-    "academy", "university", "science", "institute", "foundation", "law", "money", "finance", "capital", "ventures", "vc", "fund",
-    "market", "marketing", "consulting", "expert", "engineer", "engineering", "software", "technology", "website", "ink", "wtf",
-    "community", "center", "city", "house", "land", "love", "ninja", "rocks", "run", "top", "tools", "wiki", "zone",
+    "com",
+    "org",
+    "net",
+    "edu",
+    "gov",
+    "int",
+    "io",
+    "co",
+    "dev",
+    "app",
+    "blog",
+    "news",
+    "info",
+    "biz",
+    "online",
+    "site",
+    "tech",
+    "page",
+    "media",
+    "me",
+    "tv",
+    "fm",
+    "ai",
+    "gg",
+    "ly",
+    "to",
+    "la",
+    "eu",
+    "de",
+    "fr",
+    "uk",
+    "it",
+    "es",
+    "nl",
+    "be",
+    "ch",
+    "at",
+    "se",
+    "no",
+    "dk",
+    "fi",
+    "is",
+    "ie",
+    "pt",
+    "pl",
+    "cz",
+    "sk",
+    "hu",
+    "ro",
+    "bg",
+    "gr",
+    "hr",
+    "si",
+    "lt",
+    "lv",
+    "ee",
+    "lu",
+    "mt",
+    "cy",
+    "ba",
+    "mk",
+    "al",
+    "ru",
+    "ua",
+    "by",
+    "kz",
+    "ge",
+    "am",
+    "az",
+    "tr",
+    "il",
+    "sa",
+    "ae",
+    "eg",
+    "ma",
+    "tn",
+    "in",
+    "pk",
+    "bd",
+    "lk",
+    "np",
+    "cn",
+    "jp",
+    "kr",
+    "tw",
+    "hk",
+    "sg",
+    "my",
+    "th",
+    "vn",
+    "ph",
+    "id",
+    "au",
+    "nz",
+    "ca",
+    "us",
+    "mx",
+    "br",
+    "ar",
+    "cl",
+    "pe",
+    "uy",
+    "ve",
+    "cr",
+    "cu",
+    "za",
+    "ng",
+    "ke",
+    "gh",
+    "tz",
+    "su",
+    "asia",
+    "africa",
+    "berlin",
+    "london",
+    "paris",
+    "xyz",
+    "club",
+    "social",
+    "email",
+    "world",
+    "press",
+    "today",
+    "live",
+    "space",
+    "cloud",
+    "agency",
+    "digital",
+    "design",
+    "studio",
+    "network",
+    "systems",
+    "solutions",
+    "services",
+    "group",
+    "team",
+    "works",
+    "report",
+    "review",
+    "reviews",
+    "store",
+    "shop",
+    "art",
+    "photo",
+    "photos",
+    "photography",
+    "film",
+    "video",
+    "games",
+    "fun",
+    "one",
+    "life",
+    "earth",
+    "health",
+    "school",
+    "academy",
+    "university",
+    "science",
+    "institute",
+    "foundation",
+    "law",
+    "money",
+    "finance",
+    "capital",
+    "ventures",
+    "vc",
+    "fund",
+    "market",
+    "marketing",
+    "consulting",
+    "expert",
+    "engineer",
+    "engineering",
+    "software",
+    "technology",
+    "website",
+    "ink",
+    "wtf",
+    "community",
+    "center",
+    "city",
+    "house",
+    "land",
+    "love",
+    "ninja",
+    "rocks",
+    "run",
+    "top",
+    "tools",
+    "wiki",
+    "zone",
 ];
 
 /// True if the parameter is a session's id.
 pub(super) fn session_param(parts: &mut Parts<'_>, context: &Context<'_>) -> bool {
-    let with_token = parts.params().any(|param| Folded::of(param).is("cftoken"));
+    if parts.query.is_none() {
+        return false;
+    }
+    let is = |param: &str, known: &str| name(param).eq_ignore_ascii_case(known);
+    let with_token = parts.params().any(|param| is(param, "cftoken"));
     let script = is_forum_script(&parts.path);
     context.drop_params(parts, |param| {
-        let folded = Folded::of(param);
-        let value = param.split_once('=').map(|(_, value)| value).unwrap_or_default();
-        if SESSIONS.iter().any(|known| folded.is(known)) {
-            return is_token(value, SHORTEST);
-        }
-        if folded.bytes().starts_with(b"aspsessionid") {
-            return value.bytes().all(|byte| byte.is_ascii_uppercase()) && value.len() >= SHORTEST;
-        }
-        if with_token && (folded.is("cfid") || folded.is("cftoken")) {
+        if with_token && (is(param, "cfid") || is(param, "cftoken")) {
             return true;
         }
-        match PERHAPS.iter().position(|known| folded.is(known)) {
-            Some(0) => is_token(value, SHORTEST_SID),
-            // vBulletin's, in its own scripts only.
-            Some(_) => script && value.len() == 32 && value.bytes().all(|byte| byte.is_ascii_hexdigit()),
-            None => false,
+        let value = param.split_once('=').map(|(_, value)| value).unwrap_or_default();
+        // Most values are too short: only then is the name looked at.
+        if value.len() < SHORTEST {
+            return false;
         }
+        if SESSIONS.iter().any(|known| is(param, known)) {
+            return is_token(value, SHORTEST);
+        }
+        if name(param).get(..12).is_some_and(|start| start.eq_ignore_ascii_case("aspsessionid")) {
+            return value.bytes().all(|byte| byte.is_ascii_uppercase());
+        }
+        // vBulletin's `s`, in its own scripts only.
+        (is(param, "sid") && is_token(value, SHORTEST_SID))
+            || (script && is(param, "s") && value.len() == 32 && value.bytes().all(|byte| byte.is_ascii_hexdigit()))
     })
 }
 
@@ -81,6 +264,9 @@ fn is_token(value: &str, shortest: usize) -> bool {
 /// `/a;jsessionid=…`, `/(S(…))/a`.
 pub(super) fn session_path(parts: &mut Parts<'_>, _: &Context<'_>) -> bool {
     let path = &parts.path;
+    if !path.contains([';', '(']) {
+        return false;
+    }
     if let Some(start) = find_no_case(path, ";jsessionid=").or_else(|| find_no_case(path, ";phpsessid=")) {
         let after = path.get(start + 1..).unwrap_or_default();
         let end = after.find(['/', ';']).map_or(path.len(), |end| start + 1 + end);
@@ -115,6 +301,9 @@ fn find_no_case(text: &str, wanted: &str) -> Option<usize> {
 
 /// `?ref=rss`: the publisher's own feed marks its links.
 pub(super) fn feed_mark(parts: &mut Parts<'_>, context: &Context<'_>) -> bool {
+    if parts.query.is_none() {
+        return false;
+    }
     // `?rss=1` may also be the feed of a page: only what is an article for certain loses it.
     let is_article = is_surely_article(&parts.path);
     let bare = |param: &str| {
@@ -161,13 +350,20 @@ fn is_feed_mark(param: &str) -> bool {
 
 /// `?ref=blog.example`: Ghost and others name the site that the reader comes from.
 pub(super) fn ref_host(parts: &mut Parts<'_>, context: &Context<'_>) -> bool {
+    let is_ref = |param: &str| name(param).eq_ignore_ascii_case("ref");
     // On a code host `ref` is a branch, and branches have dots.
-    if parts.path.contains("/blob/") || parts.path.contains("/tree/") || parts.path.contains("/raw/") {
+    if !parts.params().any(is_ref)
+        || parts.path.contains("/blob/")
+        || parts.path.contains("/tree/")
+        || parts.path.contains("/raw/")
+    {
         return false;
     }
     context.drop_params(parts, |param| {
-        name(param).eq_ignore_ascii_case("ref")
-            && param.split_once('=').is_some_and(|(_, value)| is_host(value) || value.eq_ignore_ascii_case("producthunt"))
+        is_ref(param)
+            && param
+                .split_once('=')
+                .is_some_and(|(_, value)| is_host(value) || value.eq_ignore_ascii_case("producthunt"))
     })
 }
 

@@ -18,6 +18,14 @@ impl Folded {
     pub(super) fn of(param: &str) -> Self {
         let mut folded = Self { buffer: [0; LONGEST_NAME], length: 0, whole: true };
         let mut rest = name(param);
+        // Almost every name is as it should be but for its letter case.
+        if rest.len() <= LONGEST_NAME && !rest.bytes().any(|byte| matches!(byte, b'%' | b'?')) {
+            for (place, byte) in folded.buffer.iter_mut().zip(rest.bytes()) {
+                *place = byte.to_ascii_lowercase();
+            }
+            folded.length = rest.len();
+            return folded;
+        }
         while let Some(first) = rest.as_bytes().first() {
             let (byte, after) = match percent::triplet(rest) {
                 Some((byte, _, after)) => (byte, after),
@@ -100,7 +108,9 @@ impl Names {
     /// True if the name is in it.
     pub(super) fn hold(&self, name: &Folded) -> bool {
         let bytes = name.bytes();
-        self.beginnings.iter().any(|beginning| bytes.starts_with(beginning.as_bytes()))
+        let first = bytes.first();
+        let begins = |beginning: &str| beginning.as_bytes().first() == first && bytes.starts_with(beginning.as_bytes());
+        self.beginnings.iter().any(|beginning| begins(beginning))
             || (name.whole && self.exact.binary_search_by(|known| known.as_bytes().cmp(bytes)).is_ok())
     }
 }

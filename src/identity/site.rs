@@ -85,7 +85,9 @@ pub(super) fn youtube(parts: &mut Parts<'_>, _: &Context<'_>) -> bool {
     let id = match host {
         "youtu.be" => parts.path.strip_prefix('/'),
         "youtube.com" | "m.youtube.com" | "youtube-nocookie.com" => {
-            ["/shorts/", "/embed/", "/live/", "/v/", "/e/", "/watch/"].iter().find_map(|kind| parts.path.strip_prefix(kind))
+            ["/shorts/", "/embed/", "/live/", "/v/", "/e/", "/watch/"]
+                .iter()
+                .find_map(|kind| parts.path.strip_prefix(kind))
         }
         _ => None,
     };

@@ -78,7 +78,8 @@ fn suffixes(host: &str) -> impl Iterator<Item = &str> {
 fn registry(host: &str) -> &str {
     let after = |dots: usize| host.rmatch_indices('.').nth(dots).and_then(|(at, _)| host.get(at + 1..));
     let is_country = |end: &str| end.len() == 2 && end.bytes().all(|byte| byte.is_ascii_lowercase());
-    let two = after(1).filter(|end| ["com.", "co."].iter().any(|second| end.strip_prefix(second).is_some_and(is_country)));
+    let two =
+        after(1).filter(|end| ["com.", "co."].iter().any(|second| end.strip_prefix(second).is_some_and(is_country)));
     two.or_else(|| after(0).filter(|end| *end == "com" || is_country(end))).unwrap_or_default()
 }
 
@@ -196,7 +197,10 @@ impl Table {
                 "same" => entries(value, |at, host, value| self.add_same(at, host, value))?,
                 other => {
                     let known = "tracking, mobile, amp, off, [hosts], [redirectors], [same]";
-                    return Err(Wrong(key.span().start, format!("There is no `{other}` in a file of rules; known: {known}.")));
+                    return Err(Wrong(
+                        key.span().start,
+                        format!("There is no `{other}` in a file of rules; known: {known}."),
+                    ));
                 }
             }
         }
@@ -302,11 +306,14 @@ fn placed(at: usize, written: &str) -> Result<(&str, Place), Wrong> {
     Ok((checked(at, host)?, Place::of(path)))
 }
 
-/// A host as the URL parser writes it, or a family of hosts.
+/// A host as the URL parser writes it, or a family of hosts. Without `www.`: keys have none where this is asked.
 fn checked(at: usize, host: &str) -> Result<&str, Wrong> {
+    let host = host.strip_prefix("www.").unwrap_or(host);
     let name = host.strip_suffix(".*").unwrap_or(host);
     let is_host = !name.is_empty()
-        && name.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || matches!(byte, b'.' | b'-' | b'_'));
+        && name
+            .bytes()
+            .all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || matches!(byte, b'.' | b'-' | b'_'));
     if is_host && (name.contains('.') || host.ends_with(".*")) {
         return Ok(host);
     }

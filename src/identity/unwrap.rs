@@ -80,7 +80,8 @@ fn in_param(name: &str, parts: &Parts<'_>) -> Option<String> {
         return None;
     }
     // `disq.us/url?url=…:token`.
-    let value = if parts.host.ends_with("disq.us") { value.rsplit_once("%3A").map_or(value, |(url, _)| url) } else { value };
+    let value =
+        if parts.host.ends_with("disq.us") { value.rsplit_once("%3A").map_or(value, |(url, _)| url) } else { value };
     absolute(value)
 }
 
@@ -112,7 +113,11 @@ fn segments(path: &str) -> impl Iterator<Item = (usize, &str)> {
 
 fn is_start(text: &str) -> bool {
     let scheme = text.get(..5).is_some_and(|start| start.eq_ignore_ascii_case("https"));
-    let rest = if scheme { text.get(5..) } else { text.get(..4).filter(|s| s.eq_ignore_ascii_case("http")).and(text.get(4..)) };
+    let rest = if scheme {
+        text.get(5..)
+    } else {
+        text.get(..4).filter(|s| s.eq_ignore_ascii_case("http")).and(text.get(4..))
+    };
     rest.is_some_and(|rest| rest.starts_with(':') || rest.get(..3).is_some_and(|mark| mark.eq_ignore_ascii_case("%3a")))
 }
 
