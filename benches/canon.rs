@@ -28,7 +28,7 @@ fn urls() -> Vec<String> {
         "https://example.edu/caf%c3%a9/%7euser/paper-N.pdf?b=2&a=1",
         "https://amp.theguardian.com/world/2024/may/17/some-title-N?CMP=share_btn_tw",
     ];
-    (0..1_200).map(|n| shapes[n % shapes.len()].replace('N', &n.to_string())).collect()
+    shapes.iter().cycle().take(1_200).enumerate().map(|(n, shape)| shape.replace('N', &n.to_string())).collect()
 }
 
 #[divan::bench]

@@ -8,10 +8,6 @@ use super::reach::Place;
 use super::{Failure, out};
 use crate::identity::canonical::Rules;
 
-/// Print the canonical key of each URL
-///
-/// Without --config the built-in rules are used. With --config (or FEEDMILL_CONFIG) those of that configuration are:
-/// its [identity] rules and off, and with --feed the feed's own `keep` and `drop`.
 #[derive(Args, Debug)]
 pub(super) struct Options {
     /// Show the rule of each step

@@ -652,7 +652,7 @@ mod tests {
             let url = format!("https://www.google.com/url?q={}", unit.repeat((1 << 20) / unit.len()));
             let once = key(&url).unwrap();
             assert!(once.len() <= url.len());
-            assert_eq!(shown(&url).is_empty(), false);
+            assert!(!shown(&url).is_empty());
         }
     }
 

@@ -320,7 +320,7 @@ fn is_surely_article(path: &str) -> bool {
     digits >= 4 || last.bytes().filter(|byte| *byte == b'-').count() >= 3
 }
 
-/// WordPress: the same page, with the form below the comment that is answered.
+/// `WordPress`: the same page, with the form below the comment that is answered.
 pub(super) fn reply(parts: &mut Parts<'_>, context: &Context<'_>) -> bool {
     context.drop_params(parts, |param| {
         let number = param.strip_prefix("replytocom=");

@@ -85,12 +85,6 @@ impl Names {
         }
     }
 
-    /// How many there are.
-    #[cfg(test)]
-    pub(super) fn len(&self) -> usize {
-        self.exact.len() + self.beginnings.len()
-    }
-
     #[cfg(test)]
     pub(super) fn iter(&self) -> impl Iterator<Item = &str> {
         self.exact.iter().chain(&self.beginnings).map(|name| &**name)

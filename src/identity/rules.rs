@@ -315,7 +315,7 @@ fn ui_fragment(parts: &mut Parts<'_>, _: &Context<'_>) -> bool {
             || UI_FRAGMENTS.iter().any(|known| fragment.eq_ignore_ascii_case(known))
             || is_addthis(fragment)
     }
-    /// AddThis: `.` and a token, perhaps `.` and the service that was shared to.
+    /// `AddThis`: `.` and a token, perhaps `.` and the service that was shared to.
     fn is_addthis(fragment: &str) -> bool {
         let Some(token) = fragment.strip_prefix('.') else { return false };
         let (token, service) = token.split_once('.').unwrap_or((token, ""));

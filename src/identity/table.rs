@@ -189,8 +189,8 @@ impl Table {
         for (key, value) in file.get_ref() {
             match key.get_ref().as_ref() {
                 "tracking" => words(value)?.try_for_each(|(at, word)| self.add_tracking(at, word))?,
-                "mobile" => words(value)?.try_for_each(|(at, host)| Ok(self.mobile.add(checked(at, host)?, ())))?,
-                "amp" => words(value)?.try_for_each(|(at, host)| Ok(self.amp.add(checked(at, host)?, ())))?,
+                "mobile" => add_hosts(&mut self.mobile, value)?,
+                "amp" => add_hosts(&mut self.amp, value)?,
                 "off" => self.off.extend(words(value)?.map(|(_, word)| word.to_owned())),
                 "hosts" => entries(value, |at, place, value| self.add_host(at, place, value))?,
                 "redirectors" => entries(value, |at, place, value| self.add_redirector(at, place, value))?,
@@ -265,6 +265,13 @@ impl Table {
         }
         Ok(())
     }
+}
+
+fn add_hosts(to: &mut Hosts<()>, value: &Spanned<DeValue<'_>>) -> Result<(), Wrong> {
+    for (at, host) in words(value)? {
+        to.add(checked(at, host)?, ());
+    }
+    Ok(())
 }
 
 /// Each host (or place) of a table with its value; a key may name several, with spaces between.
@@ -345,11 +352,11 @@ mod tests {
     }
 
     #[test]
-    fn no_name_stands_twice_for_a_host_and_none_is_global_already() {
+    fn each_host_has_names() {
         let table = Table::builtin();
         for (host, bounds) in table.hosts.below.iter().chain(&table.hosts.families) {
             for bound in bounds {
-                assert!(bound.names.len() > 0, "{host}");
+                assert!(!bound.names.is_empty(), "{host}");
             }
         }
     }
