@@ -2,6 +2,7 @@
 //! format is laid on top.
 
 use std::collections::HashMap;
+use std::hash::{BuildHasherDefault, Hasher};
 use std::sync::LazyLock;
 
 use toml::Spanned;
@@ -34,13 +35,33 @@ static BUILTIN: LazyLock<Table> = LazyLock::new(|| {
 /// What a name holds for: hosts by suffix, and families of hosts (`amazon.*`).
 #[derive(Clone, Debug)]
 pub(super) struct Hosts<T> {
-    below: HashMap<Box<str>, Vec<T>>,
-    families: HashMap<Box<str>, Vec<T>>,
+    below: ByHost<Vec<T>>,
+    families: ByHost<Vec<T>>,
+}
+
+type ByHost<T> = HashMap<Box<str>, T, BuildHasherDefault<Quick>>;
+
+/// Several look-ups are made for each URL. What is in these maps is ours or the operator's, so nobody can fill them with
+/// hosts that collide, and a hash need not be keyed.
+#[derive(Clone, Copy, Default)]
+struct Quick(u64);
+
+impl Hasher for Quick {
+    fn write(&mut self, bytes: &[u8]) {
+        for chunk in bytes.chunks(8) {
+            let word = chunk.iter().rev().fold(0, |word, byte| word << 8 | u64::from(*byte));
+            self.0 = (self.0.rotate_left(5) ^ word).wrapping_mul(0x517c_c1b7_2722_0a95);
+        }
+    }
+
+    fn finish(&self) -> u64 {
+        self.0.rotate_left(26)
+    }
 }
 
 impl<T> Default for Hosts<T> {
     fn default() -> Self {
-        Self { below: HashMap::new(), families: HashMap::new() }
+        Self { below: HashMap::default(), families: HashMap::default() }
     }
 }
 
