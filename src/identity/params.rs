@@ -1,5 +1,8 @@
 //! Names of parameters as they are compared: decoded, in lower case, without the `?` of a query that was appended to a query.
 
+use std::collections::HashSet;
+use std::hash::{BuildHasherDefault, Hasher};
+
 use super::parts::name;
 use super::percent;
 
@@ -58,10 +61,28 @@ impl Folded {
     }
 }
 
+/// Several look-ups are made for each URL. What is in these maps and sets is ours or the operator's, so nobody can fill them with
+/// what collides, and a hash need not be keyed.
+#[derive(Clone, Copy, Default, Debug)]
+pub(super) struct Quick(u64);
+
+impl Hasher for Quick {
+    fn write(&mut self, bytes: &[u8]) {
+        for chunk in bytes.chunks(8) {
+            let word = chunk.iter().rev().fold(0, |word, byte| word << 8 | u64::from(*byte));
+            self.0 = (self.0.rotate_left(5) ^ word).wrapping_mul(0x517c_c1b7_2722_0a95);
+        }
+    }
+
+    fn finish(&self) -> u64 {
+        self.0.rotate_left(26)
+    }
+}
+
 /// A set of names and of beginnings of names.
 #[derive(Clone, Default, Debug)]
 pub(super) struct Names {
-    exact: Vec<Box<str>>,
+    exact: HashSet<Box<[u8]>, BuildHasherDefault<Quick>>,
     beginnings: Vec<Box<str>>,
 }
 
@@ -76,18 +97,17 @@ impl Names {
     }
 
     pub(super) fn add(&mut self, name: &str) {
-        let (list, name) = match name.strip_suffix('*') {
-            Some(beginning) => (&mut self.beginnings, beginning),
-            None => (&mut self.exact, name),
-        };
-        if let Err(place) = list.binary_search_by(|known| (**known).cmp(name)) {
-            list.insert(place, name.into());
+        match name.strip_suffix('*') {
+            None => drop(self.exact.insert(name.as_bytes().into())),
+            Some(beginning) if self.beginnings.iter().any(|known| **known == *beginning) => {}
+            Some(beginning) => self.beginnings.push(beginning.into()),
         }
     }
 
     #[cfg(test)]
     pub(super) fn iter(&self) -> impl Iterator<Item = &str> {
-        self.exact.iter().chain(&self.beginnings).map(|name| &**name)
+        let exact = self.exact.iter().map(|name| std::str::from_utf8(name).unwrap());
+        exact.chain(self.beginnings.iter().map(|name| &**name))
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -96,7 +116,7 @@ impl Names {
 
     #[cfg(test)]
     pub(super) fn has(&self, name: &[u8]) -> bool {
-        self.exact.iter().any(|known| known.as_bytes() == name)
+        self.exact.contains(name)
     }
 
     /// True if the name is in it.
@@ -104,7 +124,6 @@ impl Names {
         let bytes = name.bytes();
         let first = bytes.first();
         let begins = |beginning: &str| beginning.as_bytes().first() == first && bytes.starts_with(beginning.as_bytes());
-        self.beginnings.iter().any(|beginning| begins(beginning))
-            || (name.whole && self.exact.binary_search_by(|known| known.as_bytes().cmp(bytes)).is_ok())
+        self.beginnings.iter().any(|beginning| begins(beginning)) || (name.whole && self.exact.contains(bytes))
     }
 }

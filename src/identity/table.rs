@@ -2,14 +2,14 @@
 //! format is laid on top.
 
 use std::collections::HashMap;
-use std::hash::{BuildHasherDefault, Hasher};
+use std::hash::BuildHasherDefault;
 use std::sync::LazyLock;
 
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use super::clearurls::Provider;
-use super::params::{LONGEST_NAME, Names};
+use super::params::{LONGEST_NAME, Names, Quick};
 
 /// The version of the code that makes keys. Whoever changes what a rule does raises it, so that stored keys are made anew.
 pub(super) const CODE: u64 = 2;
@@ -40,24 +40,6 @@ pub(super) struct Hosts<T> {
 }
 
 type ByHost<T> = HashMap<Box<str>, T, BuildHasherDefault<Quick>>;
-
-/// Several look-ups are made for each URL. What is in these maps is ours or the operator's, so nobody can fill them with
-/// hosts that collide, and a hash need not be keyed.
-#[derive(Clone, Copy, Default)]
-struct Quick(u64);
-
-impl Hasher for Quick {
-    fn write(&mut self, bytes: &[u8]) {
-        for chunk in bytes.chunks(8) {
-            let word = chunk.iter().rev().fold(0, |word, byte| word << 8 | u64::from(*byte));
-            self.0 = (self.0.rotate_left(5) ^ word).wrapping_mul(0x517c_c1b7_2722_0a95);
-        }
-    }
-
-    fn finish(&self) -> u64 {
-        self.0.rotate_left(26)
-    }
-}
 
 impl<T> Default for Hosts<T> {
     fn default() -> Self {
