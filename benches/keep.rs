@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use feedmill::domain::decision::{Candidate, Decision, Fingerprint, Judge, Known, Scope};
+use feedmill::domain::decision::{Candidate, Decision, Fingerprint, Judge, Known, Scope, Survey};
 use feedmill::domain::feed::{FeedId, FeedInfo, NextPoll};
 use feedmill::domain::item::Entry;
 use feedmill::domain::stream::Match;
@@ -27,7 +27,7 @@ type Outcome<T> = Result<T, Box<dyn std::error::Error>>;
 struct AllNew;
 
 impl Judge for AllNew {
-    fn decide(&self, _known: &Known, _candidate: &Candidate) -> Decision {
+    fn decide(&self, _known: &Known, _candidate: &Candidate, _survey: &Survey) -> Decision {
         Decision::New
     }
 
@@ -53,6 +53,9 @@ fn candidate(n: usize) -> Candidate {
         entry_id: guid.clone(),
         native_id: Some(guid),
         fingerprint: Fingerprint { title: 1, text: u32::try_from(n).unwrap_or(0) },
+        aliases: Vec::new(),
+        wordy: false,
+        own: false,
         matches: Vec::new(),
     }
 }
@@ -70,6 +73,7 @@ async fn fill(store: &dyn Store, items: usize, at: Timestamp) -> Outcome<()> {
             info: Box::new(FeedInfo { title: Some("A feed".to_owned()), ..FeedInfo::default() }),
             candidates: (first..items.min(first + LOAD)).map(candidate).collect(),
             quiet: true,
+            habits: None,
             validators: None,
             body_hash: 1,
             redirect: None,

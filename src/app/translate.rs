@@ -11,10 +11,11 @@ use url::{Host, Url};
 use crate::config::Settings;
 use crate::config::settings::{Auth, ContentForm, FeedSettings, StreamSettings};
 use crate::deliver::Target;
-use crate::domain::feed::{Dedupe, FeedId, FeedState};
+use crate::domain::feed::{FeedId, FeedState};
 use crate::domain::name::ALL;
 use crate::domain::stream::StreamId;
 use crate::domain::time::Timestamp;
+use crate::identity::canonical::Rules;
 use crate::poll::{FeedPlan, Plan, Scheduled};
 use crate::publish::published::{Published, PublishedFeed, PublishedStream, PublishedWebhook, TokenHash};
 use crate::query::compile::Index;
@@ -71,11 +72,12 @@ fn definition(stream: &StreamSettings, settings: &Settings) -> String {
 }
 
 pub(super) fn plan(settings: &Settings, registry: &Registry) -> Plan {
+    let rules = Arc::new(settings.rules.clone());
     let feeds = settings
         .feeds
         .iter()
         .zip(&registry.feeds)
-        .map(|(feed, (id, _))| (*id, Arc::new(feed_plan(settings, feed, *id))));
+        .map(|(feed, (id, _))| (*id, Arc::new(feed_plan(settings, &rules, feed, *id))));
     let queries: Vec<Query> = named(settings).map(|stream| stream.query.clone()).collect();
     Plan {
         feeds: feeds.collect(),
@@ -88,7 +90,10 @@ pub(super) fn plan(settings: &Settings, registry: &Registry) -> Plan {
     }
 }
 
-fn feed_plan(settings: &Settings, feed: &FeedSettings, id: FeedId) -> FeedPlan {
+fn feed_plan(settings: &Settings, rules: &Arc<Rules>, feed: &FeedSettings, id: FeedId) -> FeedPlan {
+    // Feeds without switches of their own share one.
+    let (keep, drop) = (&feed.keep_parameters, &feed.drop_parameters);
+    let own = !keep.is_empty() || !drop.is_empty();
     FeedPlan {
         id,
         name: feed.name.to_string(),
@@ -104,9 +109,9 @@ fn feed_plan(settings: &Settings, feed: &FeedSettings, id: FeedId) -> FeedPlan {
         max_body_bytes: feed.max_body_bytes,
         user_agent: feed.user_agent.clone(),
         private_headers: private_headers(feed),
-        rules: Arc::default(),
-        id_policy: None,
-        dedupe: Dedupe::default(),
+        rules: if own { Arc::new(rules.for_feed(keep, drop)) } else { Arc::clone(rules) },
+        id_policy: feed.id_policy,
+        dedupe: feed.dedupe,
     }
 }
 

@@ -70,6 +70,9 @@ enum Command {
     /// Show what Feedmill reads out of a feed
     Parse(parse::Options),
     /// Print the canonical key of each URL
+    ///
+    /// Without --config the built-in rules are used. With --config (or the variable `FEEDMILL_CONFIG`) those of that
+    /// configuration are: its [identity] rules and off; with --feed also that feed's own keep and drop.
     Canon(canon::Options),
     /// Have the running daemon read its configuration again
     Reload,
@@ -127,7 +130,7 @@ impl Cli {
             Command::Items(options) => items::run(&options, &place),
             Command::Webhooks(options) => webhooks::run(&options, &place),
             Command::Parse(options) => parse::run(&options, &place),
-            Command::Canon(options) => canon::run(&options),
+            Command::Canon(options) => canon::run(&options, &place),
             Command::Reload => reload::run(&place),
         }
     }

@@ -19,7 +19,9 @@ use super::section::{Section, Value};
 use super::server;
 use super::settings::{Auth, FeedSettings, Keep};
 use super::source::Source;
+use crate::domain::feed::{Dedupe, IdPolicy};
 use crate::domain::name::Name;
+use crate::identity::canonical;
 use crate::schedule::cron::Schedule;
 
 const YEAR: Duration = Duration::from_secs(366 * 86_400);
@@ -27,6 +29,16 @@ const SECOND: Duration = Duration::from_secs(1);
 /// No poll takes longer than this.
 const LONGEST: Duration = Duration::from_secs(300);
 const MAX_BODY: u64 = 100_000_000;
+
+/// `[feed.identity] id`.
+const ID: &[(&str, Option<IdPolicy>)] = &[
+    ("auto", None),
+    ("guid", Some(IdPolicy::Guid)),
+    ("link", Some(IdPolicy::Link)),
+    ("content", Some(IdPolicy::Content)),
+];
+/// `[feed.identity] dedupe`.
+const DEDUPE: &[(&str, Dedupe)] = &[("global", Dedupe::Global), ("feed", Dedupe::Feed), ("off", Dedupe::Off)];
 
 /// What a feed has unless it says otherwise.
 #[derive(Clone)]
@@ -45,6 +57,10 @@ pub(super) struct Defaults {
     pub(super) auth: Option<Auth>,
     pub(super) headers: BTreeMap<String, SecretString>,
     pub(super) cookies: Option<SecretString>,
+    pub(super) keep_parameters: Vec<String>,
+    pub(super) drop_parameters: Vec<String>,
+    pub(super) id_policy: Option<IdPolicy>,
+    pub(super) dedupe: Dedupe,
 }
 
 impl Defaults {
@@ -65,11 +81,17 @@ impl Defaults {
             auth: None,
             headers: BTreeMap::new(),
             cookies: None,
+            keep_parameters: Vec::new(),
+            drop_parameters: Vec::new(),
+            id_policy: None,
+            dedupe: Dedupe::default(),
         })
     }
 
     /// What the keys of a section make of these. In `[poll]` they are the defaults of all.
     pub(super) fn refined(&self, section: &Section<'_>) -> Self {
+        let identity = section.inner("identity", Table::FeedIdentity);
+        let parameters = |key| identity.as_ref().and_then(|section| parameters(section, key));
         let own = section.value("schedule").map(|value| schedule(&value));
         let spread = section.flag("spread");
         Self {
@@ -94,6 +116,10 @@ impl Defaults {
             auth: auth(section).or_else(|| self.auth.clone()),
             headers: headers::read(section, headers::FEED_REFUSED).unwrap_or_else(|| self.headers.clone()),
             cookies: section.value("cookies").and_then(|value| secret::read(&value)).or_else(|| self.cookies.clone()),
+            keep_parameters: parameters("keep").unwrap_or_else(|| self.keep_parameters.clone()),
+            drop_parameters: parameters("drop").unwrap_or_else(|| self.drop_parameters.clone()),
+            id_policy: identity.as_ref().and_then(|section| section.choice("id", ID)).unwrap_or(self.id_policy),
+            dedupe: identity.as_ref().and_then(|section| section.choice("dedupe", DEDUPE)).unwrap_or(self.dedupe),
         }
     }
 }
@@ -118,6 +144,18 @@ fn schedule(value: &Value<'_>) -> Option<Schedule> {
         Ok(schedule) => Some(schedule),
         Err(e) => value.refuse_inner(&e.at, format!("The schedule is wrong: {}.", e.message), e.hint),
     }
+}
+
+/// Names of parameters; `name*` is a beginning.
+fn parameters<'a>(section: &Section<'a>, key: &'a str) -> Option<Vec<String>> {
+    let name = |value: Value<'_>| {
+        let text = value.text()?.trim();
+        match canonical::check_name(text) {
+            Ok(()) => Some(text.to_owned()),
+            Err(why) => value.refuse(why, Some("for example \"ref\", or \"ref_*\" for all that begin so".to_owned())),
+        }
+    };
+    Some(section.list(key, true)?.into_iter().filter_map(name).collect())
 }
 
 fn tags(section: &Section<'_>) -> Vec<String> {
@@ -202,6 +240,10 @@ fn settle(url: Url, title: Option<String>, from: Defaults, inside: Option<Auth>)
         auth: inside.or(from.auth),
         headers: from.headers,
         cookies: from.cookies,
+        keep_parameters: from.keep_parameters,
+        drop_parameters: from.drop_parameters,
+        id_policy: from.id_policy,
+        dedupe: from.dedupe,
     }
 }
 

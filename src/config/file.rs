@@ -11,8 +11,9 @@ use super::keys::{INCLUDABLE, Table};
 use super::section::{Gathered, Section};
 use super::settings::Settings;
 use super::source::{Source, whole_file};
-use super::{Environment, feed, server, stream, webhook};
+use super::{Environment, feed, identity, server, stream, webhook};
 use crate::domain::name::Name;
+use crate::identity::canonical::Rules;
 
 /// Files that may be included.
 const MAX_INCLUDED: usize = 1000;
@@ -142,7 +143,8 @@ impl<'a> Reading<'a> {
         let (server_section, poll_section) = (self.one("server", Table::Server), self.one("poll", Table::Poll));
         let storage = server::storage(self.one("storage", Table::Storage).as_ref(), path, self.environment);
         let log = self.one("log", Table::Log);
-        self.one("identity", Table::Identity);
+        let rules =
+            self.one("identity", Table::Identity).map_or_else(Rules::default, |section| identity::read(&section));
         self.one("alerts", Table::Alerts);
         let title = server::title(server_section.as_ref());
 
@@ -167,6 +169,7 @@ impl<'a> Reading<'a> {
             server: server::server(server_section.as_ref())?,
             storage,
             poll: server::poll(poll_section.as_ref()),
+            rules,
             feeds,
             streams,
             webhooks,
@@ -260,11 +263,9 @@ impl<'a> Reading<'a> {
     fn feeds(&self, defaults: &feed::Defaults) -> Vec<std::sync::Arc<super::settings::FeedSettings>> {
         let mut drafts = Vec::new();
         for (file, section) in self.all("feed", Table::Feed) {
-            self.check_identity(&section);
             drafts.extend(feed::read(&section, defaults, file));
         }
         for (_, section) in self.all("subscriptions", Table::Subscriptions) {
-            self.check_identity(&section);
             let _ = feed::subscriptions(&section, defaults, &mut drafts);
         }
         feed::finish(drafts, |file, at, message| {
@@ -272,18 +273,5 @@ impl<'a> Reading<'a> {
                 self.gathered.add(source.mistake(at, message, None, &[]));
             }
         })
-    }
-
-    /// `[feed.identity]`: its keys are known, and none is built.
-    fn check_identity(&self, section: &Section<'a>) {
-        let Some(value) = section.value("identity") else { return };
-        match value.value {
-            DeValue::Table(map) => {
-                Section::new(section.source, self.environment, self.gathered, Table::FeedIdentity, map, &value.at);
-            }
-            other => {
-                let _ = value.wrong_kind::<()>("a table", other);
-            }
-        }
     }
 }

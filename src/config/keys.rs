@@ -183,9 +183,9 @@ pub(super) const KEYS: &[(Table, &[&[Key]])] = &[
             later("websub"),
         ]],
     ),
-    (Table::Identity, &[&[not_yet("rules"), not_yet("off"), not_yet("resolve"), later("near_duplicates")]]),
+    (Table::Identity, &[&[now("rules"), now("off"), not_yet("resolve"), later("near_duplicates")]]),
     (Table::Feed, &[&[now("url"), now("name"), now("title")], FEED_DEFAULTS]),
-    (Table::FeedIdentity, &[&[not_yet("id"), not_yet("keep"), not_yet("drop"), not_yet("dedupe")]]),
+    (Table::FeedIdentity, &[&[now("id"), now("keep"), now("drop"), now("dedupe")]]),
     (Table::Subscriptions, &[&[now("opml")], FEED_DEFAULTS]),
     (
         Table::Stream,

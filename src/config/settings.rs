@@ -11,7 +11,9 @@ use ipnet::IpNet;
 use secrecy::SecretString;
 use url::Url;
 
+use crate::domain::feed::{Dedupe, IdPolicy};
 use crate::domain::name::Name;
+use crate::identity::canonical::Rules;
 use crate::query::syntax::Query;
 use crate::schedule::cron::Schedule;
 
@@ -26,6 +28,8 @@ pub struct Settings {
     pub storage: Storage,
     /// `[poll]`.
     pub poll: Poll,
+    /// `[identity]`: the rules that keys are made by.
+    pub rules: Rules,
     /// `[[feed]]` and the feeds of `[[subscriptions]]`, in order.
     pub feeds: Vec<Arc<FeedSettings>>,
     /// `[[stream]]`, in order; `all` is always the first.
@@ -141,6 +145,14 @@ pub struct FeedSettings {
     pub headers: BTreeMap<String, SecretString>,
     /// The Cookie header; sent to its own host only.
     pub cookies: Option<SecretString>,
+    /// Parameters that its keys keep, whatever the rules say.
+    pub keep_parameters: Vec<String>,
+    /// Parameters that are no part of its keys.
+    pub drop_parameters: Vec<String>,
+    /// What its entries are known by; `None`: by what has shown to be worth trust.
+    pub id_policy: Option<IdPolicy>,
+    /// How far its stories may be one with others.
+    pub dedupe: Dedupe,
 }
 
 /// How a feed is asked for.

@@ -356,3 +356,56 @@ fn a_configuration_that_is_named_is_taken_and_the_environment_comes_next() {
     assert_eq!(locate(Some(Path::new("named.toml")), &env).unwrap(), Path::new("named.toml"));
     assert_eq!(locate(None, &env).unwrap(), Path::new("/somewhere/f.toml"));
 }
+
+#[test]
+fn identity_takes_files_of_rules_and_switches() {
+    let folder = Folder::new();
+    folder.write("extra.toml", "[hosts]\n\"e.example\" = \"x\"\n");
+    folder.write("clear.json", r#"{"providers": {"globalRules": {"urlPattern": ".*", "rules": ["acme_id"]}}}"#);
+    let settings = folder
+        .load(
+            r#"
+            [identity]
+            rules = ["extra.toml", "clear.json"]
+            off = "trailing-slash@f.example"
+            [[feed]]
+            url = "https://a.example/"
+            [feed.identity]
+            keep = ["ref"]
+            drop = "sort_*"
+            [[feed]]
+            url = "https://b.example/"
+            "#,
+        )
+        .unwrap();
+    let key = |url: &str| settings.rules.key(url).unwrap();
+    assert_eq!(key("https://e.example/p/?x=1&acme_id=2"), "https://e.example/p");
+    assert_eq!(key("https://f.example/p/?x=1&acme_id=2"), "https://f.example/p/?x=1");
+    let feed = &settings.feeds[0];
+    assert_eq!((&feed.keep_parameters, &feed.drop_parameters), (&vec!["ref".to_owned()], &vec!["sort_*".to_owned()]));
+    assert!(settings.feeds[1].keep_parameters.is_empty());
+}
+
+#[test]
+fn a_broken_file_of_rules_is_a_mistake_with_its_place() {
+    let folder = Folder::new();
+    folder.write("extra.toml", "tracking = [\n1]\n");
+    let said =
+        folder.load("[identity]\nrules = \"extra.toml\"\noff = [\"wwww\", \"percent\"]\n").unwrap_err().to_string();
+    for part in [
+        "extra.toml, line 2: This has to be a text of words",
+        "no rule `wwww`",
+        "`percent` is always on",
+        ":2:9",
+        ":3:8",
+    ] {
+        assert!(said.contains(part), "{part}: {said}");
+    }
+    let said = folder.load("[identity]\nrules = \"none.toml\"\n").unwrap_err().to_string();
+    assert!(said.contains("none.toml"), "{said}");
+    let said = folder
+        .load("[[feed]]\nurl = \"https://a.example/\"\nidentity = { keep = [\"a=b\"] }\n")
+        .unwrap_err()
+        .to_string();
+    assert!(said.contains("`a=b` is no name of a parameter"), "{said}");
+}

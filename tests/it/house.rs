@@ -12,7 +12,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("sanitize", &["domain"]),
     ("identity", &["domain"]),
     ("query", &["domain"]),
-    ("config", &["domain", "schedule::cron", "query::syntax"]),
+    ("config", &["domain", "schedule::cron", "query::syntax", "identity::canonical"]),
     ("fetch", &["domain"]),
     ("store", &["domain", "query::text"]),
     ("poll", &["domain", "schedule", "fetch", "parse", "identity", "query", "sanitize", "store"]),
@@ -20,7 +20,10 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("publish::render", &["domain", "store::StoreHealth", "store::FeedSizes"]),
     ("publish", &["domain", "query", "sanitize", "store", "ops"]),
     ("ops", &["domain"]),
-    ("app", &["domain", "schedule", "query", "config", "fetch", "store", "poll", "deliver", "publish", "ops"]),
+    (
+        "app",
+        &["domain", "schedule", "query", "identity", "config", "fetch", "store", "poll", "deliver", "publish", "ops"],
+    ),
 ];
 
 /// Crates that only one room (or two) may import.
