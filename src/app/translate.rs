@@ -15,8 +15,12 @@ use crate::domain::feed::{FeedId, FeedState};
 use crate::domain::name::ALL;
 use crate::domain::stream::StreamId;
 use crate::domain::time::Timestamp;
+use crate::domain::trace::{Keyed, RuleShape};
+use crate::identity::canonical::Rules;
 use crate::poll::{FeedPlan, Plan, Scheduled};
-use crate::publish::published::{Published, PublishedFeed, PublishedStream, PublishedWebhook, TokenHash};
+use crate::publish::published::{
+    Keys, MakeKey, Published, PublishedFeed, PublishedStream, PublishedWebhook, TokenHash,
+};
 use crate::query::compile::Index;
 use crate::query::syntax::Query;
 use crate::schedule::due::reschedule;
@@ -229,7 +233,17 @@ pub(super) fn published(settings: &Settings, registry: &Registry, now: Timestamp
         ttl_minutes: ttl_minutes(settings, now),
         admin: settings.server.admin_token.as_ref().map(|token| TokenHash::of(token.expose_secret())),
         applied_at: written_at(settings).unwrap_or(now),
+        keys: Keys::new(make_key(Arc::default()), HashMap::new()),
     }
+}
+
+/// The rules of the key, as `publish` asks them.
+fn make_key(rules: Arc<Rules>) -> MakeKey {
+    Arc::new(move |url| {
+        let (key, steps) = rules.explain(url)?;
+        let steps = steps.into_iter().map(|step| RuleShape { rule: step.rule.to_owned(), url: step.url }).collect();
+        Some(Keyed { key, steps })
+    })
 }
 
 /// Since when the configuration is as it is: a restart does not change it.

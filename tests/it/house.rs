@@ -20,7 +20,10 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("publish::render", &["domain", "store::StoreHealth"]),
     ("publish", &["domain", "query", "sanitize", "store", "ops"]),
     ("ops", &["domain"]),
-    ("app", &["domain", "schedule", "query", "config", "fetch", "store", "poll", "deliver", "publish", "ops"]),
+    (
+        "app",
+        &["domain", "schedule", "identity", "query", "config", "fetch", "store", "poll", "deliver", "publish", "ops"],
+    ),
 ];
 
 /// Crates that only one room (or two) may import.

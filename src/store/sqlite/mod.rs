@@ -16,6 +16,7 @@ mod owe;
 mod reader;
 mod schema;
 mod streams;
+mod trace;
 mod writer;
 
 use std::collections::HashMap;
@@ -37,6 +38,7 @@ use crate::domain::feed::FeedId;
 use crate::domain::item::{Item, ItemId};
 use crate::domain::stream::StreamId;
 use crate::domain::time::Timestamp;
+use crate::domain::trace::{TraceBy, Traced};
 use crate::domain::webhook::{DeliveryId, DeliveryState, DeliveryStatus, Settlement, WebhookStatus};
 
 pub use self::open::{Access, Options};
@@ -205,6 +207,11 @@ impl Store for Sqlite {
 
     fn item(&self, item: ItemId) -> Pending<'_, Option<Item>> {
         self.read(move |db| items::load(db, item))
+    }
+
+    fn trace(&self, by: TraceBy) -> Pending<'_, Traced> {
+        let hasher = self.hasher;
+        self.read(move |db| trace::Tracer { db, hasher }.run(&by))
     }
 
     fn keep_clean(&self, cleaned: Vec<Cleaned>) -> Pending<'_, ()> {
