@@ -120,7 +120,7 @@ fn print_address(address: &KeyShape) -> Result<(), Failure> {
 }
 
 fn print_event(event: &EventShape) -> Result<(), Failure> {
-    let error = event.error.as_deref().map(|error| format!(" {error}")).unwrap_or_default();
+    let error = event.error.as_deref().map(|error| format!(" ({error})")).unwrap_or_default();
     say(&format!("  {:<19}  {}{error}", out::time(event.at), event.text))
 }
 

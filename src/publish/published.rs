@@ -251,7 +251,7 @@ pub(crate) mod tests {
             ttl_minutes: 60,
             admin: None,
             applied_at: Timestamp::from_secs(1_764_000_000),
-            keys: Keys::new(Arc::new(|url| web(url)), HashMap::from([("own".to_owned(), own)])),
+            keys: Keys::new(Arc::new(web), HashMap::from([("own".to_owned(), own)])),
         }
     }
 

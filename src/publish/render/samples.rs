@@ -6,9 +6,10 @@ use super::page::Site;
 use super::{Channel, View};
 use crate::domain::feed::{ErrorKind, FeedInfo, Health};
 use crate::domain::item::{Category, Clean, Enclosure, Item, ItemId, Person, Sighting, Source};
-use crate::domain::shape::{AttemptShape, ErrorShape, FeedShape, StreamShape, WebhookShape};
+use crate::domain::shape::{AttemptShape, DeliveryShape, ErrorShape, FeedShape, MatchShape, StreamShape, WebhookShape};
 use crate::domain::time::Timestamp;
-use crate::domain::webhook::WebhookState;
+use crate::domain::trace::{EventShape, KeyShape, RuleShape, TraceShape};
+use crate::domain::webhook::{DeliveryState, WebhookState};
 use crate::store::StoreHealth;
 
 pub(super) fn at(text: &str) -> Timestamp {
@@ -400,4 +401,120 @@ pub(super) fn health() -> StoreHealth {
         size_bytes: 184_320_512,
         next_due: Some(at("2026-11-24T09:05:00Z")),
     }
+}
+
+/// The way of [`full`]: everything that can happen to a story.
+pub(super) fn trace() -> TraceShape {
+    let key = "https://courier.example/stories/1";
+    let event = |time: &str, kind: &str, text: &str| EventShape {
+        at: Some(at(time)),
+        kind: kind.to_owned(),
+        text: text.to_owned(),
+        feed: None,
+        item: None,
+        webhook: None,
+        error: None,
+    };
+    let step = |rule: &str, url: &str| RuleShape { rule: rule.to_owned(), url: url.to_owned() };
+    let address = |feeds: &[&str], url: &str, steps: Vec<RuleShape>, note: Option<&str>| KeyShape {
+        feeds: feeds.iter().map(|feed| (*feed).to_owned()).collect(),
+        url: url.to_owned(),
+        key: some(steps.last().map_or(url, |step| &step.url)),
+        steps,
+        note: note.map(str::to_owned),
+    };
+    let delivery = |webhook: &str, state: DeliveryState, attempts: u32, next: Option<&str>| DeliveryShape {
+        id: format!("msg_{webhook}"),
+        webhook: webhook.to_owned(),
+        kind: "item.new".to_owned(),
+        item: 1,
+        state,
+        attempts,
+        next_attempt: next.map(at),
+        log: vec![],
+    };
+    let unanswered = EventShape {
+        error: some("desk.internal gave no answer within 20 s"),
+        ..event("2026-11-24T12:00:21Z", "called", "`desk` gave no answer within 20000 ms.")
+    };
+    let parted = EventShape {
+        item: Some(9),
+        ..event("2026-11-24T14:00:00Z", "unmerged", "The merge of item 9 into item 1 was undone.")
+    };
+    TraceShape {
+        asked: None,
+        key: key.to_owned(),
+        note: None,
+        keys: vec![
+            address(&["courier"], key, vec![], None),
+            address(
+                &["northwire", "loopline"],
+                "http://www.courier.example/stories/1/",
+                vec![
+                    step("https", "https://www.courier.example/stories/1/"),
+                    step("www", "https://courier.example/stories/1/"),
+                    step("trailing-slash", key),
+                ],
+                None,
+            ),
+            address(
+                &["compilers"],
+                "https://courier.example/go/1",
+                vec![],
+                Some("This key is another address of the story."),
+            ),
+        ],
+        events: vec![
+            event(
+                "2026-11-24T12:00:00Z",
+                "seen",
+                "First seen in `courier` as `urn:1`, at https://courier.example/stories/1.",
+            ),
+            event("2026-11-24T12:00:00Z", "owed", "`desk` is to be called: item.new, msg_desk."),
+            unanswered,
+            event(
+                "2026-11-24T13:00:00Z",
+                "merged",
+                "Item 9 turned out to be the same story and was merged into this one.",
+            ),
+            parted,
+            EventShape { at: None, ..event("2026-11-24T12:00:00Z", "purged", "Its text is gone.") },
+        ],
+        streams: vec![
+            MatchShape {
+                stream: "harbour".to_owned(),
+                field: some("title"),
+                term: some("harbour"),
+                text: some("Harbour"),
+                snippet: some("Harbour & sea: tide < 2 m"),
+            },
+            MatchShape { stream: "removed".to_owned(), field: None, term: None, text: None, snippet: None },
+        ],
+        deliveries: vec![
+            delivery("desk", DeliveryState::Pending, 1, Some("2026-11-24T12:05:21Z")),
+            delivery("phone", DeliveryState::Succeeded, 1, None),
+            delivery("archive", DeliveryState::Held, 0, None),
+            delivery("old", DeliveryState::Failed, 9, None),
+        ],
+    }
+}
+
+/// A way that publishers wrote.
+pub(super) fn hostile_trace() -> TraceShape {
+    let evil = "`</code><script>alert(1)</script>` \u{0}\u{202E}x\u{2066} `\"'";
+    let mut trace = trace();
+    trace.key = evil.to_owned();
+    trace.note = some(evil);
+    for event in &mut trace.events {
+        event.text = evil.to_owned();
+    }
+    for address in &mut trace.keys {
+        address.url = "javascript:alert(1)".to_owned();
+        address.note = some(evil);
+    }
+    for found in &mut trace.streams {
+        found.text = some(evil);
+        found.snippet = some(evil);
+    }
+    trace
 }

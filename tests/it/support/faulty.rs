@@ -8,6 +8,7 @@ use feedmill::domain::feed::FeedId;
 use feedmill::domain::item::{Item, ItemId};
 use feedmill::domain::stream::StreamId;
 use feedmill::domain::time::Timestamp;
+use feedmill::domain::trace::{TraceBy, Traced};
 use feedmill::domain::webhook::{DeliveryId, DeliveryState, DeliveryStatus, Settlement, WebhookStatus};
 use feedmill::store::{
     Cleaned, CommitReport, FeedLease, FeedStatus, Instance, Leased, Page, PageRequest, Pending, PollCommit, Registry,
@@ -95,6 +96,10 @@ impl Store for Faulty {
 
     fn item(&self, item: ItemId) -> Pending<'_, Option<Item>> {
         self.inner.item(item)
+    }
+
+    fn trace(&self, by: TraceBy) -> Pending<'_, Traced> {
+        self.inner.trace(by)
     }
 
     fn keep_clean(&self, cleaned: Vec<Cleaned>) -> Pending<'_, ()> {

@@ -160,7 +160,10 @@ fn happened(site: &Site<'_>, event: &EventShape) -> Markup {
 fn stream(site: &Site<'_>, found: &MatchShape) -> Markup {
     html! {
         li {
-            a href=(site.path(&found.stream)) { (found.stream) }
+            // One that is configured no more has no page, but stories stay in it.
+            @if site.streams.iter().any(|stream| stream.name == found.stream) {
+                a href=(site.path(&found.stream)) { (found.stream) }
+            } @else { (found.stream) }
             @if let (Some(field), Some(term), Some(met)) = (&found.field, &found.term, &found.text) {
                 ", for " (code(term)) " met “" bdi { (text::excerpt(met, LINE_CHARACTERS)) } "” in its " (field)
             }

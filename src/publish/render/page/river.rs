@@ -84,7 +84,7 @@ fn story(site: &Site<'_>, view: &View) -> Markup {
                 span { (words::moment(view.published(), &words::clock(view.published()))) }
                 (further(view))
                 (files(view))
-                span.way { a href=(item_path(site, item.id.0)) aria-label={ "Sources and trace of " (view.title()) } { "trace" } }
+                span.way { a href=(item_path(site, item.id.0)) aria-label={ "Sources and trace of " (text::excerpt(&view.title(), TERMS_CHARACTERS)) } { "trace" } }
             }
         }
     }
