@@ -57,7 +57,7 @@ async fn ask(url: &str, place: &Place) -> Result<Told, Failure> {
         }
         Source::Database(at) => Ok(match trace::explain(at.store.as_ref(), &at.published, url, at.now).await? {
             Answer::Story(told) => Told::Story(Box::new(told.shape())),
-            Answer::Unkept(unkept) => Told::Unkept(Problem::unkept(*unkept)),
+            Answer::Unkept(unkept) => Told::Unkept(Problem::unkept(unkept)),
         }),
     }
 }

@@ -80,7 +80,7 @@ pub async fn explain(
         let unkept = unkept::Unkept { given, keys: &keys, published, alias, past, hubs, feeds };
         return Ok(Answer::Unkept(Box::new(unkept.tell())));
     };
-    let asked = asked(given, keys, &story, alias.as_ref());
+    let asked = asked(given, &keys, &story, alias.as_ref());
     Ok(Answer::Story(Box::new(tell(store, published, *story, Some(asked)).await?)))
 }
 
@@ -120,7 +120,7 @@ fn met(stream: &str, term: Option<&crate::domain::stream::TermHit>) -> MatchShap
 }
 
 /// How what was asked led to the story.
-fn asked(given: &str, keys: Vec<Keyed>, story: &Story, alias: Option<&Alias>) -> AskedShape {
+fn asked(given: &str, keys: &[Keyed], story: &Story, alias: Option<&Alias>) -> AskedShape {
     let item = &story.item;
     let found = match (story.absorbed, alias) {
         (Some(absorbed), _) => format!("Item {} was merged into this one.", absorbed.0),

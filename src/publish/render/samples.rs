@@ -405,23 +405,12 @@ pub(super) fn health() -> StoreHealth {
 
 /// The way of [`full`]: everything that can happen to a story.
 pub(super) fn trace() -> TraceShape {
-    let key = "https://courier.example/stories/1";
-    let event = |time: &str, kind: &str, text: &str| EventShape {
-        at: Some(at(time)),
-        kind: kind.to_owned(),
-        text: text.to_owned(),
-        feed: None,
-        item: None,
-        webhook: None,
-        error: None,
-    };
-    let step = |rule: &str, url: &str| RuleShape { rule: rule.to_owned(), url: url.to_owned() };
-    let address = |feeds: &[&str], url: &str, steps: Vec<RuleShape>, note: Option<&str>| KeyShape {
-        feeds: feeds.iter().map(|feed| (*feed).to_owned()).collect(),
-        url: url.to_owned(),
-        key: some(steps.last().map_or(url, |step| &step.url)),
-        steps,
-        note: note.map(str::to_owned),
+    let met = |stream: &str, hit: Option<[&str; 4]>| MatchShape {
+        stream: stream.to_owned(),
+        field: hit.and_then(|hit| some(hit[0])),
+        term: hit.and_then(|hit| some(hit[1])),
+        text: hit.and_then(|hit| some(hit[2])),
+        snippet: hit.and_then(|hit| some(hit[3])),
     };
     let delivery = |webhook: &str, state: DeliveryState, attempts: u32, next: Option<&str>| DeliveryShape {
         id: format!("msg_{webhook}"),
@@ -433,62 +422,15 @@ pub(super) fn trace() -> TraceShape {
         next_attempt: next.map(at),
         log: vec![],
     };
-    let unanswered = EventShape {
-        error: some("desk.internal gave no answer within 20 s"),
-        ..event("2026-11-24T12:00:21Z", "called", "`desk` gave no answer within 20000 ms.")
-    };
-    let parted = EventShape {
-        item: Some(9),
-        ..event("2026-11-24T14:00:00Z", "unmerged", "The merge of item 9 into item 1 was undone.")
-    };
     TraceShape {
         asked: None,
-        key: key.to_owned(),
+        key: "https://courier.example/stories/1".to_owned(),
         note: None,
-        keys: vec![
-            address(&["courier"], key, vec![], None),
-            address(
-                &["northwire", "loopline"],
-                "http://www.courier.example/stories/1/",
-                vec![
-                    step("https", "https://www.courier.example/stories/1/"),
-                    step("www", "https://courier.example/stories/1/"),
-                    step("trailing-slash", key),
-                ],
-                None,
-            ),
-            address(
-                &["compilers"],
-                "https://courier.example/go/1",
-                vec![],
-                Some("This key is another address of the story."),
-            ),
-        ],
-        events: vec![
-            event(
-                "2026-11-24T12:00:00Z",
-                "seen",
-                "First seen in `courier` as `urn:1`, at https://courier.example/stories/1.",
-            ),
-            event("2026-11-24T12:00:00Z", "owed", "`desk` is to be called: item.new, msg_desk."),
-            unanswered,
-            event(
-                "2026-11-24T13:00:00Z",
-                "merged",
-                "Item 9 turned out to be the same story and was merged into this one.",
-            ),
-            parted,
-            EventShape { at: None, ..event("2026-11-24T12:00:00Z", "purged", "Its text is gone.") },
-        ],
+        keys: addresses(),
+        events: events(),
         streams: vec![
-            MatchShape {
-                stream: "harbour".to_owned(),
-                field: some("title"),
-                term: some("harbour"),
-                text: some("Harbour"),
-                snippet: some("Harbour & sea: tide < 2 m"),
-            },
-            MatchShape { stream: "removed".to_owned(), field: None, term: None, text: None, snippet: None },
+            met("harbour", Some(["title", "harbour", "Harbour", "Harbour & sea: tide < 2 m"])),
+            met("removed", None),
         ],
         deliveries: vec![
             delivery("desk", DeliveryState::Pending, 1, Some("2026-11-24T12:05:21Z")),
@@ -497,6 +439,49 @@ pub(super) fn trace() -> TraceShape {
             delivery("old", DeliveryState::Failed, 9, None),
         ],
     }
+}
+
+fn addresses() -> Vec<KeyShape> {
+    let address = |feeds: &[&str], url: &str, steps: &[(&str, &str)], note: Option<&str>| KeyShape {
+        feeds: feeds.iter().map(|feed| (*feed).to_owned()).collect(),
+        url: url.to_owned(),
+        key: some(steps.last().map_or(url, |(_, url)| url)),
+        steps: steps.iter().map(|(rule, url)| RuleShape { rule: (*rule).to_owned(), url: (*url).to_owned() }).collect(),
+        note: note.map(str::to_owned),
+    };
+    let steps = [
+        ("https", "https://www.courier.example/stories/1/"),
+        ("www", "https://courier.example/stories/1/"),
+        ("trailing-slash", "https://courier.example/stories/1"),
+    ];
+    let other = Some("This key is another address of the story.");
+    vec![
+        address(&["courier"], "https://courier.example/stories/1", &[], None),
+        address(&["northwire", "loopline"], "http://www.courier.example/stories/1/", &steps, None),
+        address(&["compilers"], "https://courier.example/go/1", &[], other),
+    ]
+}
+
+fn events() -> Vec<EventShape> {
+    let event = |time: &str, kind: &str, text: &str| EventShape {
+        at: Some(at(time)),
+        kind: kind.to_owned(),
+        text: text.to_owned(),
+        feed: None,
+        item: (kind == "unmerged").then_some(9),
+        webhook: None,
+        error: (kind == "called").then(|| "desk.internal gave no answer within 20 s".to_owned()),
+    };
+    let seen = "First seen in `courier` as `urn:1`, at https://courier.example/stories/1.";
+    let merged = "Item 9 turned out to be the same story and was merged into this one.";
+    vec![
+        event("2026-11-24T12:00:00Z", "seen", seen),
+        event("2026-11-24T12:00:00Z", "owed", "`desk` is to be called: item.new, msg_desk."),
+        event("2026-11-24T12:00:21Z", "called", "`desk` gave no answer within 20000 ms."),
+        event("2026-11-24T13:00:00Z", "merged", merged),
+        event("2026-11-24T14:00:00Z", "unmerged", "The merge of item 9 into item 1 was undone."),
+        EventShape { at: None, ..event("2026-11-24T12:00:00Z", "purged", "Its text is gone.") },
+    ]
 }
 
 /// A way that publishers wrote.

@@ -140,7 +140,7 @@ pub(crate) async fn explain(Extract(state): Extract<State>, asked: Asked<Explain
     let _turn = state.0.costly.acquire().await;
     match trace::explain(state.store(), &published, &given, state.parts().clock.now()).await? {
         Answer::Story(told) => json(&told.shape()),
-        Answer::Unkept(unkept) => Err(Problem::unkept(*unkept)),
+        Answer::Unkept(unkept) => Err(Problem::unkept(unkept)),
     }
 }
 

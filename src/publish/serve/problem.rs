@@ -52,8 +52,9 @@ impl Problem {
 
     /// 404, for what is not kept.
     #[must_use]
-    pub fn unkept(unkept: UnkeptShape) -> Self {
-        Self { unkept: Some(Box::new(unkept.clone())), ..Self::not_found(unkept.reasons.join(" ")) }
+    pub fn unkept(unkept: Box<UnkeptShape>) -> Self {
+        let detail = unkept.reasons.join(" ");
+        Self { unkept: Some(unkept), ..Self::not_found(detail) }
     }
 
     /// 400.
