@@ -11,7 +11,7 @@ use url::{Host, Url};
 use crate::config::Settings;
 use crate::config::settings::{Auth, ContentForm, FeedSettings, StreamSettings};
 use crate::deliver::Target;
-use crate::domain::feed::{FeedId, FeedState};
+use crate::domain::feed::{Dedupe, FeedId, FeedState};
 use crate::domain::name::ALL;
 use crate::domain::stream::StreamId;
 use crate::domain::time::Timestamp;
@@ -109,6 +109,8 @@ fn feed_plan(settings: &Settings, feed: &FeedSettings, id: FeedId) -> FeedPlan {
         user_agent: feed.user_agent.clone(),
         private_headers: private_headers(feed),
         rules: Arc::default(),
+        id_policy: None,
+        dedupe: Dedupe::default(),
     }
 }
 

@@ -119,6 +119,69 @@ pub struct PollError {
     pub message: String,
 }
 
+/// What an entry is known by within its feed.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum IdPolicy {
+    /// Its guid, else its link, else its content.
+    #[default]
+    Guid,
+    /// Its link, else its content: the feed's guids say nothing.
+    Link,
+    /// Its content: neither guids nor links say anything.
+    Content,
+}
+
+impl IdPolicy {
+    /// The word under which it is configured, stored and shown.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Guid => "guid",
+            Self::Link => "link",
+            Self::Content => "content",
+        }
+    }
+}
+
+/// How far the entries of a feed may be one story with others.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
+pub enum Dedupe {
+    /// With those of every feed.
+    #[default]
+    Global,
+    /// With those of the same feed.
+    Feed,
+    /// With none: each entry is an item.
+    Off,
+}
+
+/// What a publisher's ways with guids and links have shown, from load to load. Evidence only ever takes trust
+/// away; it comes back by the configuration.
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Habits {
+    /// What entries are known by.
+    pub id: IdPolicy,
+    /// Why, if it is not the guid: a sentence.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub reason: String,
+    /// Since when.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub since: Option<Timestamp>,
+    /// Loads in which most guids were new and most stories known.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub floods: u32,
+    /// Keys that many different entries share: they stand for no story.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub hubs: Vec<String>,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+fn is_zero(n: &u32) -> bool {
+    *n == 0
+}
+
 /// What is remembered about a feed between polls.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct FeedState {
@@ -150,6 +213,8 @@ pub struct FeedState {
     pub error: Option<PollError>,
     /// It answered 410 and is asked no more on its own.
     pub gone: bool,
+    /// What its guids and links are worth.
+    pub habits: Habits,
 }
 
 /// When to ask next.

@@ -49,6 +49,9 @@ pub struct Entry {
     pub guid: Option<String>,
     /// The best link (design: alternate, then link, then a guid that is a URL, then the first enclosure), absolute.
     pub link: Option<String>,
+    /// Where `link` is what the publisher named as the original (`feedburner:origLink`): the address it stands in for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub proxy_link: Option<String>,
     /// Title, as plain text on one line.
     pub title: Option<String>,
     /// Summary: HTML source, not yet cleaned.

@@ -6,9 +6,13 @@
 //! Invariant: precision first. A rule merges only what a named list covers; whatever is unknown stays in the
 //! key, for a false merge loses an article.
 
+pub use self::habits::is_front_page;
+
 pub mod canonical;
 pub mod decide;
+mod habits;
 mod names;
+pub mod own;
 mod parts;
 mod percent;
 pub mod prepare;

@@ -1,108 +1,126 @@
 //! The entries of one load, made ready for the commit: which link stands for each, how far its key reaches,
 //! and what it is known by within its feed.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 use std::hash::Hasher as _;
 
 use siphasher::sip::SipHasher13;
 use url::Url;
 
 use super::canonical::Rules;
+use super::habits::{self, Evidence};
+use super::own;
 use crate::domain::decision::{Candidate, Fingerprint, Scope};
-use crate::domain::feed::FeedInfo;
+use crate::domain::feed::{Dedupe, FeedInfo, Habits, IdPolicy};
 use crate::domain::item::Entry;
+use crate::domain::time::Timestamp;
 
 /// A guid longer than this is known by its hash: a publisher must not fill the index.
 const MAX_GUID_BYTES: usize = 1024;
 /// How much of the text stands for an entry that has neither guid nor link.
 const CONTENT_CHARS: usize = 1000;
+/// A text of so many words is one that two stories do not share.
+const WORDY: usize = 48;
 
 /// An entry's plain texts: of its summary, of its content.
 pub type Texts = (String, String);
 
-/// Makes the entries of one load ready for the commit, all but their matches, in document order. `texts` are
-/// those of the entries, and come back with the candidates that they belong to: what stands twice in one load
-/// is kept once.
+/// How the entries of a feed are told apart.
+#[derive(Clone, Copy, Debug)]
+pub struct Ways<'a> {
+    /// The rules that keys are made by.
+    pub rules: &'a Rules,
+    /// What entries are known by, as configured; `None`: by what the feed's habits allow.
+    pub id: Option<IdPolicy>,
+    /// How far its stories may be one with others.
+    pub dedupe: Dedupe,
+    /// What earlier loads have shown.
+    pub habits: &'a Habits,
+}
+
+/// A load, made ready.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Prepared {
+    /// All but their matches, in document order, each with the texts that belong to it.
+    pub candidates: Vec<(Candidate, Texts)>,
+    /// What the feed's habits are from now on.
+    pub habits: Habits,
+}
+
+/// Makes the entries of one load ready for the commit. `texts` are those of the entries. What stands twice in one
+/// load is kept once.
 #[must_use]
-pub fn prepare(rules: &Rules, info: &FeedInfo, entries: Vec<Entry>, texts: Vec<Texts>) -> Vec<(Candidate, Texts)> {
-    let keys: Vec<Option<String>> =
-        entries.iter().map(|entry| entry.link.as_deref().and_then(|link| rules.key(link))).collect();
-    let hubs = hub_keys(rules, info, &entries, &keys);
-    let guids: Vec<Option<String>> =
-        entries.iter().map(|entry| entry.guid.as_deref().map(|guid| known_by(rules, guid))).collect();
-    let repeated = repeated_guids(&guids, &keys);
-    let mut seen = HashSet::new();
-    let mut out = Vec::with_capacity(entries.len());
+pub fn prepare(ways: Ways<'_>, info: &FeedInfo, entries: Vec<Entry>, texts: Vec<Texts>, now: Timestamp) -> Prepared {
+    let key = |url: &Option<String>| url.as_deref().and_then(|url| ways.rules.key(url));
+    let keys: Vec<Option<String>> = entries.iter().map(|entry| key(&entry.link)).collect();
+    let guids: Vec<Option<String>> = entries.iter().map(|entry| entry.guid.as_deref().map(known_by)).collect();
     // An entry without texts is an entry all the same.
-    let texts = texts.into_iter().chain(std::iter::repeat_with(Texts::default));
-    for (((entry, key), guid), texts) in entries.into_iter().zip(keys).zip(guids).zip(texts) {
-        let key = key.filter(|key| !hubs.contains(key.as_str()));
-        let guid = guid.filter(|guid| !repeated.contains(guid));
-        // What is not unique here must not be the id of several published items (RFC 4287 4.2.6).
-        let native_id = entry.guid.as_deref().filter(|text| guid.is_some() && is_iri(text)).map(str::to_owned);
-        let (key, scope) = match (key, &guid) {
-            (Some(key), _) => (key, Scope::Global),
-            (None, Some(guid)) => (format!("guid:{guid}"), Scope::Feed),
-            (None, None) => (format!("content:{:016x}", content_hash(&entry, &texts)), Scope::Feed),
+    let texts: Vec<Texts> =
+        texts.into_iter().chain(std::iter::repeat_with(Texts::default)).take(entries.len()).collect();
+    let prints: Vec<Fingerprint> = entries.iter().zip(&texts).map(|(entry, texts)| fingerprint(entry, texts)).collect();
+    let home = key(&info.home_url);
+    let evidence = Evidence { guids: &guids, keys: &keys, prints: &prints, home: home.as_deref() };
+    let habits = habits::learn(ways.habits, &evidence, now);
+    let id = ways.id.unwrap_or(habits.id);
+    let repeated: HashSet<String> = habits::repeated_guids(&evidence).into_iter().map(str::to_owned).collect();
+    let mut seen = HashSet::new();
+    let mut candidates = Vec::with_capacity(entries.len());
+    for ((((entry, key), guid), texts), fingerprint) in entries.into_iter().zip(keys).zip(guids).zip(texts).zip(prints)
+    {
+        let link_key = key.filter(|key| id != IdPolicy::Content && !habits::is_hub(&habits, home.as_deref(), key));
+        let guid = guid.filter(|guid| id == IdPolicy::Guid && !repeated.contains(guid.as_str()));
+        let content = || format!("content:{:016x}", content_hash(&entry, &texts));
+        let (key, scope) = match (&link_key, &guid) {
+            (Some(key), _) if ways.dedupe != Dedupe::Off => {
+                (key.clone(), if ways.dedupe == Dedupe::Global { Scope::Global } else { Scope::Feed })
+            }
+            (_, Some(guid)) => (format!("guid:{guid}"), Scope::Feed),
+            (Some(key), None) => (key.clone(), Scope::Feed),
+            (None, None) => (content(), Scope::Feed),
         };
-        let entry_id = guid.unwrap_or_else(|| key.clone());
+        let native_id = entry.guid.as_deref().filter(|text| guid.is_some() && is_iri(text)).map(str::to_owned);
+        let entry_id = guid.or_else(|| link_key.clone()).unwrap_or_else(|| key.clone());
         if !seen.insert(entry_id.clone()) {
             continue;
         }
+        let aliases = aliases(ways, &entry, &key, scope);
         let candidate = Candidate {
-            link: entry.link.as_deref().map(|link| rules.shown(link)),
+            link: entry.link.as_deref().map(|link| ways.rules.shown(link)),
             native_id,
-            fingerprint: fingerprint(&entry, &texts),
+            fingerprint,
+            wordy: is_wordy(&texts),
+            own: entry.link.as_deref().is_some_and(|link| own::is_own(info, link)),
+            aliases,
             key,
             scope,
             entry_id,
             entry,
             matches: Vec::new(),
         };
-        out.push((candidate, texts));
+        candidates.push((candidate, texts));
     }
-    out
+    Prepared { candidates, habits }
 }
 
-/// Keys that many entries of one load share, though they are different stories: a link blog or a comment
-/// feed that links to one page. Such a key never merges. So does the site's own page.
-fn hub_keys(rules: &Rules, info: &FeedInfo, entries: &[Entry], keys: &[Option<String>]) -> HashSet<String> {
-    // Guid and title tell stories apart.
-    type Story<'a> = (Option<&'a str>, Option<&'a str>);
-    let mut stories: HashMap<&str, HashSet<Story<'_>>> = HashMap::new();
-    for (entry, key) in entries.iter().zip(keys) {
-        if let Some(key) = key {
-            stories.entry(key).or_default().insert((entry.guid.as_deref(), entry.title.as_deref()));
+/// The address that an original link replaced is another key of the same story.
+fn aliases(ways: Ways<'_>, entry: &Entry, key: &str, scope: Scope) -> Vec<String> {
+    let proxy = entry.proxy_link.as_deref().filter(|_| scope == Scope::Global).and_then(|link| ways.rules.key(link));
+    proxy.filter(|proxy| proxy != key && !habits::is_front_page(proxy)).into_iter().collect()
+}
+
+fn is_wordy((summary, content): &Texts) -> bool {
+    content.split_whitespace().nth(WORDY - 1).is_some() || summary.split_whitespace().nth(WORDY - 1).is_some()
+}
+
+/// A guid as it is compared: one that is a URL without regard to its scheme, so that a site which moves to https is not
+/// all new. No rule of the tables acts here: what an entry is known by must not change with them.
+fn known_by(guid: &str) -> String {
+    let known = match guid.get(..7) {
+        Some(scheme) if scheme.eq_ignore_ascii_case("http://") => {
+            format!("https://{}", guid.get(7..).unwrap_or_default())
         }
-    }
-    let most = (entries.len() / 10).max(2);
-    let home = info.home_url.as_deref().and_then(|url| rules.key(url));
-    let is_hub = |key: &str, stories: usize| stories > most || home.as_deref() == Some(key) || is_front_page(key);
-    stories.into_iter().filter(|(key, stories)| is_hub(key, stories.len())).map(|(key, _)| key.to_owned()).collect()
-}
-
-fn is_front_page(key: &str) -> bool {
-    Url::parse(key).is_ok_and(|url| url.path() == "/" && url.query().is_none() && url.fragment().is_none())
-}
-
-/// Guids, as they are compared, that stand for several links in one load: they are not unique here.
-fn repeated_guids(guids: &[Option<String>], keys: &[Option<String>]) -> HashSet<String> {
-    let mut first: HashMap<&str, &Option<String>> = HashMap::new();
-    let mut repeated = HashSet::new();
-    for (guid, key) in guids.iter().zip(keys) {
-        if let Some(guid) = guid.as_deref()
-            && first.insert(guid, key).is_some_and(|before| before != key)
-        {
-            repeated.insert(guid.to_owned());
-        }
-    }
-    repeated
-}
-
-/// A guid as it is compared: one that is a URL by its key, so that a site which moves to https is not all new.
-fn known_by(rules: &Rules, guid: &str) -> String {
-    let is_url = guid.starts_with("http://") || guid.starts_with("https://");
-    let known = is_url.then(|| rules.key(guid)).flatten().unwrap_or_else(|| guid.to_owned());
+        _ => guid.to_owned(),
+    };
     if known.len() <= MAX_GUID_BYTES {
         return known;
     }
@@ -168,7 +186,13 @@ mod tests {
     fn prepared(home: &str, entries: Vec<Entry>) -> Vec<Candidate> {
         let info = FeedInfo { home_url: Some(home.to_owned()), ..FeedInfo::default() };
         let texts = entries.iter().map(|_| Texts::default()).collect();
-        prepare(&Rules::default(), &info, entries, texts).into_iter().map(|(candidate, _)| candidate).collect()
+        load(Dedupe::Global, &info, entries, texts).candidates.into_iter().map(|(candidate, _)| candidate).collect()
+    }
+
+    fn load(dedupe: Dedupe, info: &FeedInfo, entries: Vec<Entry>, texts: Vec<Texts>) -> Prepared {
+        let (rules, habits) = (Rules::default(), Habits::default());
+        let ways = Ways { rules: &rules, id: None, dedupe, habits: &habits };
+        prepare(ways, info, entries, texts, Timestamp::from_ms(1_000))
     }
 
     #[test]
@@ -227,7 +251,13 @@ mod tests {
 
     #[test]
     fn a_guid_that_is_not_unique_is_no_published_id() {
-        let all = prepared(
+        let mut entries: Vec<_> = (0..50)
+            .map(|n| entry(&format!("urn:x:{n}"), &format!("https://n.example/{n}"), &format!("T{n}")))
+            .collect();
+        entries[0].guid = Some("urn:x:1".to_owned());
+        let ids: Vec<_> = prepared("https://h.example/", entries).into_iter().map(|c| c.native_id).collect();
+        assert_eq!((&ids[0], &ids[1], ids[2].as_deref()), (&None, &None, Some("urn:x:2")), "a slip in a long load");
+        let ids = prepared(
             "https://h.example/",
             vec![
                 entry("urn:x:1", "https://n.example/1", "A"),
@@ -235,8 +265,30 @@ mod tests {
                 entry("urn:x:2", "https://n.example/3", "C"),
             ],
         );
-        let ids: Vec<_> = all.iter().map(|c| c.native_id.as_deref()).collect();
-        assert_eq!(ids, [None, None, Some("urn:x:2")]);
+        assert!(ids.iter().all(|c| c.native_id.is_none()), "nothing that such a feed calls an id is believed");
+    }
+
+    #[test]
+    fn a_feed_that_shares_nothing_has_keys_of_its_own() {
+        for (dedupe, key, scope) in [
+            (Dedupe::Global, "https://n.example/1", Scope::Global),
+            (Dedupe::Feed, "https://n.example/1", Scope::Feed),
+            (Dedupe::Off, "guid:g", Scope::Feed),
+        ] {
+            let entries = vec![entry("g", "http://n.example/1", "A")];
+            let found = load(dedupe, &FeedInfo::default(), entries, Vec::new()).candidates.remove(0).0;
+            assert_eq!((found.key.as_str(), found.scope), (key, scope));
+        }
+    }
+
+    #[test]
+    fn an_original_link_makes_an_alias_of_the_one_it_stands_for() {
+        let proxied = Entry {
+            proxy_link: Some("http://proxy.example/~r/1".to_owned()),
+            ..entry("g", "https://n.example/1", "A")
+        };
+        let all = prepared("https://h.example/", vec![proxied]);
+        assert_eq!(all[0].aliases, ["https://proxy.example/~r/1"]);
     }
 
     #[test]
@@ -253,13 +305,9 @@ mod tests {
 
     #[test]
     fn an_entry_without_texts_is_kept() {
-        let all = prepare(
-            &Rules::default(),
-            &FeedInfo::default(),
-            vec![entry("1", "", "A"), entry("2", "", "B")],
-            Vec::new(),
-        );
-        assert_eq!(all.len(), 2);
+        let all =
+            load(Dedupe::Global, &FeedInfo::default(), vec![entry("1", "", "A"), entry("2", "", "B")], Vec::new());
+        assert_eq!(all.candidates.len(), 2);
     }
 
     #[test]

@@ -48,6 +48,7 @@ fn map_entry(entry: model::Entry, atom: bool, base: Option<&Url>) -> Entry {
     let summary = entry.summary.and_then(|text| body(&text.content, text.content_type.as_str(), atom));
     let described = || itunes?.description.as_ref().and_then(|text| body(&text.content, "text/html", false));
     Entry {
+        proxy_link: None,
         link,
         title: entry.title.and_then(|text| title(&text, atom)),
         summary: summary.or_else(|| described().filter(|_| content.is_none())),

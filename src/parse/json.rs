@@ -116,6 +116,7 @@ fn entry(item: &Object, base: Option<&Url>) -> Entry {
     let html = text(item, "content_html").map(cut).and_then(plain::filled);
     let plain_text = || text(item, "content_text").map(|text| plain::escape(&cut(text))).and_then(plain::filled);
     Entry {
+        proxy_link: None,
         link,
         title: line(item, "title"),
         summary: text(item, "summary").map(|text| plain::escape(&cut(text))).and_then(plain::filled),

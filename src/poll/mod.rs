@@ -20,7 +20,7 @@ use chrono_tz::Tz;
 use secrecy::SecretString;
 use url::Url;
 
-use crate::domain::feed::{FeedId, PollError};
+use crate::domain::feed::{Dedupe, FeedId, IdPolicy, PollError};
 use crate::domain::stream::StreamId;
 use crate::domain::time::Timestamp;
 use crate::identity::canonical::Rules;
@@ -65,6 +65,10 @@ pub struct FeedPlan {
     pub private_headers: Vec<(String, SecretString)>,
     /// The rules that its keys are made by.
     pub rules: Arc<Rules>,
+    /// What its entries are known by; `None`: by what its habits allow.
+    pub id_policy: Option<IdPolicy>,
+    /// How far its stories may be one with others.
+    pub dedupe: Dedupe,
 }
 
 impl FeedPlan {

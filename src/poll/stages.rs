@@ -8,16 +8,16 @@ use siphasher::sip::SipHasher13;
 use tokio::sync::{Notify, Semaphore};
 use url::Url;
 
-use super::judge::{LoadJudge, matches};
+use super::judge::{LoadJudge, matches, tell_policy};
 use super::quiet::Quiet;
 use super::{FeedPlan, Outcome, Plan, PollReport};
 use crate::domain::decision::{Candidate, Judge, Scope};
-use crate::domain::feed::{ErrorKind, FeedInfo, PollError};
+use crate::domain::feed::{ErrorKind, FeedInfo, Habits, PollError};
 use crate::domain::time::{Clock, Timestamp};
 use crate::fetch::client::{Ask, Fetcher};
 use crate::fetch::outcome::{Answer, Outcome as Fetched};
-use crate::identity::prepare::prepare;
-use crate::parse;
+use crate::identity::prepare::{Ways, prepare};
+use crate::parse::{self, Feed};
 use crate::query::scan::{Document, Folded};
 use crate::sanitize;
 use crate::schedule::due::{Ended, next_poll};
@@ -42,6 +42,8 @@ struct Read {
     info: FeedInfo,
     candidates: Vec<Candidate>,
     judge: LoadJudge,
+    /// Habits that the document has changed.
+    habits: Option<Habits>,
     repairs: usize,
 }
 
@@ -162,7 +164,7 @@ impl Stages {
                     let result = PollResult::NotModified { validators: answer.validators };
                     return (result, Ended::Well { fresh_for }, None);
                 }
-                match self.document(plan, feed, &answer).await {
+                match self.document(plan, feed, lease, &answer).await {
                     Ok(read) => {
                         if read.repairs > 0 {
                             tracing::debug!(feed.name = %feed.name, parse.repairs = read.repairs, "a document was mended");
@@ -171,6 +173,7 @@ impl Stages {
                             info: Box::new(read.info),
                             candidates: read.candidates,
                             quiet: !lease.state.loaded_once && !feed.first_import_notifies,
+                            habits: read.habits,
                             validators: answer.validators,
                             body_hash,
                             redirect: answer.moved.map(|(status, to)| Redirect {
@@ -191,12 +194,20 @@ impl Stages {
     }
 
     /// Reads and matches a document on a blocking thread. A panic in there is that document's failure.
-    async fn document(&self, plan: &Arc<Plan>, feed: &Arc<FeedPlan>, answer: &Answer) -> Result<Read, String> {
+    async fn document(
+        &self,
+        plan: &Arc<Plan>,
+        feed: &Arc<FeedPlan>,
+        lease: &FeedLease,
+        answer: &Answer,
+    ) -> Result<Read, String> {
         let core = Arc::clone(&self.cores).acquire_owned().await.map_err(|e| e.to_string())?;
         let (plan, feed) = (Arc::clone(plan), Arc::clone(feed));
         let (body, content_type, base) = (answer.body.clone(), answer.content_type.clone(), answer.base.clone());
+        let (habits, now) = (lease.state.habits.clone(), self.clock.now());
         let done = tokio::task::spawn_blocking(move || {
-            let read = read_document(&plan, &feed, &body, content_type.as_deref(), &base);
+            let document = parse::parse(&body, content_type.as_deref(), Some(&base)).map_err(|e| e.message);
+            let read = document.map(|document| read_document(&plan, &feed, document, &habits, now));
             drop(core);
             read
         });
@@ -224,14 +235,7 @@ fn hash(body: &[u8]) -> u64 {
     hasher.finish()
 }
 
-fn read_document(
-    plan: &Arc<Plan>,
-    feed: &FeedPlan,
-    body: &[u8],
-    content_type: Option<&str>,
-    base: &Url,
-) -> Result<Read, String> {
-    let parsed = parse::parse(body, content_type, Some(base)).map_err(|e| e.message)?;
+fn read_document(plan: &Arc<Plan>, feed: &Arc<FeedPlan>, parsed: Feed, before: &Habits, now: Timestamp) -> Read {
     let texts: Vec<(String, String)> = parsed
         .entries
         .iter()
@@ -240,9 +244,14 @@ fn read_document(
             (text(&entry.summary), text(&entry.content))
         })
         .collect();
+    let ways = Ways { rules: &feed.rules, id: feed.id_policy, dedupe: feed.dedupe, habits: before };
+    let prepared = prepare(ways, &parsed.info, parsed.entries, texts, now);
+    if prepared.habits.id != before.id {
+        tell_policy(feed, &prepared.habits);
+    }
     let mut candidates = Vec::new();
     let mut folded = Vec::new();
-    for (mut candidate, (summary, content)) in prepare(&feed.rules, &parsed.info, parsed.entries, texts) {
+    for (mut candidate, (summary, content)) in prepared.candidates {
         if !plan.streams.is_empty() {
             let words = Folded::new(&document(&candidate, &summary, &content));
             candidate.matches = matches(plan, &words, &[feed]);
@@ -250,8 +259,9 @@ fn read_document(
         }
         candidates.push(candidate);
     }
-    let judge = LoadJudge { plan: Arc::clone(plan), folded };
-    Ok(Read { info: parsed.info, candidates, judge, repairs: parsed.repairs.len() })
+    let habits = Some(prepared.habits.clone()).filter(|habits| habits != before);
+    let judge = LoadJudge { plan: Arc::clone(plan), folded, feed: Arc::clone(feed), habits: prepared.habits, now };
+    Read { info: parsed.info, candidates, judge, habits, repairs: parsed.repairs.len() }
 }
 
 /// An entry as queries see it.

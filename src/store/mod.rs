@@ -13,7 +13,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 use crate::domain::decision::{Candidate, Judge};
-use crate::domain::feed::{FeedId, FeedInfo, FeedState, NextPoll, PollError, Validators};
+use crate::domain::feed::{FeedId, FeedInfo, FeedState, Habits, NextPoll, PollError, Validators};
 use crate::domain::item::{Clean, Item, ItemId};
 use crate::domain::stream::StreamId;
 use crate::domain::time::Timestamp;
@@ -22,7 +22,10 @@ use crate::domain::webhook::{
     DeliveryId, DeliveryLease, DeliveryState, DeliveryStatus, Settlement, WebhookId, WebhookStatus,
 };
 
+mod learn;
 pub mod sqlite;
+
+pub use self::learn::{AliasSource, Keymaker, Learned, Learnt, MergeStatus, Rekeyed};
 
 /// What every method gives: a result some time later.
 pub type Pending<'a, T> = Pin<Box<dyn Future<Output = Result<T, StoreError>> + Send + 'a>>;
@@ -185,6 +188,8 @@ pub enum PollResult {
         candidates: Vec<Candidate>,
         /// Store them without calling webhooks: a new feed's back catalogue.
         quiet: bool,
+        /// What the feed's guids and links are worth, if the document has shown something new.
+        habits: Option<Habits>,
         /// The validators that stand for it from now on.
         validators: Option<Validators>,
         /// Hash of its bytes.
@@ -405,6 +410,21 @@ pub trait Store: Send + Sync + 'static {
 
     /// One delivery by its `webhook-id`, with its log.
     fn delivery(&self, message_id: String) -> Pending<'_, Option<DeliveryStatus>>;
+
+    /// Keeps aliases that were learnt from the web, each if it may be believed; two stored items become one. Calls no
+    /// webhook. `version`: of the rules that made the keys.
+    fn learn_aliases(&self, learnt: Vec<Learnt>, version: i64, now: Timestamp) -> Pending<'_, Vec<Learned>>;
+
+    /// Parts an item from the one that absorbed it, and gives that one; `None`: it was not absorbed. Calls no webhook;
+    /// the two are not merged again by themselves.
+    fn unmerge(&self, absorbed: ItemId, now: Timestamp) -> Pending<'_, Option<ItemId>>;
+
+    /// Merges, newest first: those of one item, or all.
+    fn merges(&self, item: Option<ItemId>, limit: u32) -> Pending<'_, Vec<MergeStatus>>;
+
+    /// A step of making the keys of stored items anew after the rules changed to `version`: at most `limit` items,
+    /// newest first. Where two items get one key they become one. Calls no webhook.
+    fn rekey(&self, maker: Arc<Keymaker>, version: i64, limit: u32, now: Timestamp) -> Pending<'_, Rekeyed>;
 
     /// Counts and size; fails if the database does not answer.
     fn health(&self) -> Pending<'_, StoreHealth>;

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use feedmill::deliver::{Limits, Outbox, Target};
-use feedmill::domain::decision::{Candidate, Decision, Fingerprint, Judge, Known, Scope};
+use feedmill::domain::decision::{Candidate, Decision, Fingerprint, Judge, Known, Scope, Survey};
 use feedmill::domain::feed::{FeedId, FeedInfo, NextPoll};
 use feedmill::domain::item::Entry;
 use feedmill::domain::stream::{Match, TermHit};
@@ -29,7 +29,7 @@ const PATIENCE: Duration = Duration::from_secs(30);
 struct AllNew;
 
 impl Judge for AllNew {
-    fn decide(&self, _known: &Known, _candidate: &Candidate) -> Decision {
+    fn decide(&self, _known: &Known, _candidate: &Candidate, _: &Survey) -> Decision {
         Decision::New
     }
     fn rematch(&self, _index: usize, _feeds: &[FeedId]) -> Vec<Match> {
@@ -113,6 +113,7 @@ impl Bench {
             info: Box::new(FeedInfo { title: Some("Feed A".to_owned()), ..FeedInfo::default() }),
             candidates,
             quiet: false,
+            habits: None,
             validators: None,
             body_hash: u64::from(first),
             redirect: None,
@@ -144,6 +145,9 @@ impl Bench {
             entry_id: key,
             native_id: None,
             fingerprint: Fingerprint::default(),
+            aliases: Vec::new(),
+            wordy: false,
+            own: false,
             matches: hooks.iter().map(found).collect(),
         }
     }

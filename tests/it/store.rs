@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use feedmill::domain::decision::{Candidate, Decision, Fingerprint, Judge, Known, Scope};
+use feedmill::domain::decision::{Candidate, Decision, Fingerprint, Judge, Known, LinkChange, Scope, Survey};
 use feedmill::domain::feed::{ErrorKind, FeedId, FeedInfo, NextPoll, PollError, Validators};
 use feedmill::domain::item::{Clean, Entry};
 use feedmill::domain::stream::{Match, StreamId};
@@ -13,8 +13,8 @@ use feedmill::domain::time::Timestamp;
 use feedmill::domain::webhook::{Attempt, DeliveryState, Settlement, Verdict, WebhookId, WebhookState};
 use feedmill::store::sqlite::{Access, Options, Sqlite};
 use feedmill::store::{
-    Cleaned, CommitReport, FeedSpec, PageRequest, PollCommit, PollResult, Registry, Route, Routes, Store, StoreError,
-    StreamSpec, Subscriptions, Want,
+    AliasSource, Cleaned, CommitReport, FeedSpec, Keymaker, Learned, Learnt, PageRequest, PollCommit, PollResult,
+    Registry, Route, Routes, Store, StoreError, StreamSpec, Subscriptions, Want,
 };
 use tempfile::TempDir;
 
@@ -61,11 +61,11 @@ struct Plain {
 }
 
 impl Judge for Plain {
-    fn decide(&self, known: &Known, candidate: &Candidate) -> Decision {
+    fn decide(&self, known: &Known, candidate: &Candidate, _: &Survey) -> Decision {
         match (&known.sighting, known.item) {
             (Some(s), _) if s.fingerprint == candidate.fingerprint => Decision::Same,
-            (Some(s), _) => Decision::Changed { item: s.item, revise: s.main_feed },
-            (None, Some(item)) => Decision::Sighted(item),
+            (Some(s), _) => Decision::Changed { item: s.item, revise: s.main_feed, link: LinkChange::None },
+            (None, Some(known)) => Decision::Sighted(known.item),
             (None, None) => Decision::New,
         }
     }
@@ -94,6 +94,9 @@ fn candidate(key: &str, guid: &str, title: &str) -> Candidate {
         native_id: Some(guid.to_owned()),
         fingerprint: Fingerprint { title: print, text: print },
         matches: Vec::new(),
+        aliases: Vec::new(),
+        wordy: false,
+        own: false,
     }
 }
 
@@ -145,6 +148,7 @@ impl Bench {
                 info: Box::new(FeedInfo { title: Some(format!("Feed {n}")), ..FeedInfo::default() }),
                 candidates,
                 quiet,
+                habits: None,
                 validators: Some(validators),
                 body_hash: u64::MAX - 1,
                 redirect: None,
@@ -277,6 +281,163 @@ async fn a_quiet_back_catalogue_is_stored_and_calls_nobody() {
         bench.load_as(0, vec![bench.matching(candidate("https://x.example/1", "urn:1", "Peace"))], true, None).await;
     assert_eq!((report.new, report.deliveries), (1, 0));
     assert_eq!(bench.page(Some(bench.stream())).await.len(), 1);
+}
+
+fn leads(from: &str, to: &str) -> Vec<Learnt> {
+    vec![Learnt { from: from.to_owned(), to: to.to_owned(), source: AliasSource::Redirect }]
+}
+
+#[tokio::test]
+async fn an_alias_leads_to_its_story_through_chains_and_never_in_a_circle() {
+    let bench = Bench::new(&[A, B]).await;
+    bench.load(0, vec![candidate("https://x.example/1", "urn:1", "One")]).await;
+    let learn = async |from, to| bench.store().learn_aliases(leads(from, to), 1, now()).await.unwrap().remove(0);
+    assert_eq!(learn("https://s.example/a", "https://s.example/b").await, Learned::Kept);
+    assert_eq!(learn("https://s.example/b", "https://x.example/1").await, Learned::Kept);
+    assert_eq!(learn("https://s.example/b", "https://x.example/1").await, Learned::Known);
+    assert_eq!(learn("https://x.example/1", "https://s.example/a").await, Learned::Known, "a circle");
+    let report = bench.load(1, vec![candidate("https://s.example/a", "urn:b", "One")]).await;
+    assert_eq!((report.new, report.sighted), (0, 1));
+    assert_eq!(bench.all().await[0].key, "https://x.example/1");
+}
+
+#[tokio::test]
+async fn an_alias_of_a_stored_story_gives_it_the_address_that_it_leads_to() {
+    let bench = Bench::new(&[A, B]).await;
+    bench.load(0, vec![candidate("https://s.example/a", "urn:1", "One")]).await;
+    let learnt = bench.store().learn_aliases(leads("https://s.example/a", "https://x.example/1"), 1, now()).await;
+    assert_eq!(learnt.unwrap(), [Learned::Kept]);
+    for (n, (key, guid)) in [("https://x.example/1", "urn:b"), ("https://s.example/a", "urn:c")].iter().enumerate() {
+        let report = bench.load(1, vec![candidate(key, guid, "One")]).await;
+        assert_eq!((report.new, report.sighted), (0, 1), "{n}");
+    }
+}
+
+#[tokio::test]
+async fn two_stored_stories_become_one_calling_nobody_and_can_be_parted_for_good() {
+    let bench = Bench::new(&[A, B]).await;
+    let story = |key: &str, guid: &str| bench.matching(candidate(key, guid, "Peace"));
+    bench.load(0, vec![story("https://x.example/1", "urn:1")]).await;
+    bench.load(1, vec![story("https://s.example/a", "urn:2")]).await;
+    let (stream, calls) = (Some(bench.stream()), bench.lease_calls().await.len());
+    let before: Vec<_> = bench.all().await.into_iter().map(|item| (item.id, item.published_id)).collect();
+    let (kept, absorbed) =
+        (before.iter().map(|(id, _)| *id).min().unwrap(), before.iter().map(|(id, _)| *id).max().unwrap());
+    let learn = async || {
+        let learnt = leads("https://s.example/a", "https://x.example/1");
+        bench.store().learn_aliases(learnt, 1, now()).await.unwrap().remove(0)
+    };
+    assert_eq!(learn().await, Learned::Merged(kept));
+    let all = bench.all().await;
+    assert_eq!((all.len(), all[0].id, all[0].published_id.as_str(), all[0].sightings.len()), (1, kept, "urn:1", 2));
+    assert_eq!(bench.page(stream).await.len(), 1);
+    assert_eq!(bench.load(1, vec![story("https://s.example/a", "urn:2")]).await, CommitReport::default());
+    let report = bench.load(1, vec![story("https://s.example/a", "urn:3")]).await;
+    assert_eq!((report.new, report.sighted, report.deliveries), (0, 1, 0));
+    let merges = bench.store().merges(Some(kept), 10).await.unwrap();
+    assert_eq!((merges.len(), merges[0].absorbed, merges[0].reason.as_str()), (1, absorbed, "redirect"));
+
+    assert_eq!(bench.store().unmerge(absorbed, now()).await.unwrap(), Some(kept));
+    assert_eq!(bench.store().unmerge(absorbed, now()).await.unwrap(), None);
+    let after: Vec<_> = bench.all().await.into_iter().map(|item| (item.id, item.published_id)).collect();
+    assert_eq!(after, before);
+    assert_eq!(bench.page(stream).await.len(), 2);
+    assert!(matches!(learn().await, Learned::Refused(_)), "who was parted stays apart");
+    assert_eq!(bench.lease_calls().await.len(), 0);
+    assert_eq!(calls, 2);
+}
+
+#[tokio::test]
+async fn a_webhook_that_heard_of_an_absorbed_story_does_not_hear_of_the_kept_one() {
+    let bench = Bench::new(&[A, B]).await;
+    bench.load(0, vec![candidate("https://x.example/1", "urn:1", "Peace")]).await;
+    bench.load(1, vec![bench.matching(candidate("https://s.example/a", "urn:2", "Peace"))]).await;
+    bench.store().learn_aliases(leads("https://s.example/a", "https://x.example/1"), 1, now()).await.unwrap();
+    let again = bench.load(1, vec![bench.matching(candidate("https://x.example/1", "urn:3", "Peace"))]).await;
+    assert_eq!((again.sighted, again.deliveries), (1, 0));
+}
+
+#[tokio::test]
+async fn stories_that_a_feed_carries_as_two_or_that_say_different_things_stay_apart() {
+    let bench = Bench::new(&[A, B]).await;
+    bench
+        .load(
+            0,
+            vec![candidate("https://x.example/1", "urn:1", "One"), candidate("https://x.example/2", "urn:2", "One")],
+        )
+        .await;
+    bench.load(1, vec![candidate("https://s.example/a", "urn:3", "Other")]).await;
+    for (from, to) in [("https://x.example/2", "https://x.example/1"), ("https://s.example/a", "https://x.example/1")] {
+        let learnt = bench.store().learn_aliases(leads(from, to), 1, now()).await.unwrap().remove(0);
+        assert!(matches!(learnt, Learned::Refused(_)), "{from}: {learnt:?}");
+    }
+    assert_eq!(bench.all().await.len(), 3);
+}
+
+#[tokio::test]
+async fn a_site_that_names_one_page_for_everything_is_believed_twenty_times_a_day() {
+    let bench = Bench::new(&[A]).await;
+    let mut kept = 0;
+    for n in 0..30 {
+        let learnt = leads(&format!("https://x.example/{n}"), "https://x.example/home");
+        kept += usize::from(bench.store().learn_aliases(learnt, 1, now()).await.unwrap() == [Learned::Kept]);
+    }
+    assert_eq!(kept, 20);
+}
+
+/// Rules that know `?x=…` for tracking.
+fn without_x(_: FeedId, key: &str) -> Option<String> {
+    Some(key.split_once("?x=").map_or(key, |(page, _)| page).to_owned())
+}
+
+#[tokio::test]
+async fn new_rules_leave_the_store_as_a_fresh_import_would() {
+    let loads = || {
+        [
+            (0, "https://x.example/1?x=a", "urn:1", "One"),
+            (1, "https://x.example/1?x=b", "urn:2", "One"),
+            (2, "https://x.example/1", "urn:3", "One"),
+            (0, "https://x.example/2?x=a", "urn:4", "Two"),
+            (1, "https://x.example/3", "urn:5", "Three"),
+            (2, "https://x.example/4?x=1", "", "Four"),
+        ]
+    };
+    let entry = |key: &str, guid: &str, title: &str| {
+        let entry = candidate(key, guid, title);
+        if guid.is_empty() { Candidate { entry_id: key.to_owned(), native_id: None, ..entry } } else { entry }
+    };
+    let feeds = [A, B, ("c", "https://c.example/rss")];
+    let (old, fresh) = (Bench::new(&feeds).await, Bench::new(&feeds).await);
+    for (feed, key, guid, title) in loads() {
+        old.load(feed, vec![entry(key, guid, title)]).await;
+        fresh.load(feed, vec![entry(&without_x(FeedId(0), key).unwrap(), guid, title)]).await;
+    }
+    assert_eq!(old.all().await.len(), 6);
+    let maker: Arc<Keymaker> = Arc::new(without_x);
+    let mut steps = 0;
+    while !old.store().rekey(Arc::clone(&maker), 7, 2, now()).await.unwrap().done {
+        steps += 1;
+        assert!(steps < 10);
+    }
+    let picture = |items: Vec<feedmill::domain::item::Item>| {
+        let mut all: Vec<_> = items
+            .into_iter()
+            .map(|item| {
+                let mut feeds: Vec<_> = item.sightings.into_iter().map(|sighting| sighting.feed).collect();
+                feeds.sort();
+                (item.key, item.title, feeds)
+            })
+            .collect();
+        all.sort();
+        all
+    };
+    assert_eq!(picture(old.all().await), picture(fresh.all().await));
+    assert!(steps >= 2, "in small steps");
+    for (feed, key, guid, title) in loads() {
+        let by_new_rules = entry(&without_x(FeedId(0), key).unwrap(), guid, title);
+        assert_eq!(old.load(feed, vec![by_new_rules]).await, CommitReport::default(), "{key} is known");
+    }
+    assert!(old.store().rekey(maker, 7, 2, now()).await.unwrap().done, "and that is remembered");
 }
 
 #[tokio::test]

@@ -21,7 +21,7 @@ use tokio_util::task::TaskTracker;
 
 use super::control::{Control, ControlError, Doing, PollOutcome, PollReport, PollShape, ReloadReport, TestReport};
 use super::{Parts, State, listen, routes};
-use crate::domain::decision::{Candidate, Decision, Fingerprint, Judge, Known, Scope};
+use crate::domain::decision::{Candidate, Decision, Fingerprint, Judge, Known, Scope, Survey};
 use crate::domain::feed::{FeedId, FeedInfo, NextPoll};
 use crate::domain::item::Entry;
 use crate::domain::stream::{Match, StreamId};
@@ -50,7 +50,7 @@ impl Clock for Noon {
 struct AllNew;
 
 impl Judge for AllNew {
-    fn decide(&self, known: &Known, _: &Candidate) -> Decision {
+    fn decide(&self, known: &Known, _: &Candidate, _: &Survey) -> Decision {
         if known.sighting.is_some() { Decision::Same } else { Decision::New }
     }
 
@@ -160,6 +160,9 @@ fn candidate(n: i64, stream: Option<StreamId>) -> Candidate {
         entry_id: url.clone(),
         native_id: Some(url),
         fingerprint: Fingerprint::default(),
+        aliases: Vec::new(),
+        wordy: false,
+        own: false,
         matches: stream.map(|stream| Match { stream, term: None }).into_iter().collect(),
     }
 }
@@ -207,6 +210,7 @@ impl House {
             info: Box::new(FeedInfo { home_url: Some("https://world.example/".into()), ..FeedInfo::default() }),
             candidates,
             quiet: false,
+            habits: None,
             validators: None,
             body_hash: 1,
             redirect: None,

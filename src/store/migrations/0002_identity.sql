@@ -3,6 +3,7 @@
 -- 0: shown; 1: absorbed by the item in merged_into; 2: its body went by retention, its identity stays.
 ALTER TABLE item ADD COLUMN state INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE item ADD COLUMN merged_into INTEGER REFERENCES item (id);
+CREATE INDEX item_merged ON item (merged_into) WHERE merged_into IS NOT NULL;
 -- The rules that made the key. 0: not known, made anew.
 ALTER TABLE item ADD COLUMN rule_version INTEGER NOT NULL DEFAULT 0;
 DROP INDEX item_order;
@@ -15,6 +16,9 @@ CREATE INDEX sighting_print ON sighting (feed_id, fingerprint);
 
 -- What is known of a feed's guids and links, as JSON; NULL: nothing out of the ordinary.
 ALTER TABLE feed_state ADD COLUMN habits TEXT;
+-- The newest date among the items that the feed brought.
+ALTER TABLE feed_state ADD COLUMN newest INTEGER;
+UPDATE feed_state SET newest = (SELECT max(effective_at) FROM item WHERE main_feed = feed_id);
 
 -- Another address of a story. Chains are flattened when they are written: no to_key is itself a from_key.
 CREATE TABLE alias (
@@ -40,6 +44,8 @@ CREATE TABLE merge (
 CREATE INDEX merge_kept ON merge (kept);
 CREATE INDEX merge_absorbed ON merge (absorbed);
 
+CREATE INDEX delivery_event_event ON delivery_event (event_id);
+
 -- What happened to an item that its rows do not say: few items have any.
 CREATE TABLE trace (
   id INTEGER PRIMARY KEY, item_id INTEGER NOT NULL, at INTEGER NOT NULL, kind TEXT NOT NULL, detail TEXT NOT NULL
@@ -55,6 +61,6 @@ CREATE TABLE past_item (
   seen_day   INTEGER NOT NULL             -- days since 1970
 );
 CREATE TABLE past_sighting (
-  feed_id INTEGER NOT NULL, entry_hash BLOB NOT NULL, item_id INTEGER NOT NULL,
-  PRIMARY KEY (feed_id, entry_hash)
+  feed_id INTEGER NOT NULL, entry_hash BLOB NOT NULL, item_id INTEGER NOT NULL, key_hash INTEGER NOT NULL,
+  fingerprint INTEGER NOT NULL, PRIMARY KEY (feed_id, entry_hash)
 ) WITHOUT ROWID;

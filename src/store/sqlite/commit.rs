@@ -6,10 +6,11 @@ use rusqlite::{OptionalExtension as _, params};
 
 use super::super::{CommitReport, PollCommit, PollResult, Routes};
 use super::feeds::{self, json};
-use super::hash::Hasher;
+use super::keys::Keys;
+use super::known::{Looked, Place, Present};
 use super::writer::Tx;
 use super::{Instance, Result, items, streams};
-use crate::domain::decision::{Candidate, Decision, Fingerprint, Judge, Known, KnownSighting, Scope};
+use crate::domain::decision::{Candidate, Decision, Judge, Life, LinkChange, Survey};
 use crate::domain::feed::{FeedId, FeedInfo};
 use crate::domain::item::ItemId;
 use crate::domain::stream::Match;
@@ -17,14 +18,14 @@ use crate::domain::time::Timestamp;
 use crate::domain::webhook::EventKind;
 
 /// Kinds of `change`.
-const NEW: i64 = 1;
-const REVISED: i64 = 2;
-const SIGHTED: i64 = 3;
+pub(super) const NEW: i64 = 1;
+pub(super) const REVISED: i64 = 2;
+pub(super) const SIGHTED: i64 = 3;
 
 /// One commit, with everything it asks.
 pub(super) struct Commit<'a> {
     pub(super) tx: &'a Tx<'a>,
-    pub(super) hasher: Hasher,
+    pub(super) keys: Keys<'a>,
     pub(super) instance: &'a Instance,
     pub(super) judge: &'a dyn Judge,
     pub(super) routes: &'a Routes,
@@ -34,10 +35,16 @@ pub(super) struct Commit<'a> {
 pub(super) struct Load<'a> {
     pub(super) feed: FeedId,
     pub(super) at: Timestamp,
+    /// What is stored now calls no webhook.
     pub(super) quiet: bool,
     pub(super) info: &'a FeedInfo,
+    /// The feed was loaded before.
+    pub(super) again: bool,
     /// The snapshot of `info` for the items of this load, made at the first that needs it.
     pub(super) source: Option<i64>,
+    /// The newest date among the items that it brought.
+    pub(super) newest: Option<Timestamp>,
+    pub(super) present: Present,
     pub(super) report: CommitReport,
 }
 
@@ -52,14 +59,32 @@ pub(super) struct Entered {
 impl Commit<'_> {
     pub(super) fn run(&self, poll: &PollCommit) -> Result<CommitReport> {
         feeds::remember(self.tx.db, poll)?;
-        let PollResult::Loaded { info, candidates, quiet, .. } = &poll.result else {
+        let PollResult::Loaded { info, candidates, quiet, habits, .. } = &poll.result else {
             return Ok(CommitReport::default());
         };
+        let newest = feeds::newest(self.tx.db, poll.feed)?;
+        let places: Vec<Place> = candidates.iter().map(|candidate| self.place(poll.feed, candidate)).collect();
+        let (known, present) = match newest {
+            Some(_) => self.look_at_all(poll.feed, candidates, &places)?,
+            None => Default::default(),
+        };
+        let survey = self.judge.survey(&known, candidates, newest);
         let report = CommitReport::default();
-        let mut load = Load { feed: poll.feed, at: poll.at, quiet: *quiet, info, source: None, report };
+        let (feed, at, again) = (poll.feed, poll.at, newest.is_some());
+        let mut load = Load { feed, at, quiet: false, info, again, source: None, newest, present, report };
         // Oldest first, as documents stand newest first: rows and sequence numbers then follow time.
-        for (index, candidate) in candidates.iter().enumerate().rev() {
-            self.store(&mut load, index, candidate)?;
+        for (index, (candidate, place)) in candidates.iter().zip(&places).enumerate().rev() {
+            let unchanged = |known| self.judge.decide(known, candidate, &survey) == Decision::Same;
+            if !known.get(index).is_some_and(unchanged) {
+                load.quiet = *quiet || survey.backfill.get(index).copied().unwrap_or(false);
+                self.store(&mut load, index, candidate, place, &survey)?;
+            }
+        }
+        if let Some(habits) = survey.habits.as_ref().or(habits.as_ref()) {
+            feeds::keep_habits(self.tx.db, poll.feed, habits)?;
+        }
+        if load.newest != newest || newest.is_none() {
+            feeds::keep_newest(self.tx.db, poll.feed, load.newest.unwrap_or(poll.at))?;
         }
         if load.report != CommitReport::default() {
             self.tx.publishes();
@@ -67,78 +92,49 @@ impl Commit<'_> {
         Ok(load.report)
     }
 
-    fn store(&self, load: &mut Load<'_>, index: usize, candidate: &Candidate) -> Result<()> {
-        let scope = if candidate.scope == Scope::Global { 0 } else { load.feed.0 };
-        let entry_hash = self.hasher.long(&candidate.entry_id);
-        let key_hash = self.hasher.short(&[&scope.to_be_bytes(), candidate.key.as_bytes()]);
-        let sighting = self.known_sighting(load.feed, &entry_hash, key_hash, candidate.fingerprint)?;
-        let (ident_hash, item) = match &sighting {
-            Some(known) if known.same_key => (key_hash, Some(known.item)),
-            _ => self.find(key_hash, scope, &candidate.key)?,
-        };
-        let known = Known { sighting, item };
-        let place = Place { scope, entry_hash, key_hash, ident_hash };
-        match (self.judge.decide(&known, candidate), known.item) {
-            (Decision::Same, _) => Ok(()),
-            (Decision::Changed { item, revise }, _) => {
-                self.see(load, candidate, &place, item)?;
-                if revise { self.revise(load, index, candidate, item) } else { Ok(()) }
-            }
-            (Decision::Sighted(item), _) | (Decision::New | Decision::Recycled, Some(item)) => {
-                self.sighted(load, index, candidate, &place, item)
-            }
-            (Decision::New | Decision::Recycled, None) => self.new_item(load, candidate, &place),
-        }
-    }
-
-    fn known_sighting(
+    fn store(
         &self,
-        feed: FeedId,
-        entry_hash: &[u8; 16],
-        key_hash: i64,
-        fingerprint: Fingerprint,
-    ) -> Result<Option<KnownSighting>> {
-        let found: Option<(i64, i64, i64)> = self
-            .tx
-            .db
-            .prepare_cached(
-                "SELECT item_id, key_hash, fingerprint FROM sighting WHERE feed_id = ?1 AND entry_hash = ?2",
-            )?
-            .query_row(params![feed.0, entry_hash], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))
-            .optional()?;
-        let Some((item, known_key, packed)) = found else { return Ok(None) };
-        let known = Fingerprint::unpack(packed);
-        // An unchanged entry, the common case, needs no look at its item.
-        let main_feed = known != fingerprint
-            && self
-                .tx
-                .db
-                .prepare_cached("SELECT main_feed = ?2 FROM item WHERE id = ?1")?
-                .query_row([item, feed.0], |row| row.get(0))?;
-        let same_key = known_key == key_hash;
-        Ok(Some(KnownSighting { item: ItemId(item), fingerprint: known, same_key, main_feed }))
-    }
-
-    /// The item with this key, and the hash under which it stands or would stand. A hash alone never
-    /// decides: the key is compared, and where two meet, the later one moves on.
-    fn find(&self, key_hash: i64, scope: i64, key: &str) -> Result<(i64, Option<ItemId>)> {
-        let mut hash = key_hash;
-        loop {
-            let found: Option<(i64, i64, String)> = self
-                .tx
-                .db
-                .prepare_cached("SELECT id, scope_feed, key FROM item WHERE ident_hash = ?1")?
-                .query_row([hash], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))
-                .optional()?;
-            match found {
-                None => return Ok((hash, None)),
-                Some((id, there, text)) if there == scope && text == key => return Ok((hash, Some(ItemId(id)))),
-                Some(_) => hash = hash.wrapping_add(1),
-            }
+        load: &mut Load<'_>,
+        index: usize,
+        candidate: &Candidate,
+        place: &Place,
+        survey: &Survey,
+    ) -> Result<()> {
+        // Again: what stood before it in this load may have made it known.
+        let mut looked = self.look(load.feed, candidate, place, load.again)?;
+        if load.again {
+            self.add_twins(load.feed, candidate, &mut looked.known, &load.present)?;
         }
+        let life = looked.known.item.map_or(Life::Shown, |item| item.life);
+        let item = match self.judge.decide(&looked.known, candidate, survey) {
+            Decision::Same => return Ok(()),
+            Decision::Changed { item, revise, link } => {
+                self.changed(load, index, candidate, place, &looked, (item, revise, link))?;
+                item
+            }
+            Decision::Sighted(item) => {
+                self.sighted(load, index, candidate, place, (item, life))?;
+                item
+            }
+            Decision::Regrouped(item) => {
+                self.regrouped(load, index, candidate, place, item)?;
+                item
+            }
+            Decision::New => self.new_item(load, candidate, place, looked.ident_hash, true)?,
+            Decision::Recycled => self.recycled(load, index, candidate, place, &looked)?,
+        };
+        load.present.items.insert(item);
+        self.learn(load, candidate, item)
     }
 
-    fn new_item(&self, load: &mut Load<'_>, candidate: &Candidate, place: &Place) -> Result<()> {
+    pub(super) fn new_item(
+        &self,
+        load: &mut Load<'_>,
+        candidate: &Candidate,
+        place: &Place,
+        ident_hash: i64,
+        trusted: bool,
+    ) -> Result<ItemId> {
         let (db, at) = (self.tx.db, load.at);
         let published = candidate.entry.published.or(candidate.entry.updated);
         let effective_at = published.map_or(at, |published| published.min(at));
@@ -147,10 +143,11 @@ impl Commit<'_> {
         let (published_id, published_hash) = self.mint(load.feed, candidate)?;
         db.prepare_cached(
             "INSERT INTO item (ident_hash, scope_feed, key, link, published_id, published_hash, main_feed, first_seen,
-               published, updated, effective_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
+               published, updated, effective_at, rule_version)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)",
         )?
         .execute(params![
-            place.ident_hash,
+            ident_hash,
             place.scope,
             candidate.key,
             candidate.link,
@@ -160,39 +157,94 @@ impl Commit<'_> {
             at.as_ms(),
             published.map(Timestamp::as_ms),
             updated.as_ms(),
-            effective_at.as_ms()
+            effective_at.as_ms(),
+            self.judge.rule_version()
         ])?;
         let item = ItemId(db.last_insert_rowid());
         items::keep_body(db, item, self.source(load)?, &candidate.entry)?;
-        self.see(load, candidate, place, item)?;
+        self.see(load, candidate, place, item, trusted)?;
         self.log(item, NEW, at)?;
         for found in &candidate.matches {
             self.enter(found, item, effective_at, at)?;
         }
+        load.newest = load.newest.max(Some(effective_at));
         load.report.new += 1;
         let matches = candidate.matches.clone();
-        self.owe(load, item, &Entered { kind: EventKind::ItemNew, matches, all: true, changed: Vec::new() })
+        self.owe(load, item, &Entered { kind: EventKind::ItemNew, matches, all: true, changed: Vec::new() })?;
+        Ok(item)
     }
 
     /// A known item in one more place: it may enter streams by it.
-    fn sighted(
+    pub(super) fn sighted(
         &self,
         load: &mut Load<'_>,
         index: usize,
         candidate: &Candidate,
         place: &Place,
-        item: ItemId,
+        (item, life): (ItemId, Life),
     ) -> Result<()> {
-        self.see(load, candidate, place, item)?;
+        self.see(load, candidate, place, item, true)?;
+        load.report.sighted += 1;
+        if life != Life::Shown {
+            return Ok(());
+        }
         self.log(item, SIGHTED, load.at)?;
+        if candidate.own {
+            self.take_over(load, candidate, item)?;
+        }
         let matches = self.rematch(index, candidate, item, load.at)?;
         streams::touch(self.tx.db, item, load.at)?;
-        load.report.sighted += 1;
         self.owe(load, item, &Entered { kind: EventKind::ItemNew, matches, all: false, changed: Vec::new() })
     }
 
+    /// An entry that is not as it was, where it was.
+    fn changed(
+        &self,
+        load: &mut Load<'_>,
+        index: usize,
+        candidate: &Candidate,
+        place: &Place,
+        looked: &Looked,
+        (item, revise, link): (ItemId, bool, LinkChange),
+    ) -> Result<()> {
+        let trusted = looked.known.sighting.as_ref().is_none_or(|sighting| sighting.trusted);
+        let is_main = looked.known.sighting.as_ref().is_some_and(|sighting| sighting.main_feed);
+        if link == LinkChange::Moved {
+            self.moved(load, candidate, item, is_main)?;
+        }
+        if let LinkChange::Conflict(other) = link {
+            let detail = format!("its link moved to {}, where item {} is", candidate.key, other.0);
+            self.keys.note(item, "conflict", &detail, load.at)?;
+        }
+        // Before the sighting is written, for that is compared with the item's link.
+        if is_main && !revise {
+            self.relink(load, candidate, item)?;
+        }
+        if revise {
+            self.revise(load, index, candidate, item, EventKind::ItemUpdated)?;
+        }
+        self.see(load, candidate, place, item, trusted)
+    }
+
     /// An edit in the feed that the item is published from.
-    fn revise(&self, load: &mut Load<'_>, index: usize, candidate: &Candidate, item: ItemId) -> Result<()> {
+    pub(super) fn revise(
+        &self,
+        load: &mut Load<'_>,
+        index: usize,
+        candidate: &Candidate,
+        item: ItemId,
+        kind: EventKind,
+    ) -> Result<()> {
+        let changed = self.rewrite(load, candidate, item)?;
+        self.rematch(index, candidate, item, load.at)?;
+        streams::touch(self.tx.db, item, load.at)?;
+        load.report.changed += 1;
+        let matches = self.memberships(item)?;
+        self.owe(load, item, &Entered { kind, matches, all: true, changed })
+    }
+
+    /// Puts the entry's text and link into the item, as its next revision; gives what it changed.
+    pub(super) fn rewrite(&self, load: &mut Load<'_>, candidate: &Candidate, item: ItemId) -> Result<Vec<String>> {
         let db = self.tx.db;
         let changed = items::differences(db, item, &candidate.entry, candidate.link.as_deref())?;
         db.prepare_cached(
@@ -201,15 +253,17 @@ impl Commit<'_> {
         .execute(params![item.0, candidate.link, load.at.as_ms()])?;
         items::keep_body(db, item, self.source(load)?, &candidate.entry)?;
         self.log(item, REVISED, load.at)?;
-        self.rematch(index, candidate, item, load.at)?;
-        streams::touch(db, item, load.at)?;
-        load.report.changed += 1;
-        let matches = self.memberships(item)?;
-        self.owe(load, item, &Entered { kind: EventKind::ItemUpdated, matches, all: true, changed })
+        Ok(changed)
     }
 
     /// Puts the item into the streams that it meets with all of its feeds; gives those that are new.
-    fn rematch(&self, index: usize, candidate: &Candidate, item: ItemId, at: Timestamp) -> Result<Vec<Match>> {
+    pub(super) fn rematch(
+        &self,
+        index: usize,
+        candidate: &Candidate,
+        item: ItemId,
+        at: Timestamp,
+    ) -> Result<Vec<Match>> {
         let db = self.tx.db;
         let feeds: Vec<FeedId> = db
             .prepare_cached("SELECT DISTINCT feed_id FROM sighting WHERE item_id = ?1")?
@@ -250,15 +304,22 @@ impl Commit<'_> {
     }
 
     /// Writes the entry's sighting.
-    fn see(&self, load: &Load<'_>, candidate: &Candidate, place: &Place, item: ItemId) -> Result<()> {
+    pub(super) fn see(
+        &self,
+        load: &Load<'_>,
+        candidate: &Candidate,
+        place: &Place,
+        item: ItemId,
+        trusted: bool,
+    ) -> Result<()> {
         self.tx
             .db
             .prepare_cached(
-                "INSERT INTO sighting (feed_id, entry_hash, item_id, key_hash, fingerprint, first_seen, guid, link)
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, nullif(?8, (SELECT link FROM item WHERE id = ?3)))
+                "INSERT INTO sighting (feed_id, entry_hash, item_id, key_hash, fingerprint, first_seen, guid, link, trusted)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, nullif(?8, (SELECT link FROM item WHERE id = ?3)), ?9)
                  ON CONFLICT (feed_id, entry_hash) DO UPDATE SET item_id = excluded.item_id,
                    key_hash = excluded.key_hash, fingerprint = excluded.fingerprint, guid = excluded.guid,
-                   link = excluded.link",
+                   link = excluded.link, trusted = excluded.trusted",
             )?
             .execute(params![
                 load.feed.0,
@@ -268,13 +329,14 @@ impl Commit<'_> {
                 candidate.fingerprint.pack(),
                 load.at.as_ms(),
                 candidate.entry.guid,
-                candidate.link
+                candidate.link,
+                trusted
             ])?;
         Ok(())
     }
 
     /// The snapshot that becomes `atom:source`; one row for as long as the feed says the same of itself.
-    fn source(&self, load: &mut Load<'_>) -> Result<i64> {
+    pub(super) fn source(&self, load: &mut Load<'_>) -> Result<i64> {
         if let Some(id) = load.source {
             return Ok(id);
         }
@@ -295,7 +357,7 @@ impl Commit<'_> {
         Ok(id)
     }
 
-    fn log(&self, item: ItemId, kind: i64, at: Timestamp) -> Result<()> {
+    pub(super) fn log(&self, item: ItemId, kind: i64, at: Timestamp) -> Result<()> {
         self.tx.db.prepare_cached("INSERT INTO change (item_id, kind, at) VALUES (?1, ?2, ?3)")?.execute(params![
             item.0,
             kind,
@@ -303,12 +365,4 @@ impl Commit<'_> {
         ])?;
         Ok(())
     }
-}
-
-/// Where a candidate stands: its hashes, computed once.
-struct Place {
-    scope: i64,
-    entry_hash: [u8; 16],
-    key_hash: i64,
-    ident_hash: i64,
 }

@@ -7,7 +7,7 @@ use rusqlite::{Connection, OptionalExtension as _, Row, params};
 use super::super::{FeedLease, FeedSpec, FeedStatus, NextPoll, PollCommit, PollResult, Registry, Subscriptions};
 use super::writer::Tx;
 use super::{Result, count, streams};
-use crate::domain::feed::{ErrorKind, FeedId, FeedInfo, FeedState, PollError, Validators};
+use crate::domain::feed::{ErrorKind, FeedId, FeedInfo, FeedState, Habits, PollError, Validators};
 use crate::domain::time::Timestamp;
 use crate::domain::webhook::WebhookId;
 
@@ -132,7 +132,7 @@ fn update(db: &Connection, id: i64, spec: &FeedSpec) -> Result<(FeedId, Option<T
 
 const STATE: &str = "s.current_url, s.validator_url, s.etag, s.last_modified, s.body_hash, s.loaded_once, s.last_try, \
      s.last_ok, s.due_at, s.due_reason, s.fresh_until, s.retry_until, s.errors, s.failing_since, s.error_kind, \
-     s.error_status, s.error_text, s.gone";
+     s.error_status, s.error_text, s.gone, s.habits";
 
 /// Reads the columns of [`STATE`], which begin at `base`. By number: by name, each read of a row would compare
 /// some 200 names.
@@ -166,6 +166,10 @@ fn state(row: &Row<'_>, base: usize) -> Result<FeedState> {
         failing_since: time(13)?,
         error,
         gone: row.get(base + 17)?,
+        habits: match row.get_ref(base + 18)?.as_str_or_null().unwrap_or_default() {
+            Some(text) => serde_json::from_str(text).unwrap_or_default(),
+            None => Habits::default(),
+        },
     })
 }
 
@@ -287,6 +291,24 @@ fn next(db: &Connection, feed: i64, next: &NextPoll) -> Result<()> {
         "UPDATE feed_state SET due_at = ?2, due_reason = ?3, fresh_until = ?4, retry_until = ?5 WHERE feed_id = ?1",
     )?
     .execute(params![feed, ms(next.due_at), next.reason, ms(next.fresh_until), ms(next.retry_until)])?;
+    Ok(())
+}
+
+/// The newest date among what the feed brought; `None`: it was never loaded.
+pub(super) fn newest(db: &Connection, feed: FeedId) -> Result<Option<Timestamp>> {
+    let at: Option<i64> =
+        db.prepare_cached("SELECT newest FROM feed_state WHERE feed_id = ?1")?.query_row([feed.0], |row| row.get(0))?;
+    Ok(at.map(Timestamp::from_ms))
+}
+
+pub(super) fn keep_newest(db: &Connection, feed: FeedId, at: Timestamp) -> Result<()> {
+    db.prepare_cached("UPDATE feed_state SET newest = ?2 WHERE feed_id = ?1")?.execute([feed.0, at.as_ms()])?;
+    Ok(())
+}
+
+pub(super) fn keep_habits(db: &Connection, feed: FeedId, habits: &Habits) -> Result<()> {
+    let text = if *habits == Habits::default() { None } else { Some(json(habits)?) };
+    db.prepare_cached("UPDATE feed_state SET habits = ?2 WHERE feed_id = ?1")?.execute(params![feed.0, text])?;
     Ok(())
 }
 

@@ -14,7 +14,7 @@ impl Commit<'_> {
     /// through (RFC 4287 4.2.6), unless another item has it.
     pub(super) fn mint(&self, feed: FeedId, candidate: &Candidate) -> Result<(String, i64)> {
         if let Some(native) = &candidate.native_id {
-            let hash = self.hasher.short(&[native.as_bytes()]);
+            let hash = self.keys.hasher.short(&[native.as_bytes()]);
             if self.free(hash)? {
                 return Ok((native.clone(), hash));
             }
@@ -27,7 +27,7 @@ impl Commit<'_> {
         let base = format!("tag:{}:{}/item/{digest}", self.instance.tagging, self.instance.id);
         let (mut id, mut n) = (base.clone(), 1);
         loop {
-            let hash = self.hasher.short(&[id.as_bytes()]);
+            let hash = self.keys.hasher.short(&[id.as_bytes()]);
             if self.free(hash)? {
                 return Ok((id, hash));
             }

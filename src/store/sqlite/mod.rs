@@ -9,11 +9,17 @@ mod commit;
 mod feeds;
 mod hash;
 mod items;
+mod keys;
+mod known;
+mod learn;
+mod merge;
 mod mint;
 mod open;
 mod outbox;
+mod over_time;
 mod owe;
 mod reader;
+mod rekey;
 mod schema;
 mod streams;
 mod trace;
@@ -30,8 +36,8 @@ use self::hash::Hasher;
 use self::reader::Readers;
 use self::writer::{Tx, Writer};
 use super::{
-    Cleaned, CommitReport, FeedLease, FeedStatus, Instance, Leased, Page, PageRequest, Pending, PollCommit, Registry,
-    Routes, Store, StoreError, StoreHealth, Subscriptions, Want,
+    Cleaned, CommitReport, FeedLease, FeedStatus, Instance, Keymaker, Learned, Learnt, Leased, MergeStatus, Page,
+    PageRequest, Pending, PollCommit, Registry, Rekeyed, Routes, Store, StoreError, StoreHealth, Subscriptions, Want,
 };
 use crate::domain::decision::Judge;
 use crate::domain::feed::FeedId;
@@ -159,8 +165,8 @@ impl Store for Sqlite {
             let (hasher, instance) = (self.hasher, self.instance.clone());
             let report = self
                 .write(move |tx| {
-                    commit::Commit { tx, hasher, instance: &instance, judge: judge.as_ref(), routes: &routes }
-                        .run(&poll)
+                    let keys = keys::Keys { db: tx.db, hasher };
+                    commit::Commit { tx, keys, instance: &instance, judge: judge.as_ref(), routes: &routes }.run(&poll)
                 })
                 .await;
             self.end_lease(feed, token);
@@ -242,6 +248,31 @@ impl Store for Sqlite {
 
     fn delivery(&self, message_id: String) -> Pending<'_, Option<DeliveryStatus>> {
         self.read(move |db| outbox::show(db, &message_id))
+    }
+
+    fn learn_aliases(&self, learnt: Vec<Learnt>, version: i64, now: Timestamp) -> Pending<'_, Vec<Learned>> {
+        let hasher = self.hasher;
+        self.write(move |tx| {
+            let keys = keys::Keys { db: tx.db, hasher };
+            learnt.iter().map(|learnt| learn::learn(keys, tx, learnt, version, now)).collect()
+        })
+    }
+
+    fn unmerge(&self, absorbed: ItemId, now: Timestamp) -> Pending<'_, Option<ItemId>> {
+        let hasher = self.hasher;
+        self.write(move |tx| merge::unmerge(keys::Keys { db: tx.db, hasher }, tx, absorbed, now))
+    }
+
+    fn merges(&self, item: Option<ItemId>, limit: u32) -> Pending<'_, Vec<MergeStatus>> {
+        self.read(move |db| merge::list(db, item, limit))
+    }
+
+    fn rekey(&self, maker: Arc<Keymaker>, version: i64, limit: u32, now: Timestamp) -> Pending<'_, Rekeyed> {
+        let hasher = self.hasher;
+        self.write(move |tx| {
+            let keys = keys::Keys { db: tx.db, hasher };
+            rekey::Step { tx, keys, maker: maker.as_ref(), version, at: now }.run(limit)
+        })
     }
 
     fn health(&self) -> Pending<'_, StoreHealth> {

@@ -11,8 +11,8 @@ use feedmill::domain::time::Timestamp;
 use feedmill::domain::trace::{TraceBy, Traced};
 use feedmill::domain::webhook::{DeliveryId, DeliveryState, DeliveryStatus, Settlement, WebhookStatus};
 use feedmill::store::{
-    Cleaned, CommitReport, FeedLease, FeedStatus, Instance, Leased, Page, PageRequest, Pending, PollCommit, Registry,
-    Routes, Store, StoreError, StoreHealth, Subscriptions, Want,
+    Cleaned, CommitReport, FeedLease, FeedStatus, Instance, Keymaker, Learned, Learnt, Leased, MergeStatus, Page,
+    PageRequest, Pending, PollCommit, Registry, Rekeyed, Routes, Store, StoreError, StoreHealth, Subscriptions, Want,
 };
 
 /// Each of `leases`, `bodies` and `settlements` is how many of the next calls fail.
@@ -130,6 +130,22 @@ impl Store for Faulty {
 
     fn delivery(&self, message_id: String) -> Pending<'_, Option<DeliveryStatus>> {
         self.inner.delivery(message_id)
+    }
+
+    fn learn_aliases(&self, learnt: Vec<Learnt>, version: i64, now: Timestamp) -> Pending<'_, Vec<Learned>> {
+        self.inner.learn_aliases(learnt, version, now)
+    }
+
+    fn unmerge(&self, absorbed: ItemId, now: Timestamp) -> Pending<'_, Option<ItemId>> {
+        self.inner.unmerge(absorbed, now)
+    }
+
+    fn merges(&self, item: Option<ItemId>, limit: u32) -> Pending<'_, Vec<MergeStatus>> {
+        self.inner.merges(item, limit)
+    }
+
+    fn rekey(&self, maker: Arc<Keymaker>, version: i64, limit: u32, now: Timestamp) -> Pending<'_, Rekeyed> {
+        self.inner.rekey(maker, version, limit, now)
     }
 
     fn health(&self) -> Pending<'_, StoreHealth> {

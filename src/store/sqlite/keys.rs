@@ -1,0 +1,178 @@
+//! From a key to its item: through the items, what is past, and the aliases; and the aliases themselves.
+
+use rusqlite::{Connection, OptionalExtension as _, params};
+
+use super::Result;
+use super::hash::Hasher;
+use crate::domain::decision::{KnownItem, Life};
+use crate::domain::item::ItemId;
+use crate::domain::time::Timestamp;
+
+/// States of an item row.
+pub(super) const SHOWN: i64 = 0;
+pub(super) const ABSORBED: i64 = 1;
+pub(super) const PURGED: i64 = 2;
+
+/// Keys of one database.
+#[derive(Clone, Copy)]
+pub(super) struct Keys<'a> {
+    pub(super) db: &'a Connection,
+    pub(super) hasher: Hasher,
+}
+
+/// What stands under a key.
+#[derive(Clone, Copy)]
+pub(super) struct Found {
+    /// The hash under which it stands, or would stand.
+    pub(super) hash: i64,
+    pub(super) item: Option<KnownItem>,
+}
+
+/// A row under a hash, whichever table it is from.
+enum Row {
+    Item { id: i64, scope: i64, key: String, state: i64, merged_into: Option<i64> },
+    Past { id: i64, proof: i64 },
+    Alias { from: String, to: String },
+}
+
+impl Keys<'_> {
+    /// The hash of a key. `scope`: 0, or the feed that the key is bound to.
+    pub(super) fn hash(&self, scope: i64, key: &str) -> i64 {
+        self.hasher.short(&[&scope.to_be_bytes(), key.as_bytes()])
+    }
+
+    /// A second hash of the same, for keys whose text is gone.
+    pub(super) fn proof(&self, scope: i64, key: &str) -> i64 {
+        self.hasher.short(&[b"proof", &scope.to_be_bytes(), key.as_bytes()])
+    }
+
+    /// The item with this key. A hash alone never decides: the key is compared, and where two meet, the later one moves
+    /// on. `hash` is that of the key.
+    pub(super) fn find(&self, hash: i64, scope: i64, key: &str) -> Result<Found> {
+        let mut hash = hash;
+        let mut alias = None;
+        loop {
+            let mut taken = false;
+            for row in self.rows(hash)? {
+                match row {
+                    Row::Item { id, scope: there, key: text, state, merged_into } if there == scope && text == key => {
+                        let life = if state == PURGED { Life::Purged } else { Life::Shown };
+                        let item = match merged_into {
+                            Some(kept) => self.life(kept)?,
+                            None => KnownItem { item: ItemId(id), life },
+                        };
+                        return Ok(Found { hash, item: Some(item) });
+                    }
+                    Row::Past { id, proof } if proof == self.proof(scope, key) => {
+                        let item = KnownItem { item: ItemId(id), life: Life::Past };
+                        return Ok(Found { hash, item: Some(item) });
+                    }
+                    Row::Alias { from, to } if scope == 0 && from == key => alias = Some(to),
+                    Row::Alias { .. } => {}
+                    Row::Item { .. } | Row::Past { .. } => taken = true,
+                }
+            }
+            if !taken {
+                break;
+            }
+            hash = hash.wrapping_add(1);
+        }
+        // Chains are flat: what an alias leads to is no alias.
+        let item = match alias.filter(|to| to != key) {
+            Some(to) => self.find(self.hash(0, &to), 0, &to)?.item,
+            None => None,
+        };
+        Ok(Found { hash, item })
+    }
+
+    fn rows(&self, hash: i64) -> Result<Vec<Row>> {
+        let mut read = self.db.prepare_cached(
+            "SELECT 0, id, scope_feed, key, state, merged_into FROM item WHERE ident_hash = ?1
+             UNION ALL SELECT 1, item_id, proof, NULL, NULL, NULL FROM past_item WHERE ident_hash = ?1
+             UNION ALL SELECT 2, NULL, NULL, from_key, to_key, NULL FROM alias WHERE from_hash = ?1",
+        )?;
+        let rows = read.query_map([hash], |row| {
+            Ok(match row.get::<_, i64>(0)? {
+                0 => Row::Item {
+                    id: row.get(1)?,
+                    scope: row.get(2)?,
+                    key: row.get(3)?,
+                    state: row.get(4)?,
+                    merged_into: row.get(5)?,
+                },
+                1 => Row::Past { id: row.get(1)?, proof: row.get(2)? },
+                _ => Row::Alias { from: row.get(3)?, to: row.get(4)? },
+            })
+        })?;
+        rows.collect()
+    }
+
+    /// Where an item row is in its life; an absorbed one speaks for the one that was kept.
+    pub(super) fn life(&self, item: i64) -> Result<KnownItem> {
+        let found: Option<(i64, Option<i64>)> = self
+            .db
+            .prepare_cached("SELECT state, merged_into FROM item WHERE id = ?1")?
+            .query_row([item], |row| Ok((row.get(0)?, row.get(1)?)))
+            .optional()?;
+        match found {
+            None => Ok(KnownItem { item: ItemId(item), life: Life::Past }),
+            Some((_, Some(kept))) if kept != item => self.life(kept),
+            Some((PURGED, _)) => Ok(KnownItem { item: ItemId(item), life: Life::Purged }),
+            Some(_) => Ok(KnownItem { item: ItemId(item), life: Life::Shown }),
+        }
+    }
+
+    /// Remembers that `from` is another address of what `to` stands for. Chains are flattened, a circle is refused.
+    /// `false`: it is known, or may not be.
+    pub(super) fn alias(&self, from: &str, to: &str, source: &str, version: i64, at: Timestamp) -> Result<bool> {
+        let onward: Option<String> = self
+            .db
+            .prepare_cached("SELECT to_key FROM alias WHERE from_hash = ?1 AND from_key = ?2")?
+            .query_row(params![self.hash(0, to), to], |row| row.get(0))
+            .optional()?;
+        let to = onward.as_deref().unwrap_or(to);
+        if from == to {
+            return Ok(false);
+        }
+        let added = self
+            .db
+            .prepare_cached(
+                "INSERT INTO alias (from_hash, from_key, to_key, source, rule_version, seen_at)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6)
+                 ON CONFLICT (from_hash) DO UPDATE SET to_key = excluded.to_key, source = excluded.source,
+                   rule_version = excluded.rule_version, seen_at = excluded.seen_at
+                 WHERE from_key = excluded.from_key AND to_key <> excluded.to_key",
+            )?
+            .execute(params![self.hash(0, from), from, to, source, version, at.as_ms()])?;
+        if added > 0 {
+            self.db.prepare_cached("UPDATE alias SET to_key = ?2 WHERE to_key = ?1")?.execute([from, to])?;
+        }
+        Ok(added > 0)
+    }
+
+    /// Writes down what happened to an item that its rows do not say.
+    pub(super) fn note(&self, item: ItemId, kind: &str, detail: &str, at: Timestamp) -> Result<()> {
+        self.db
+            .prepare_cached("INSERT INTO trace (item_id, at, kind, detail) VALUES (?1, ?2, ?3, ?4)")?
+            .execute(params![item.0, at.as_ms(), kind, detail])?;
+        Ok(())
+    }
+
+    /// The item gets another key, and the old one leads to it. The new one must be free.
+    pub(super) fn rekey(&self, item: ItemId, to: &str, source: &str, version: i64, at: Timestamp) -> Result<()> {
+        let (scope, from): (i64, String) = self
+            .db
+            .prepare_cached("SELECT scope_feed, key FROM item WHERE id = ?1")?
+            .query_row([item.0], |row| Ok((row.get(0)?, row.get(1)?)))?;
+        let free = self.find(self.hash(0, to), 0, to)?.hash;
+        self.db
+            .prepare_cached(
+                "UPDATE item SET ident_hash = ?2, scope_feed = 0, key = ?3, rule_version = ?4 WHERE id = ?1",
+            )?
+            .execute(params![item.0, free, to, version])?;
+        if scope == 0 {
+            self.alias(&from, to, source, version, at)?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,166 @@
+//! What becomes of known items when entries move, take each other's place, or turn out to be one.
+
+use rusqlite::{OptionalExtension as _, params};
+
+use super::Result;
+use super::commit::{Commit, Load, REVISED};
+use super::keys::SHOWN;
+use super::known::{Looked, Place};
+use super::merge::merge;
+use super::streams;
+use crate::domain::decision::{Candidate, Life, Scope};
+use crate::domain::feed::FeedInfo;
+use crate::domain::item::ItemId;
+use crate::domain::webhook::EventKind;
+
+impl Commit<'_> {
+    /// The entry's link moved to an address that is nobody's: both lead to the item from now on.
+    pub(super) fn moved(&self, load: &Load<'_>, candidate: &Candidate, item: ItemId, is_main: bool) -> Result<()> {
+        let version = self.judge.rule_version();
+        let (scope, key): (i64, String) = self
+            .tx
+            .db
+            .prepare_cached("SELECT scope_feed, key FROM item WHERE id = ?1")?
+            .query_row([item.0], |row| Ok((row.get(0)?, row.get(1)?)))?;
+        let detail = format!("its link moved from {key} to {}", candidate.key);
+        if is_main {
+            self.keys.rekey(item, &candidate.key, "moved", version, load.at)?;
+        } else if scope == 0 {
+            self.keys.alias(&candidate.key, &key, "moved", version, load.at)?;
+        }
+        self.keys.note(item, "moved", &detail, load.at)
+    }
+
+    /// The item is published with the entry's link. That is no edit of the story.
+    pub(super) fn relink(&self, load: &mut Load<'_>, candidate: &Candidate, item: ItemId) -> Result<()> {
+        let changed = self
+            .tx
+            .db
+            .prepare_cached("UPDATE item SET link = ?2 WHERE id = ?1 AND link IS NOT ?2 AND state = ?3")?
+            .execute(params![item.0, candidate.link, SHOWN])?;
+        if changed > 0 {
+            self.log(item, REVISED, load.at)?;
+            streams::touch(self.tx.db, item, load.at)?;
+            load.report.changed += 1;
+        }
+        Ok(())
+    }
+
+    /// Guid and link have both changed, and it is the same story all the same.
+    pub(super) fn regrouped(
+        &self,
+        load: &mut Load<'_>,
+        index: usize,
+        candidate: &Candidate,
+        place: &Place,
+        item: ItemId,
+    ) -> Result<()> {
+        let detail = format!("guid and link both changed; title and text or date are those of {}", candidate.key);
+        self.keys.note(item, "regrouped", &detail, load.at)?;
+        let (is_main, life) = (self.is_main(load, item)?, self.keys.life(item.0)?.life);
+        if candidate.scope == Scope::Global {
+            self.moved(load, candidate, item, is_main)?;
+        }
+        if is_main && life == Life::Shown {
+            let same = super::items::differences(self.tx.db, item, &candidate.entry, candidate.link.as_deref())?;
+            if same.iter().all(|field| field == "link") {
+                self.relink(load, candidate, item)?;
+            } else {
+                let quiet = std::mem::replace(&mut load.quiet, true);
+                self.revise(load, index, candidate, item, EventKind::ItemUpdated)?;
+                load.quiet = quiet;
+            }
+        }
+        self.see(load, candidate, place, item, true)?;
+        load.report.sighted += 1;
+        Ok(())
+    }
+
+    fn is_main(&self, load: &Load<'_>, item: ItemId) -> Result<bool> {
+        self.tx
+            .db
+            .prepare_cached("SELECT main_feed = ?2 FROM item WHERE id = ?1")?
+            .query_row([item.0, load.feed.0], |row| row.get(0))
+    }
+
+    /// The publisher used the guid again. The old story keeps its sighting, under a hash that no guid has; the new
+    /// one is known by the guid from now on, which is trusted no more.
+    pub(super) fn recycled(
+        &self,
+        load: &mut Load<'_>,
+        index: usize,
+        candidate: &Candidate,
+        place: &Place,
+        looked: &Looked,
+    ) -> Result<ItemId> {
+        let db = self.tx.db;
+        if let Some(sighting) = &looked.known.sighting {
+            let retired = self.keys.hasher.long(&format!("{}\n{}", candidate.entry_id, sighting.item.0));
+            for table in ["sighting", "past_sighting"] {
+                db.prepare_cached(&format!(
+                    "UPDATE OR REPLACE {table} SET entry_hash = ?3 WHERE feed_id = ?1 AND entry_hash = ?2"
+                ))?
+                .execute(params![load.feed.0, place.entry_hash, retired])?;
+            }
+            let detail = format!("its guid was used again, for {}", candidate.key);
+            self.keys.note(sighting.item, "recycled", &detail, load.at)?;
+        }
+        match looked.known.item {
+            Some(found) if found.life != Life::Past => {
+                self.sighted(load, index, candidate, place, (found.item, found.life))?;
+                db.prepare_cached("UPDATE sighting SET trusted = 0 WHERE feed_id = ?1 AND entry_hash = ?2")?
+                    .execute(params![load.feed.0, place.entry_hash])?;
+                Ok(found.item)
+            }
+            Some(found) => Ok(found.item),
+            None => self.new_item(load, candidate, place, looked.ident_hash, false),
+        }
+    }
+
+    /// The publisher's own feed is preferred for link and text: the item is published from it from now on. No webhook
+    /// hears of it, for the story is the same.
+    pub(super) fn take_over(&self, load: &mut Load<'_>, candidate: &Candidate, item: ItemId) -> Result<()> {
+        let db = self.tx.db;
+        let (info, link): (String, Option<String>) = db
+            .prepare_cached("SELECT f.info, i.link FROM item i JOIN feed f ON f.id = i.main_feed WHERE i.id = ?1")?
+            .query_row([item.0], |row| Ok((row.get(0)?, row.get(1)?)))?;
+        let info: FeedInfo = serde_json::from_str(&info).unwrap_or_default();
+        if self.is_main(load, item)? || link.is_some_and(|link| self.judge.is_own(&info, &link)) {
+            return Ok(());
+        }
+        if super::items::differences(db, item, &candidate.entry, candidate.link.as_deref())?.is_empty() {
+            super::items::keep_body(db, item, self.source(load)?, &candidate.entry)?;
+        } else {
+            self.rewrite(load, candidate, item)?;
+        }
+        db.prepare_cached("UPDATE item SET main_feed = ?2 WHERE id = ?1")?.execute([item.0, load.feed.0])?;
+        self.keys.note(item, "taken-over", "the publisher's own feed carries it: link and text are from there", load.at)
+    }
+
+    /// Learns other keys of the item by the publisher's own word. One that is another item's makes one of the two.
+    pub(super) fn learn(&self, load: &Load<'_>, candidate: &Candidate, item: ItemId) -> Result<()> {
+        if candidate.scope == Scope::Feed {
+            return Ok(());
+        }
+        for other in &candidate.aliases {
+            match self.keys.find(self.keys.hash(0, other), 0, other)?.item {
+                Some(found) if found.item == item || found.life == Life::Past => {}
+                Some(found) => {
+                    merge(self.keys, self.tx, item, found.item, "origlink", load.at)?;
+                }
+                None => {
+                    let key: Option<String> = self
+                        .tx
+                        .db
+                        .prepare_cached("SELECT key FROM item WHERE id = ?1 AND scope_feed = 0")?
+                        .query_row([item.0], |row| row.get(0))
+                        .optional()?;
+                    if let Some(key) = key {
+                        self.keys.alias(other, &key, "origlink", self.judge.rule_version(), load.at)?;
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+}
