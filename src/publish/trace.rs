@@ -199,7 +199,11 @@ fn events(story: &Story) -> Vec<EventShape> {
     let mut events: Vec<EventShape> = sightings(&story.item);
     let whole = u32::try_from(story.edits.len()).is_ok_and(|edits| edits + 1 == story.item.revision);
     for (revision, at) in (2_u32..).zip(&story.edits) {
-        let text = if whole { format!("It was edited: revision {revision}.") } else { "It was edited.".to_owned() };
+        let text = if whole {
+            format!("It was edited: revision {revision}.")
+        } else {
+            "It was edited, or got another link.".to_owned()
+        };
         events.push(event(Some(*at), "edited", text));
     }
     events.extend(story.aliases.iter().map(|alias| event(Some(alias.seen_at), "alias", learnt(alias))));
@@ -267,7 +271,15 @@ fn merged(merge: &Merge, id: ItemId) -> impl Iterator<Item = EventShape> {
     } else {
         (format!("Item {absorbed} was merged into item {kept}, which is part of this one"), absorbed)
     };
-    let reason = merge.reason.trim_end_matches('.');
+    let reason = match without_stop(&merge.reason) {
+        "redirect" => "the address of one leads to the other by a permanent redirect",
+        "origlink" => "their feed names one address as that of the other (origLink)",
+        "canonical" => "the page of one names the other as the canonical one",
+        "moved" => "the link of one became that of the other",
+        "rules" => "by the rules of the key they have one",
+        "operator" => "the operator said so",
+        other => other,
+    };
     let text = if reason.is_empty() { format!("{text}.") } else { format!("{text}: {reason}.") };
     let begun = EventShape { item: Some(other), ..event(Some(merge.at), "merged", text) };
     let undone = merge.undone_at.map(|at| {
@@ -280,17 +292,31 @@ fn merged(merge: &Merge, id: ItemId) -> impl Iterator<Item = EventShape> {
 fn noted(note: &Note) -> EventShape {
     let known = match note.kind.as_str() {
         "moved" => "Its feed gave it another link",
-        "conflict" => "Its feed gave it the link of another story, and the two were kept apart",
-        "recycled" => "Its guid was used before for another story",
+        "conflict" => "Its link became that of another story",
+        "recycled" => "Its guid was used again for another story",
         "backfill" => "It came with a flood of old entries, so nobody was called",
         "rekeyed" => "Newer rules made another key of its link",
         "taken-over" => "A better source took it over",
         "regrouped" => "Guid and link changed at once; it was known again by title and text",
         other => other,
     };
-    let detail = note.detail.trim().trim_end_matches('.');
-    let text = if detail.is_empty() { format!("{known}.") } else { format!("{known}: {detail}.") };
+    // The particulars are more than the word for them.
+    let detail = without_stop(&note.detail);
+    let mut text = capital(if detail.is_empty() { known } else { detail });
+    if note.kind == "conflict" {
+        text.push_str("; the two were kept apart");
+    }
+    text.push('.');
     event(Some(note.at), &note.kind, text)
+}
+
+fn without_stop(text: &str) -> &str {
+    text.trim().trim_end_matches('.')
+}
+
+fn capital(text: &str) -> String {
+    let mut rest = text.chars();
+    rest.next().into_iter().flat_map(char::to_uppercase).chain(rest.clone()).collect()
 }
 
 /// The debt, and each attempt to settle it.

@@ -262,8 +262,8 @@ fn merges_aliases_and_all_that_time_brings_are_told_and_an_absorbed_item_leads_o
     let (kept, absorbed, deeper, past) = (id(&links[0]), id(&links[1]), id(&links[2]), id(&links[3]));
     let merge = "INSERT INTO merge (kept, absorbed, at, reason, undo, undone_at) VALUES (?1, ?2, ?3, ?4, '{}', ?5)";
     let at = 1_772_445_660_000_i64;
-    db.execute(merge, params![absorbed, deeper, at, "one redirects to the other", None::<i64>]).unwrap();
-    db.execute(merge, params![kept, absorbed, at + 60_000, "both have one key now", None::<i64>]).unwrap();
+    db.execute(merge, params![absorbed, deeper, at, "redirect", None::<i64>]).unwrap();
+    db.execute(merge, params![kept, absorbed, at + 60_000, "rules", None::<i64>]).unwrap();
     db.execute(merge, params![kept, past, at + 120_000, "by mistake", at + 180_000]).unwrap();
     for (from, to) in [(deeper, absorbed), (absorbed, kept)] {
         db.execute("UPDATE item SET state = 1, merged_into = ?2 WHERE id = ?1", [from, to]).unwrap();
@@ -271,7 +271,7 @@ fn merges_aliases_and_all_that_time_brings_are_told_and_an_absorbed_item_leads_o
     alias(&db, "https://short.example/a", &links[0], "redirect");
     alias(&db, &links[1], &links[0], "rules");
     let note = "INSERT INTO trace (item_id, at, kind, detail) VALUES (?1, ?2, ?3, ?4)";
-    db.execute(note, params![kept, at + 1, "taken-over", "`f` is the publisher's own"]).unwrap();
+    db.execute(note, params![kept, at + 1, "taken-over", "the publisher's own feed carries it"]).unwrap();
     db.execute(note, params![kept, at + 2, "unheard-of", ""]).unwrap();
     db.execute("INSERT INTO change (item_id, kind, at) VALUES (?1, 2, ?2)", [kept, at + 3]).unwrap();
     db.execute("UPDATE item SET revision = 2 WHERE id = ?1", [kept]).unwrap();
@@ -286,18 +286,18 @@ fn merges_aliases_and_all_that_time_brings_are_told_and_an_absorbed_item_leads_o
             "https://short.example/a leads to it by a permanent redirect. The story is known by https://n.example/1.",
             "By earlier rules its key was https://n.example/2.",
             &format!(
-                "Item {deeper} was merged into item {absorbed}, which is part of this one: one redirects to the other."
+                "Item {deeper} was merged into item {absorbed}, which is part of this one: the address of one leads to the other by a permanent redirect."
             ),
             &format!(
-                "Item {absorbed} turned out to be the same story and was merged into this one: both have one key now."
+                "Item {absorbed} turned out to be the same story and was merged into this one: by the rules of the key they have one."
             ),
             &format!("The merge of item {past} into item {kept} was undone."),
-            "A better source took it over: `f` is the publisher's own.",
-            "unheard-of.",
+            "The publisher's own feed carries it.",
+            "Unheard-of.",
             "It was edited: revision 2.",
         ],
     );
-    in_order(&told, &["It was edited", "both have one key", "by mistake", "was undone"]);
+    in_order(&told, &["It was edited", "they have one", "by mistake", "was undone"]);
 
     for gone in [absorbed, deeper] {
         for folder in ["/item", "/api/v1/items"] {
@@ -397,7 +397,7 @@ fn a_trace_costs_at_most_three_hundred_bytes_an_item() {
     let pages =
         |names: &str| number(&format!("SELECT coalesce(sum(payload + unused), 0) FROM dbstat WHERE name IN ({names})"));
     let own = pages(
-        "'trace', 'trace_item', 'merge', 'merge_kept', 'merge_absorbed', 'alias', 'alias_to', 'delivery_event_event', 'change_edit'",
+        "'trace', 'trace_item', 'merge', 'merge_kept', 'merge_absorbed', 'item_merged', 'delivery_event_event', 'alias', 'alias_to', 'change_edit'",
     );
     let terms = number("SELECT sum(length(CAST(term AS BLOB))) FROM stream_item");
     let log = pages("'attempt', 'attempt_at'");

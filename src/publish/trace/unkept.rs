@@ -73,6 +73,13 @@ impl Unkept<'_> {
                     .to_owned(),
             );
         }
+        let home = |feed: &&FeedShape| {
+            let home = feed.home_page_url.as_deref().and_then(|home| self.published.keys.of(&feed.name, home));
+            home.is_some_and(|home| home.key == key)
+        };
+        for feed in self.feeds.iter().filter(home).take(FEEDS) {
+            reasons.push(format!("It is the page that the feed `{}` names as its own, and no story of it.", feed.name));
+        }
         reasons.push("No feed has carried a story with this key.".to_owned());
         self.site(key, &mut reasons);
         reasons
@@ -178,6 +185,7 @@ mod tests {
                 "https://a.example/1",
                 "No feed has carried a story with this key. `courier` is of that site, and is well.",
             ),
+            ("http://a.example/home", "It is the page that the feed `courier` names as its own"),
             ("https://b.example/1", "No feed that is followed names b.example as its site."),
         ] {
             let told = tell(given, |_| {});

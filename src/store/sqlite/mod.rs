@@ -217,7 +217,7 @@ impl Store for Sqlite {
 
     fn trace(&self, by: TraceBy) -> Pending<'_, Traced> {
         let hasher = self.hasher;
-        self.read(move |db| trace::Tracer { db, hasher }.run(&by))
+        self.read(move |db| trace::Tracer { db, keys: keys::Keys { db, hasher } }.run(&by))
     }
 
     fn keep_clean(&self, cleaned: Vec<Cleaned>) -> Pending<'_, ()> {

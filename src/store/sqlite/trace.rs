@@ -2,8 +2,9 @@
 
 use rusqlite::{Connection, OptionalExtension as _, Row, params};
 
-use super::hash::Hasher;
+use super::keys::{ABSORBED, Keys, PURGED};
 use super::{Result, items, outbox};
+use crate::domain::feed::Habits;
 use crate::domain::item::{Item, ItemId};
 use crate::domain::stream::TermHit;
 use crate::domain::time::Timestamp;
@@ -13,14 +14,12 @@ use crate::domain::trace::{Alias, Habit, Merge, Note, Past, Story, TraceBy, Trac
 const MOST: u32 = 500;
 /// Longest way from an absorbed item to the one that was kept. Ways are short; a damaged one must have an end.
 const MERGES_DEEP: usize = 32;
-/// Marks the second hash of what is past.
-const PROOF: &[u8] = b"proof";
 const DAY_MS: i64 = 86_400_000;
 
 /// One read.
 pub(super) struct Tracer<'a> {
     pub(super) db: &'a Connection,
-    pub(super) hasher: Hasher,
+    pub(super) keys: Keys<'a>,
 }
 
 impl Tracer<'_> {
@@ -46,42 +45,37 @@ impl Tracer<'_> {
     }
 
     fn by_key(&self, key: &str, traced: &mut Traced) -> Result<()> {
-        let mut at = self.find(key)?;
-        if at.is_none() {
-            let alias = self.alias(key)?;
-            if let Some(alias) = &alias {
-                at = self.find(&alias.to)?;
-            }
-            traced.alias = alias.or(traced.alias.take());
-        }
-        if let Some(item) = at {
-            traced.story = self.story(item)?;
+        if self.stands(key, traced)? {
             return Ok(());
         }
-        traced.past = self.past(key)?;
-        if let (None, Some(alias)) = (&traced.past, &traced.alias) {
-            traced.past = self.past(&alias.to)?;
+        if let Some(alias) = self.alias(key)? {
+            self.stands(&alias.to, traced)?;
+            traced.alias = Some(alias);
         }
         Ok(())
     }
 
-    fn hash(&self, key: &str) -> i64 {
-        self.hasher.short(&[&0_i64.to_be_bytes(), key.as_bytes()])
-    }
-
-    /// The item that a key stands for across feeds. Hashes that meet are a place apart, as the commit puts them.
-    fn find(&self, key: &str) -> Result<Option<ItemId>> {
-        let mut hash = self.hash(key);
-        let mut read = self.db.prepare_cached("SELECT id, scope_feed, key FROM item WHERE ident_hash = ?1")?;
-        loop {
-            let found: Option<(i64, i64, String)> =
-                read.query_row([hash], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?))).optional()?;
-            match found {
-                None => return Ok(None),
-                Some((id, 0, text)) if text == key => return Ok(Some(ItemId(id))),
-                Some(_) => hash = hash.wrapping_add(1),
-            }
+    /// What stands under the key itself: a story, which may be absorbed, or one that is past. False: nothing.
+    fn stands(&self, key: &str, traced: &mut Traced) -> Result<bool> {
+        let hash = self.keys.find(self.keys.hash(0, key), 0, key)?.hash;
+        let item: Option<i64> = self
+            .db
+            .prepare_cached("SELECT id FROM item WHERE ident_hash = ?1 AND scope_feed = 0 AND key = ?2")?
+            .query_row(params![hash, key], |row| row.get(0))
+            .optional()?;
+        if let Some(item) = item {
+            traced.story = self.story(ItemId(item))?;
+            return Ok(true);
         }
+        traced.past = self
+            .db
+            .prepare_cached("SELECT item_id, seen_day FROM past_item WHERE ident_hash = ?1 AND proof = ?2")?
+            .query_row([hash, self.keys.proof(0, key)], |row| {
+                let seen = Timestamp::from_ms(row.get::<_, i64>(1)?.saturating_mul(DAY_MS));
+                Ok(Past { item: ItemId(row.get(0)?), seen })
+            })
+            .optional()?;
+        Ok(traced.past.is_some())
     }
 
     fn alias(&self, key: &str) -> Result<Option<Alias>> {
@@ -89,25 +83,14 @@ impl Tracer<'_> {
             .prepare_cached(
                 "SELECT from_key, to_key, source, seen_at FROM alias WHERE from_hash = ?1 AND from_key = ?2",
             )?
-            .query_row(params![self.hash(key), key], alias)
-            .optional()
-    }
-
-    fn past(&self, key: &str) -> Result<Option<Past>> {
-        let proof = self.hasher.short(&[PROOF, &0_i64.to_be_bytes(), key.as_bytes()]);
-        self.db
-            .prepare_cached("SELECT item_id, seen_day FROM past_item WHERE ident_hash = ?1 AND proof = ?2")?
-            .query_row([self.hash(key), proof], |row| {
-                let seen = Timestamp::from_ms(row.get::<_, i64>(1)?.saturating_mul(DAY_MS));
-                Ok(Past { item: ItemId(row.get(0)?), seen })
-            })
+            .query_row(params![self.keys.hash(0, key), key], alias)
             .optional()
     }
 
     fn by_published_id(&self, text: &str) -> Result<Option<ItemId>> {
         self.db
             .prepare_cached("SELECT id FROM item WHERE published_hash = ?1 AND published_id = ?2")?
-            .query_row(params![self.hasher.short(&[text.as_bytes()]), text], |row| row.get(0).map(ItemId))
+            .query_row(params![self.keys.hasher.short(&[text.as_bytes()]), text], |row| row.get(0).map(ItemId))
             .optional()
     }
 
@@ -121,9 +104,8 @@ impl Tracer<'_> {
         let mut hubs = Vec::new();
         for row in rows {
             let (feed, habits) = row?;
-            let habits: serde_json::Value = serde_json::from_str(&habits).unwrap_or_default();
-            let known = habits.get("hubs").and_then(serde_json::Value::as_array);
-            if known.into_iter().flatten().any(|hub| keys.iter().any(|key| hub.as_str() == Some(key))) {
+            let habits: Habits = serde_json::from_str(&habits).unwrap_or_default();
+            if habits.hubs.iter().any(|hub| keys.contains(hub)) {
                 hubs.push(Habit { feed, reason: None });
             }
         }
@@ -135,14 +117,14 @@ impl Tracer<'_> {
         let mut read = self.db.prepare_cached("SELECT state, merged_into, scope_feed FROM item WHERE id = ?1")?;
         let mut id = asked;
         for _ in 0..MERGES_DEEP {
-            let row = |row: &Row<'_>| Ok((row.get(0)?, row.get::<_, Option<i64>>(1)?, row.get::<_, i64>(2)?));
+            let row = |row: &Row<'_>| Ok((row.get::<_, i64>(0)?, row.get::<_, Option<i64>>(1)?, row.get::<_, i64>(2)?));
             let Some((state, into, scope)) = read.query_row([id.0], row).optional()? else { return Ok(None) };
             match (state, into) {
-                (1_i64, Some(into)) => id = ItemId(into),
+                (ABSORBED, Some(into)) => id = ItemId(into),
                 _ => {
                     let Some(item) = items::load(self.db, id)? else { return Ok(None) };
                     let absorbed = Some(asked).filter(|asked| *asked != id);
-                    return self.gather(item, absorbed, state == 2, scope).map(|story| Some(Box::new(story)));
+                    return self.gather(item, absorbed, state == PURGED, scope).map(|story| Some(Box::new(story)));
                 }
             }
         }
@@ -179,10 +161,8 @@ impl Tracer<'_> {
             )?
             .query_row([feed], |row| {
                 let habits: Option<String> = row.get(1)?;
-                let habits: serde_json::Value =
-                    habits.and_then(|text| serde_json::from_str(&text).ok()).unwrap_or_default();
-                let reason = habits.get("reason").and_then(serde_json::Value::as_str);
-                let reason = reason.filter(|reason| !reason.is_empty()).map(str::to_owned);
+                let habits: Habits = habits.and_then(|text| serde_json::from_str(&text).ok()).unwrap_or_default();
+                let reason = Some(habits.reason).filter(|reason| !reason.is_empty());
                 Ok(Habit { feed: row.get(0)?, reason })
             })
             .optional()
