@@ -11,6 +11,7 @@ mod check;
 mod client;
 mod demo;
 mod doctor;
+mod explain;
 mod failure;
 mod feeds;
 mod init;
@@ -65,6 +66,8 @@ enum Command {
     Feeds(Listing),
     /// Show what is stored, newest first
     Items(items::Options),
+    /// Show the trace of one story: who carried it, how it is known, where it went; or why it is not kept
+    Explain(explain::Options),
     /// Show webhooks, or call one to test it
     Webhooks(webhooks::Options),
     /// Show what Feedmill reads out of a feed
@@ -128,6 +131,7 @@ impl Cli {
             Command::Poll(options) => poll::run(&options, &place),
             Command::Feeds(listing) => feeds::run(&listing, &place),
             Command::Items(options) => items::run(&options, &place),
+            Command::Explain(options) => explain::run(&options, &place),
             Command::Webhooks(options) => webhooks::run(&options, &place),
             Command::Parse(options) => parse::run(&options, &place),
             Command::Canon(options) => canon::run(&options, &place),

@@ -9,7 +9,7 @@
 use std::borrow::Cow;
 use std::fmt::Write as _;
 use std::hash::Hasher as _;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use siphasher::sip::SipHasher13;
 use url::Url;
@@ -204,15 +204,19 @@ impl Own {
     }
 }
 
-/// Of our own tables and code.
+/// Of our own tables and code. It is stamped on every item, so it is made once.
 fn builtin_version() -> u64 {
+    *BUILTIN_VERSION
+}
+
+static BUILTIN_VERSION: LazyLock<u64> = LazyLock::new(|| {
     let mut hasher = SipHasher13::new();
     hasher.write_u64(table::CODE);
     for (_, text) in table::OURS {
         hasher.write(text.as_bytes());
     }
     hasher.finish()
-}
+});
 
 fn in_file(file: &RuleFile, Wrong(at, message): Wrong) -> RulesError {
     let line = file.text.bytes().take(at).filter(|byte| *byte == b'\n').count() + 1;

@@ -17,6 +17,7 @@ use crate::domain::feed::{FeedId, FeedInfo, FeedState, Habits, NextPoll, PollErr
 use crate::domain::item::{Clean, Item, ItemId};
 use crate::domain::stream::StreamId;
 use crate::domain::time::Timestamp;
+use crate::domain::trace::{TraceBy, Traced};
 use crate::domain::webhook::{
     DeliveryId, DeliveryLease, DeliveryState, DeliveryStatus, Settlement, WebhookId, WebhookStatus,
 };
@@ -383,6 +384,9 @@ pub trait Store: Send + Sync + 'static {
 
     /// One item.
     fn item(&self, item: ItemId) -> Pending<'_, Option<Item>>;
+
+    /// Everything that is written down about one story, or what is known of one that is not stored.
+    fn trace(&self, by: TraceBy) -> Pending<'_, Traced>;
 
     /// Keeps clean HTML; what is of another revision by now is left out.
     fn keep_clean(&self, cleaned: Vec<Cleaned>) -> Pending<'_, ()>;

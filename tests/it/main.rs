@@ -10,6 +10,7 @@
 mod commands;
 mod crash;
 mod deliver;
+mod explain;
 mod fetch;
 mod house;
 mod keep;

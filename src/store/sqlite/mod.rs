@@ -25,6 +25,7 @@ mod reader;
 mod rekey;
 mod schema;
 mod streams;
+mod trace;
 mod writer;
 
 use std::collections::HashMap;
@@ -47,6 +48,7 @@ use crate::domain::feed::FeedId;
 use crate::domain::item::{Item, ItemId};
 use crate::domain::stream::StreamId;
 use crate::domain::time::Timestamp;
+use crate::domain::trace::{TraceBy, Traced};
 use crate::domain::webhook::{DeliveryId, DeliveryState, DeliveryStatus, Settlement, WebhookStatus};
 
 pub use self::open::{Access, Options};
@@ -215,6 +217,11 @@ impl Store for Sqlite {
 
     fn item(&self, item: ItemId) -> Pending<'_, Option<Item>> {
         self.read(move |db| items::load(db, item))
+    }
+
+    fn trace(&self, by: TraceBy) -> Pending<'_, Traced> {
+        let hasher = self.hasher;
+        self.read(move |db| trace::Tracer { db, keys: keys::Keys { db, hasher } }.run(&by))
     }
 
     fn keep_clean(&self, cleaned: Vec<Cleaned>) -> Pending<'_, ()> {

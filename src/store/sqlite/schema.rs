@@ -14,6 +14,7 @@ const MIGRATIONS: &[(&str, &str)] = &[
     ("0001_begin", include_str!("../migrations/0001_begin.sql")),
     ("0002_identity", include_str!("../migrations/0002_identity.sql")),
     ("0003_keep", include_str!("../migrations/0003_keep.sql")),
+    ("0004_trace", include_str!("../migrations/0004_trace.sql")),
 ];
 
 /// The version that this program writes.

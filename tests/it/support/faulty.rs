@@ -8,6 +8,7 @@ use feedmill::domain::feed::FeedId;
 use feedmill::domain::item::{Item, ItemId};
 use feedmill::domain::stream::StreamId;
 use feedmill::domain::time::Timestamp;
+use feedmill::domain::trace::{TraceBy, Traced};
 use feedmill::domain::webhook::{DeliveryId, DeliveryState, DeliveryStatus, Settlement, WebhookStatus};
 use feedmill::store::{
     Anatomy, Cleaned, CommitReport, FeedLease, FeedSizes, FeedStatus, Instance, KeepCursor, KeepRules, KeepStep,
@@ -96,6 +97,10 @@ impl Store for Faulty {
 
     fn item(&self, item: ItemId) -> Pending<'_, Option<Item>> {
         self.inner.item(item)
+    }
+
+    fn trace(&self, by: TraceBy) -> Pending<'_, Traced> {
+        self.inner.trace(by)
     }
 
     fn keep_clean(&self, cleaned: Vec<Cleaned>) -> Pending<'_, ()> {
