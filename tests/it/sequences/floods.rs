@@ -20,6 +20,8 @@ fn migrations() -> Vec<Sequence> {
         entries.into_iter().zip(1..).map(|(entry, n)| entry.guid(&format!("n{n}"))).collect()
     };
     let deeper = |entry: E| entry.moved("{h}/", "{h}/blog/");
+    let thread =
+        |n: i64| e("Open thread").text("thread").guid(&format!("t{n}")).link(&format!("{{h}}/thread-{n}")).on(n * 10);
     let short = |entry: E| entry.html("Two or three words.");
     vec![
         Sequence::new("a site that moves to another domain, links and guids and all, is the same stories")
@@ -80,6 +82,16 @@ fn migrations() -> Vec<Sequence> {
                 each(together([vec![e("Story 6").on(6).text("edited")], many("Story", 5, 1)]), deeper),
                 want(6, 6, 1).revision("Story 6", 2).revision("Story 5", 1),
             ),
+        Sequence::new("posts without titles, with new guids and links for all of them, are the same posts")
+            .load(each(many("Post", 6, 1), E::no_title), want(6, 6, 0))
+            .load(renumbered(each(many("Post", 6, 1), |entry| deeper(entry.no_title()))), want(6, 6, 0)),
+        // All others keep their dates, so the thread with another date is another thread.
+        Sequence::new("a site that moves, with a new weekly thread in place of the last one: that one is new")
+            .load(together([vec![thread(1)], many("Story", 6, 1)]), want(7, 7, 0))
+            .load(
+                each(together([vec![thread(2)], renumbered(many("Story", 6, 1))]), deeper),
+                want(8, 8, 0).link("Story 2", "{h}/blog/story-2"),
+            ),
         Sequence::new("a feed that shows full texts instead of summaries edits its stories")
             .load(each(many("Story", 6, 1), short), want(6, 6, 0))
             .load(many("Story", 6, 1), want(6, 6, 6)),
@@ -110,6 +122,12 @@ fn growth() -> Vec<Sequence> {
         Sequence::new("twenty stories without dates above the known ones are called")
             .load(each(many("Story", 4, 1), undated), want(4, 4, 0))
             .load(each(together([many("News", 20, 30), many("Story", 4, 1)]), undated), want(24, 24, 0)),
+        Sequence::new("twenty stories with dates above known ones that have none are called")
+            .load(each(many("Story", 4, 1), undated), want(4, 4, 0))
+            .load(together([many("News", 20, 120), each(many("Story", 4, 1), undated)]), want(24, 24, 0)),
+        Sequence::new("five stories of five that are new and have the date of the last ones, a day alone, are called")
+            .load(each(many("Story", 5, 1), |entry| entry.on(10)), want(5, 5, 0))
+            .load(each(many("News", 5, 1), |entry| entry.on(10)), want(10, 10, 0)),
         Sequence::new("two older stories among ten known ones are published late, and called")
             .load(many("Story", 10, 60), want(10, 10, 0))
             .load(together([many("Story", 10, 60), many("Late", 2, 1)]), want(12, 12, 0)),

@@ -59,6 +59,7 @@ fn reused() -> Vec<Sequence> {
 fn shared() -> Vec<Sequence> {
     let of_one = |entries| each(entries, |entry| entry.guid("one"));
     let of_one_and_one_link = |entries| each(entries, |entry| entry.guid("one").link("{h}/page"));
+    let made_up = |count, load: &str| each(many("Story", count, 1), |entry| entry.moved("g-story-", load));
     vec![
         Sequence::new("one guid for all entries, each with its link: each is a story")
             .load(of_one(many("Story", 4, 1)), want(4, 4, 0))
@@ -70,11 +71,24 @@ fn shared() -> Vec<Sequence> {
         Sequence::new("one guid for all entries, then a load of just one: a new story")
             .load(of_one(many("Story", 4, 1)), want(4, 4, 0))
             .load(of_one(vec![e("Story 5").on(5)]), want(5, 5, 0))
-            .load(of_one(vec![e("Story 5").on(6).link("{h}/other")]), want(6, 6, 0)),
+            .load(of_one(vec![e("Story 5").on(6).link("{h}/other").text("other")]), want(6, 6, 0)),
         Sequence::new("one guid and one link for all entries: each title is a story")
             .load(of_one_and_one_link(many("Story", 4, 1)), want(4, 4, 0))
             .load(of_one_and_one_link(many("Story", 5, 1)), want(5, 5, 0))
             .load(of_one_and_one_link(many("Story", 5, 1)), want(5, 5, 0)),
+        Sequence::new("one guid and one link for all entries, found out in the second load: no story twice")
+            .load(of_one_and_one_link(many("Story", 1, 1)), want(1, 1, 0))
+            .load(of_one_and_one_link(many("Story", 4, 1)), want(4, 4, 0))
+            .load(of_one_and_one_link(vec![e("Story 5").on(5)]), want(5, 5, 0)),
+        Sequence::new("guids that are made up at every load say nothing, and edits and new stories are seen")
+            .load(made_up(6, "a"), want(6, 6, 0))
+            .load(made_up(6, "b"), want(6, 6, 0))
+            .load(made_up(6, "c"), want(6, 6, 0))
+            .load(made_up(7, "d"), want(7, 7, 0))
+            .load(
+                together([vec![e("Story 7").guid("e7").on(7).text("edited")], made_up(6, "e")]),
+                want(7, 7, 1).revision("Story 7", 2),
+            ),
         Sequence::new("an empty guid is none")
             .load(each(many("Story", 3, 1), |entry| entry.guid("")), want(3, 3, 0))
             .load(each(many("Story", 4, 1), |entry| entry.guid("")), want(4, 4, 0)),

@@ -121,6 +121,10 @@ fn without() -> Vec<Sequence> {
             .load(each(many("Story", 4, 1), paged), want(4, 4, 0))
             .load(each(many("Story", 5, 1), paged), want(5, 5, 0))
             .load([paged(e("Story 6").on(6))], want(6, 6, 0)),
+        Sequence::new("a page of entries without guids that is found out in the second load: no story twice")
+            .load([paged(e("Story 1"))], want(1, 1, 0))
+            .load(each(many("Story", 4, 1), paged), want(4, 4, 0))
+            .load([paged(e("Story 5").on(5))], want(5, 5, 0)),
         Sequence::new("two entries with the same title on the same day and different texts are two stories")
             .load([bare(e("Alpha")).text("one"), bare(e("Alpha")).text("two")], want(2, 2, 0))
             .load([bare(e("Alpha")).text("one"), bare(e("Alpha")).text("two")], want(2, 2, 0)),

@@ -193,7 +193,14 @@ fn conflicts() -> Vec<Sequence> {
             .load([e("Alpha"), e("Beta")], want(2, 2, 0))
             .load([e("Alpha").guid("g-beta"), e("Beta").guid("g-alpha")], want(2, 2, 0).titles(["Alpha", "Beta"]))
             .load([e("Alpha").guid("g-beta"), e("Beta").guid("g-alpha")], want(2, 2, 0).titles(["Alpha", "Beta"])),
-        // Were the old link an alias for ever, the new story would be lost in the old one.
+        // Were the old link an alias of the story that left it, each day's story would be lost in the first one.
+        Sequence::new("a page of today whose story moves to the archive when the next one comes: each is a story")
+            .load([e("Alpha").link("{h}/today")], want(1, 1, 0))
+            .load([e("Beta").link("{h}/today").on(2), e("Alpha")], want(2, 2, 0).titles(["Alpha", "Beta"]))
+            .load(
+                [e("Gamma").link("{h}/today").on(3), e("Beta").on(2), e("Alpha")],
+                want(3, 3, 0).titles(["Alpha", "Beta", "Gamma"]),
+            ),
         Sequence::new("a new story under the link that another one has left is a new story")
             .load([e("Alpha")], want(1, 1, 0))
             .load([e("Alpha").link("{h}/alpha-2")], want(1, 1, 0))

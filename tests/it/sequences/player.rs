@@ -366,7 +366,7 @@ impl Player {
                 part.clone(),
                 self.each(title, scene, |item| {
                     let says = text(&item["content_text"]) + &text(&item["content_html"]);
-                    if says.contains(part.as_str()) { part.clone() } else { says }
+                    if says.contains(part.as_str()) { part.clone() } else { says.chars().take(60).collect() }
                 }),
             ),
             Wish::Same(title, former) => {
