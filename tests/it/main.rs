@@ -18,6 +18,7 @@ mod main_job;
 mod outbox;
 mod parse_corpus;
 mod real_feeds;
+mod sequences;
 mod store;
 mod support;
 mod url_corpus;
