@@ -54,6 +54,7 @@ fn candidate(n: usize) -> Candidate {
         native_id: Some(guid),
         fingerprint: Fingerprint { title: 1, text: u32::try_from(n).unwrap_or(0) },
         aliases: Vec::new(),
+        by_guid: false,
         wordy: false,
         own: false,
         matches: Vec::new(),

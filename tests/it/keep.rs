@@ -186,6 +186,7 @@ fn candidate(n: u32, title: &str) -> Candidate {
         native_id: Some(format!("urn:{n}")),
         fingerprint: Fingerprint { title: print, text: print },
         aliases: Vec::new(),
+        by_guid: false,
         wordy: false,
         own: false,
         matches: Vec::new(),

@@ -161,6 +161,7 @@ fn candidate(n: i64, stream: Option<StreamId>) -> Candidate {
         native_id: Some(url),
         fingerprint: Fingerprint::default(),
         aliases: Vec::new(),
+        by_guid: false,
         wordy: false,
         own: false,
         matches: stream.map(|stream| Match { stream, term: None }).into_iter().collect(),
