@@ -31,5 +31,16 @@ pub(super) fn run(listing: &Listing, place: &Place) -> Result<(), Failure> {
         ]
     });
     out::table(&["feed", "state", "items", "last success", "next poll", "why"], rows.collect())?;
+    for feed in &list.feeds {
+        if let Some(known) = &feed.known_by {
+            let since = out::time(known.since);
+            out::line(&format!(
+                "{}: entries are known by their {}, since {since}: {}",
+                feed.name,
+                known.id.as_str(),
+                known.reason
+            ))?;
+        }
+    }
     out::more(list.next.as_deref())
 }

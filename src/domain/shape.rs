@@ -3,7 +3,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::feed::{ErrorKind, Health};
+use super::feed::{ErrorKind, Health, IdPolicy};
 use super::item::{Clean, Item, Person};
 use super::time::Timestamp;
 use super::webhook::{DeliveryState, WebhookState};
@@ -239,6 +239,21 @@ pub struct FeedShape {
     /// The last failure, while it lasts.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub error: Option<ErrorShape>,
+    /// What its entries are known by, where its guids are not believed any more.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub known_by: Option<KnownByShape>,
+}
+
+/// What a feed's entries are known by, and why not by their guids.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct KnownByShape {
+    /// Their link, or their content.
+    pub id: IdPolicy,
+    /// A sentence.
+    pub reason: String,
+    /// Since when.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub since: Option<Timestamp>,
 }
 
 /// A feed's last failure.

@@ -61,7 +61,11 @@ pub fn prepare(ways: Ways<'_>, info: &FeedInfo, entries: Vec<Entry>, texts: Vec<
         entries.iter().zip(&texts).map(|(entry, texts)| fingerprint(ways.rules, entry, texts)).collect();
     let home = key(&info.home_url);
     let evidence = Evidence { guids: &guids, keys: &keys, prints: &prints, home: home.as_deref() };
-    let habits = habits::learn(ways.habits, &evidence, now);
+    let mut habits = habits::learn(ways.habits, &evidence, now);
+    if ways.id.is_some() {
+        // The operator has decided: what was held against the feed is forgotten.
+        habits = Habits { hubs: habits.hubs, ..Habits::default() };
+    }
     let id = ways.id.unwrap_or(habits.id);
     let by_guid = ways.id == Some(IdPolicy::Guid);
     let repeated: HashSet<String> = habits::repeated_guids(&evidence).into_iter().map(str::to_owned).collect();

@@ -6,8 +6,10 @@ use serde::{Deserialize, Serialize};
 use url::Url;
 
 use super::published::Published;
-use crate::domain::feed::Health;
-use crate::domain::shape::{AttemptShape, DeliveryShape, ErrorShape, FeedShape, StreamShape, WebhookShape};
+use crate::domain::feed::{Health, IdPolicy};
+use crate::domain::shape::{
+    AttemptShape, DeliveryShape, ErrorShape, FeedShape, KnownByShape, StreamShape, WebhookShape,
+};
 use crate::domain::time::Timestamp;
 use crate::domain::webhook::{Attempt, DeliveryId, DeliveryState, DeliveryStatus, WebhookStatus};
 use crate::store::{FeedStatus, Store, StoreError};
@@ -244,6 +246,11 @@ fn feed_shape(status: FeedStatus, published: &Published, now: Timestamp) -> Feed
         items,
         errors_in_row: state.errors,
         error: state.error.map(|e| ErrorShape { kind: e.kind, http_status: e.http_status, message: e.message }),
+        known_by: Some(state.habits).filter(|habits| habits.id != IdPolicy::Guid).map(|habits| KnownByShape {
+            id: habits.id,
+            reason: habits.reason,
+            since: habits.since,
+        }),
         name,
     }
 }

@@ -4,9 +4,11 @@ use url::Url;
 
 use super::page::Site;
 use super::{Channel, View};
-use crate::domain::feed::{ErrorKind, FeedInfo, Health};
+use crate::domain::feed::{ErrorKind, FeedInfo, Health, IdPolicy};
 use crate::domain::item::{Category, Clean, Enclosure, Item, ItemId, Person, Sighting, Source};
-use crate::domain::shape::{AttemptShape, DeliveryShape, ErrorShape, FeedShape, MatchShape, StreamShape, WebhookShape};
+use crate::domain::shape::{
+    AttemptShape, DeliveryShape, ErrorShape, FeedShape, KnownByShape, MatchShape, StreamShape, WebhookShape,
+};
 use crate::domain::time::Timestamp;
 use crate::domain::trace::{EventShape, KeyShape, RuleShape, TraceShape};
 use crate::domain::webhook::{DeliveryState, WebhookState};
@@ -311,6 +313,7 @@ pub(super) fn feeds() -> Vec<FeedShape> {
         next_poll_reason: some("as scheduled"),
         items,
         errors_in_row: 0,
+        known_by: None,
         error: None,
     };
     let mut feeds = vec![
@@ -338,6 +341,11 @@ pub(super) fn feeds() -> Vec<FeedShape> {
     ];
     feeds[1].next_poll_reason = some("fresh until then, by Cache-Control");
     feeds[3].state = Health::Failing;
+    feeds[2].known_by = Some(KnownByShape {
+        id: IdPolicy::Link,
+        reason: "12 of 30 entries share their guid with another story".to_owned(),
+        since: Some(at("2026-11-20T08:00:00Z")),
+    });
     feeds[3].errors_in_row = 1;
     feeds[3].next_poll_reason = some("15 min after a failure");
     feeds[3].error = Some(ErrorShape {

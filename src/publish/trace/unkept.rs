@@ -155,6 +155,7 @@ mod tests {
             next_poll_reason: None,
             items: 1,
             errors_in_row: 0,
+            known_by: None,
             error: None,
         }
     }

@@ -124,6 +124,9 @@ fn feed_row(feed: &FeedShape, now: Timestamp) -> Markup {
             th scope="row" {
                 (away(Some(&feed.url), title(feed)))
                 small { (feed.name) }
+                @if let Some(known) = &feed.known_by {
+                    small { "entries are known by their " (known.id.as_str()) ": " (known.reason) }
+                }
                 @if let Some(error) = &feed.error {
                     p.trouble {
                         @if feed.errors_in_row > 1 { (words::counted(feed.errors_in_row.into(), "failure", "failures")) " in a row: " }
