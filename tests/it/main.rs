@@ -12,6 +12,7 @@ mod crash;
 mod deliver;
 mod explain;
 mod fetch;
+mod habits;
 mod house;
 mod keep;
 mod main_job;

@@ -13,7 +13,7 @@ use super::{Instance, Result, items, streams};
 use crate::domain::decision::{Candidate, Decision, Judge, Life, LinkChange, Survey};
 use crate::domain::feed::{FeedId, FeedInfo};
 use crate::domain::item::ItemId;
-use crate::domain::stream::Match;
+use crate::domain::stream::{Match, StreamId};
 use crate::domain::time::Timestamp;
 use crate::domain::webhook::EventKind;
 
@@ -194,7 +194,7 @@ impl Commit<'_> {
         if candidate.own {
             self.take_over(load, candidate, item)?;
         }
-        let matches = self.rematch(index, candidate, item, load.at)?;
+        let (_, matches) = self.rematch(index, candidate, item, load.at)?;
         streams::touch(self.tx.db, item, load.at)?;
         self.owe(load, item, &Entered { kind: EventKind::ItemNew, matches, all: false, changed: Vec::new() })
     }
@@ -238,10 +238,10 @@ impl Commit<'_> {
         kind: EventKind,
     ) -> Result<()> {
         let changed = self.rewrite(load, candidate, item)?;
-        self.rematch(index, candidate, item, load.at)?;
+        let (now, _) = self.rematch(index, candidate, item, load.at)?;
         streams::touch(self.tx.db, item, load.at)?;
         load.report.changed += 1;
-        let matches = self.memberships(item)?;
+        let matches = self.memberships(item, &now)?;
         self.owe(load, item, &Entered { kind, matches, all: true, changed })
     }
 
@@ -258,14 +258,14 @@ impl Commit<'_> {
         Ok(changed)
     }
 
-    /// Puts the item into the streams that it meets with all of its feeds; gives those that are new.
+    /// Puts the item into the streams that it meets with all of its feeds; gives all of these, and those that are new.
     pub(super) fn rematch(
         &self,
         index: usize,
         candidate: &Candidate,
         item: ItemId,
         at: Timestamp,
-    ) -> Result<Vec<Match>> {
+    ) -> Result<(Vec<Match>, Vec<Match>)> {
         let db = self.tx.db;
         let feeds: Vec<FeedId> = db
             .prepare_cached("SELECT DISTINCT feed_id FROM sighting WHERE item_id = ?1")?
@@ -273,34 +273,37 @@ impl Commit<'_> {
             .collect::<Result<_>>()?;
         let matches = if feeds.len() > 1 { self.judge.rematch(index, &feeds) } else { candidate.matches.clone() };
         if matches.is_empty() {
-            return Ok(matches);
+            return Ok((matches, Vec::new()));
         }
         let effective_at: i64 =
             db.prepare_cached("SELECT effective_at FROM item WHERE id = ?1")?.query_row([item.0], |row| row.get(0))?;
         let mut entered = Vec::new();
-        for found in matches {
-            if self.enter(&found, item, Timestamp::from_ms(effective_at), at)? {
-                entered.push(found);
+        for found in &matches {
+            if self.enter(found, item, Timestamp::from_ms(effective_at), at)? {
+                entered.push(found.clone());
             }
         }
-        Ok(entered)
+        Ok((matches, entered))
     }
 
     fn enter(&self, found: &Match, item: ItemId, effective_at: Timestamp, at: Timestamp) -> Result<bool> {
-        let term = found.term.as_ref().map(json).transpose()?;
+        let term = found.term.as_ref().map(|hit| json(&hit.brief())).transpose()?;
         streams::enter(self.tx.db, found.stream, item, effective_at, term.as_deref(), at)
     }
 
-    /// The streams that an item is in, and why.
-    fn memberships(&self, item: ItemId) -> Result<Vec<Match>> {
+    /// The streams that an item is in, and why: as its text is now, else as it was when it entered.
+    fn memberships(&self, item: ItemId, now: &[Match]) -> Result<Vec<Match>> {
         let mut read = self
             .tx
             .db
             .prepare_cached("SELECT stream_id, term FROM stream_item WHERE item_id = ?1 ORDER BY stream_id")?;
         let rows = read.query_map([item.0], |row| {
+            let stream = StreamId(row.get(0)?);
+            if let Some(fresh) = now.iter().find(|found| found.stream == stream) {
+                return Ok(fresh.clone());
+            }
             let term: Option<String> = row.get(1)?;
-            let term = term.and_then(|text| serde_json::from_str(&text).ok());
-            Ok(Match { stream: crate::domain::stream::StreamId(row.get(0)?), term })
+            Ok(Match { stream, term: term.and_then(|text| serde_json::from_str(&text).ok()) })
         })?;
         rows.collect()
     }

@@ -3,11 +3,10 @@
 use rusqlite::{Connection, OptionalExtension as _, params};
 
 use super::super::{Cursor, Page, PageRequest, StreamSpec};
-use super::feeds::json;
 use super::writer::Tx;
 use super::{Result, items};
 use crate::domain::item::ItemId;
-use crate::domain::stream::{StreamId, TermHit};
+use crate::domain::stream::StreamId;
 use crate::domain::time::Timestamp;
 
 /// The stream's row, and whether it has to be filled.
@@ -21,7 +20,7 @@ pub(super) fn apply(db: &Connection, spec: &StreamSpec) -> Result<(StreamId, boo
     .query_row(params![spec.name, spec.definition], |row| Ok((StreamId(row.get(0)?), !row.get::<_, bool>(1)?)))
 }
 
-/// An item enters a stream. False: it was in it.
+/// An item enters a stream; `term` is why, in brief and as JSON. False: it was in it.
 pub(super) fn enter(
     db: &Connection,
     stream: StreamId,
@@ -30,7 +29,6 @@ pub(super) fn enter(
     term: Option<&str>,
     at: Timestamp,
 ) -> Result<bool> {
-    let term = term.map(brief).transpose()?;
     let added = db
         .prepare_cached(
             "INSERT INTO stream_item (stream_id, effective_at, item_id, seq, term)
@@ -43,14 +41,6 @@ pub(super) fn enter(
             .execute(params![stream.0, at.as_ms()])?;
     }
     Ok(added > 0)
-}
-
-/// A hit as it stays: some 40 bytes, where the whole of it may be 400.
-fn brief(whole: &str) -> Result<String> {
-    match serde_json::from_str::<TermHit>(whole) {
-        Ok(hit) => json(&hit.brief()),
-        Err(_) => Ok(whole.to_owned()),
-    }
 }
 
 /// An item that is in streams changed: so did they.
