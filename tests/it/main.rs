@@ -19,6 +19,7 @@ mod main_job;
 mod outbox;
 mod parse_corpus;
 mod real_feeds;
+mod rekey;
 mod sequences;
 mod store;
 mod support;
