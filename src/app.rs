@@ -8,6 +8,7 @@
 mod control;
 mod fill;
 mod once;
+mod resolve;
 mod supervise;
 mod translate;
 
@@ -106,6 +107,7 @@ struct House {
     metrics: Arc<Metrics>,
     progress: Arc<Progress>,
     notifier: Arc<Notifier>,
+    resolving: resolve::Seat,
     /// Where the daemon finds its own /healthz.
     probe_at: OnceLock<SocketAddr>,
     tasks: TaskTracker,
@@ -177,8 +179,13 @@ impl Daemon {
         let progress = Arc::new(Progress::new(Instant::now()));
         let fetcher = fetcher(&settings).map_err(StartError::System)?;
         let stages = Stages::new(Arc::clone(&store), Arc::clone(&parts.clock), fetcher, Arc::clone(&owed));
-        let watch =
-            supervise::Watch { metrics: Arc::clone(&metrics), progress: Arc::clone(&progress), also: parts.observer };
+        let resolving = resolve::Seat::default();
+        let watch = supervise::Watch {
+            metrics: Arc::clone(&metrics),
+            progress: Arc::clone(&progress),
+            news: Arc::clone(&resolving.news),
+            also: parts.observer,
+        };
         let targets = translate::targets(&settings, &registry);
         let house = Arc::new(House {
             poller: Poller::new(stages, Arc::new(watch)),
@@ -201,6 +208,7 @@ impl Daemon {
             metrics,
             progress,
             notifier: Arc::new(Notifier::new()),
+            resolving,
             probe_at: OnceLock::new(),
             tasks: TaskTracker::new(),
             stop: parts.stop,
@@ -315,6 +323,7 @@ impl House {
             let (store, stop) = (Arc::clone(&self.store), self.stop.clone());
             self.tasks.spawn(async move { fill.run(store.as_ref(), &stop).await });
         }
+        resolve::put(self);
         Ok(())
     }
 

@@ -60,7 +60,7 @@ enum Command {
     Poll(poll::Options),
     /// Show the health of each feed
     Feeds(Listing),
-    /// Show what is stored, newest first
+    /// Show what is stored, newest first; show and part stories that were made one
     Items(items::Options),
     /// Show webhooks, or call one to test it
     Webhooks(webhooks::Options),

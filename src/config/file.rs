@@ -142,7 +142,8 @@ impl<'a> Reading<'a> {
         let (server_section, poll_section) = (self.one("server", Table::Server), self.one("poll", Table::Poll));
         let storage = self.one("storage", Table::Storage);
         let log = self.one("log", Table::Log);
-        self.one("identity", Table::Identity);
+        let resolve =
+            self.one("identity", Table::Identity).map(|section| server::short_hosts(&section)).unwrap_or_default();
         self.one("alerts", Table::Alerts);
         let title = server::title(server_section.as_ref());
 
@@ -168,6 +169,7 @@ impl<'a> Reading<'a> {
             server: server::server(server_section.as_ref())?,
             storage: Storage { database: server::database(path, name, self.environment) },
             poll: server::poll(poll_section.as_ref()),
+            resolve,
             feeds,
             streams,
             webhooks,

@@ -183,7 +183,7 @@ pub(super) const KEYS: &[(Table, &[&[Key]])] = &[
             later("websub"),
         ]],
     ),
-    (Table::Identity, &[&[not_yet("rules"), not_yet("off"), not_yet("resolve"), later("near_duplicates")]]),
+    (Table::Identity, &[&[not_yet("rules"), not_yet("off"), now("resolve"), later("near_duplicates")]]),
     (Table::Feed, &[&[now("url"), now("name"), now("title")], FEED_DEFAULTS]),
     (Table::FeedIdentity, &[&[not_yet("id"), not_yet("keep"), not_yet("drop"), not_yet("dedupe")]]),
     (Table::Subscriptions, &[&[now("opml")], FEED_DEFAULTS]),

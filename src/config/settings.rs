@@ -26,6 +26,8 @@ pub struct Settings {
     pub storage: Storage,
     /// `[poll]`.
     pub poll: Poll,
+    /// `[identity]`: hosts whose short links are followed; names below them count too.
+    pub resolve: Vec<String>,
     /// `[[feed]]` and the feeds of `[[subscriptions]]`, in order.
     pub feeds: Vec<Arc<FeedSettings>>,
     /// `[[stream]]`, in order; `all` is always the first.

@@ -546,8 +546,14 @@ fn an_original_link_is_the_link_and_what_stood_there_is_another_address() {
         format!("<item>{proxied}<feedburner:{name} xmlns:feedburner='{FEEDBURNER}'>{inside}</feedburner:{name}></item>")
     };
     for (items, expected) in [
-        (item("origLink", " https://n.example/1?a=1&amp;b=2 "), pair("https://n.example/1?a=1&b=2", "https://feeds.example/~r/s/~3/x/")),
-        (item("origLink", "<![CDATA[https://n.example/1]]>"), pair("https://n.example/1", "https://feeds.example/~r/s/~3/x/")),
+        (
+            item("origLink", " https://n.example/1?a=1&amp;b=2 "),
+            pair("https://n.example/1?a=1&b=2", "https://feeds.example/~r/s/~3/x/"),
+        ),
+        (
+            item("origLink", "<![CDATA[https://n.example/1]]>"),
+            pair("https://n.example/1", "https://feeds.example/~r/s/~3/x/"),
+        ),
         (item("origLink", "https://feeds.example/~r/s/~3/x/"), pair("https://feeds.example/~r/s/~3/x/", "")),
         (item("origLink", "/1"), pair("https://feeds.example/~r/s/~3/x/", "")),
         (item("origLink", "javascript:alert(1)"), pair("https://feeds.example/~r/s/~3/x/", "")),
@@ -571,10 +577,14 @@ fn an_original_link_is_the_link_and_what_stood_there_is_another_address() {
             format!("<item>{proxied}<x><feedburner:origLink>https://n.example/1</feedburner:origLink></x></item>"),
             pair("https://feeds.example/~r/s/~3/x/", ""),
         ),
-        ("<item><title>t</title><pheedo:origLink>https://n.example/1</pheedo:origLink></item>".to_owned(), pair("https://n.example/1", "")),
+        (
+            "<item><title>t</title><pheedo:origLink>https://n.example/1</pheedo:origLink></item>".to_owned(),
+            pair("https://n.example/1", ""),
+        ),
         (
             "<item><title>t</title><enclosure url='https://n.example/a.mp3' type='audio/mpeg'/>\
-             <pheedo:origLink>https://n.example/1</pheedo:origLink></item>".to_owned(),
+             <pheedo:origLink>https://n.example/1</pheedo:origLink></item>"
+                .to_owned(),
             pair("https://n.example/1", ""),
         ),
     ] {

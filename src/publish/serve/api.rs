@@ -13,6 +13,7 @@ use crate::domain::item::ItemId;
 use crate::domain::webhook::DeliveryState;
 use crate::publish::items::{self, Params, read_since};
 use crate::publish::lists::{self, DEFAULT_LIMIT, DeliveryFilter, MAX_LIMIT, Part};
+use crate::publish::merges;
 
 type Asked<T> = Result<Query<T>, QueryRejection>;
 type Named = Result<Path<String>, PathRejection>;
@@ -40,6 +41,14 @@ pub(crate) struct ItemQuery {
     since: Option<String>,
     limit: Option<u32>,
     after: Option<String>,
+}
+
+/// Merges: all, or those of one item.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct MergeQuery {
+    item: Option<i64>,
+    limit: Option<u32>,
 }
 
 /// A part of the deliveries.
@@ -121,6 +130,12 @@ pub(crate) async fn item(Extract(state): Extract<State>, item: Named) -> Result<
     let missing = || Problem::not_found("There is no such item. /api/v1/items lists them.");
     let number = item.ok().and_then(|Path(text)| text.parse().ok()).ok_or_else(missing)?;
     json(&items::one(state.store(), ItemId(number)).await?.ok_or_else(missing)?)
+}
+
+/// `/api/v1/merges`: stories that were found to be one.
+pub(crate) async fn merges(Extract(state): Extract<State>, asked: Asked<MergeQuery>) -> Result<Response, Problem> {
+    let asked = read(asked)?;
+    json(&merges::list(state.store(), asked.item, read_limit(asked.limit)?).await?)
 }
 
 /// Any answer of the API.

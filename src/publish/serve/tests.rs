@@ -28,6 +28,7 @@ use crate::domain::stream::{Match, StreamId};
 use crate::domain::time::{Clock, Timestamp};
 use crate::ops::health::{Part, Progress, Readiness};
 use crate::ops::metrics::Metrics;
+use crate::publish::merges::UnmergeReport;
 use crate::publish::published::{Live, Published, PublishedFeed, TokenHash};
 use crate::store::sqlite::{Access, Options, Sqlite};
 use crate::store::{FeedSpec, PollCommit, PollResult, Registry, Route, Store, StreamSpec, Subscriptions};
@@ -98,6 +99,11 @@ impl Control for Desk {
     fn reload(&self) -> Doing<'_, ReloadReport> {
         self.0.note("reload".into());
         Box::pin(async { Err(ControlError::Refused { errors: vec!["f.toml:1: wrong".into()] }) })
+    }
+
+    fn unmerge(&self, item: i64) -> Doing<'_, UnmergeReport> {
+        self.0.note(format!("unmerge {item}"));
+        Box::pin(async move { Ok(UnmergeReport { count: 1, item, from: 1 }) })
     }
 
     fn test_webhook(&self, name: String) -> Doing<'_, TestReport> {
