@@ -16,6 +16,7 @@ mod main_job;
 mod outbox;
 mod parse_corpus;
 mod real_feeds;
+mod resolve;
 mod store;
 mod support;
 mod url_corpus;
