@@ -339,7 +339,9 @@ fn a_configuration_that_is_named_is_taken_and_the_environment_comes_next() {
 
 #[test]
 fn hosts_of_short_links_are_as_urls_have_them() {
-    let settings = Folder::new().load("[identity]\nresolve = [\"T.co.\", \"b\u{fc}cher.example\", \"t.co\", \"127.0.0.1\"]\n").unwrap();
+    let settings = Folder::new()
+        .load("[identity]\nresolve = [\"T.co.\", \"b\u{fc}cher.example\", \"t.co\", \"127.0.0.1\"]\n")
+        .unwrap();
     assert_eq!(settings.resolve, ["127.0.0.1", "t.co", "xn--bcher-kva.example"]);
     assert!(Folder::new().load("").unwrap().resolve.is_empty());
 }

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use feedmill::domain::time::{Clock as _, SystemClock};
 use rusqlite::{Connection, OpenFlags, OptionalExtension as _};
 use serde_json::Value;
 
@@ -130,103 +131,104 @@ fn once_a_short_link_is_known_the_long_one_is_no_new_story() {
     assert_eq!(receiver.calls().len(), 1);
 }
 
+/// Path of the short link, what is answered there and further on, what is learnt (path and source), and the outcome.
+type Case = (&'static str, fn(&Origin), Option<(&'static str, &'static str)>, &'static str);
+const CASES: &[Case] = &[
+    ("/p301", |o| o.route("/p301", Reply::redirect(301, o.url("/n"))), Some(("/n", "redirect")), "answered"),
+    (
+        "/p308",
+        |o| o.route("/p308", Reply::redirect(308, o.url("/n?utm_source=x"))),
+        Some(("/n", "redirect")),
+        "answered",
+    ),
+    ("/t302", |o| o.route("/t302", Reply::redirect(302, o.url("/n"))), None, "answered"),
+    ("/t307", |o| o.route("/t307", Reply::redirect(307, o.url("/n"))), None, "answered"),
+    (
+        "/mixed",
+        |o| {
+            o.route("/mixed", Reply::redirect(301, o.url("/gate")));
+            o.route("/gate", Reply::redirect(302, o.url("/n")));
+        },
+        Some(("/gate", "redirect")),
+        "answered",
+    ),
+    (
+        "/late",
+        |o| {
+            o.route("/late", Reply::redirect(303, o.url("/gate")));
+            o.route("/gate", Reply::redirect(301, o.url("/n")));
+        },
+        None,
+        "answered",
+    ),
+    (
+        "/chain",
+        |o| {
+            o.route("/chain", Reply::redirect(301, o.url("/one")));
+            o.route("/one", Reply::redirect(308, "/two#c2"));
+            o.route("/two", Reply::ok("x"));
+        },
+        Some(("/two#c2", "redirect")),
+        "answered",
+    ),
+    (
+        "/loop",
+        |o| {
+            o.route("/loop", Reply::redirect(301, o.url("/back")));
+            o.route("/back", Reply::redirect(301, "/back"));
+        },
+        None,
+        "astray",
+    ),
+    ("/far", |o| o.route("/far", Reply::redirect(301, "http://10.11.12.13/n")), None, "refused"),
+    ("/meta", |o| o.route("/meta", Reply::redirect(301, "http://169.254.169.254/latest")), None, "refused"),
+    ("/file", |o| o.route("/file", Reply::redirect(301, "file:///etc/passwd")), None, "refused"),
+    ("/lost", |o| o.route("/lost", Reply::redirect(301, o.url("/nothing"))), None, "gone"),
+    (
+        "/wall",
+        |o| {
+            o.route("/wall", Reply::redirect(301, o.url("/paid")));
+            o.route("/paid", Reply::status(403));
+        },
+        Some(("/paid", "redirect")),
+        "closed",
+    ),
+    ("/home", |o| o.route("/home", Reply::redirect(301, o.url("/"))), None, "gone"),
+    (
+        "/canon",
+        |o| {
+            o.route("/canon", Reply::redirect(301, o.url("/v1")));
+            let page = format!("<head><link rel=canonical href='{}'>", o.url("/story"));
+            o.route("/v1", Reply::ok(page).header("Content-Type", "text/html"));
+        },
+        Some(("/story", "")),
+        "answered",
+    ),
+    (
+        "/claim",
+        |o| {
+            o.route("/claim", Reply::redirect(301, o.url("/v1")));
+            let page = "<head><link rel=canonical href='https://victim.example/story'>";
+            o.route("/v1", Reply::ok(page).header("Content-Type", "text/html"));
+        },
+        Some(("/v1", "redirect")),
+        "answered",
+    ),
+    (
+        "/huge",
+        |o| {
+            o.route("/huge", Reply::redirect(301, o.url("/big")));
+            let page = format!("<head><link rel=canonical href='{}'>", o.url("/story"));
+            let block = "<!-- x -->".repeat(6_000);
+            o.route("/big", Reply::ok(page).header("Content-Type", "text/html").chunked().endless(block));
+        },
+        Some(("/story", "")),
+        "answered",
+    ),
+];
+
 #[test]
 fn only_what_is_permanent_and_leads_to_a_story_is_learnt() {
-    // Path of the short link, what is answered there and further on, and what is learnt: path and source.
-    type Case = (&'static str, fn(&Origin), Option<(&'static str, &'static str)>, &'static str);
-    const CASES: &[Case] = &[
-        ("/p301", |o| o.route("/p301", Reply::redirect(301, o.url("/n"))), Some(("/n", "redirect")), "answered"),
-        (
-            "/p308",
-            |o| o.route("/p308", Reply::redirect(308, o.url("/n?utm_source=x"))),
-            Some(("/n", "redirect")),
-            "answered",
-        ),
-        ("/t302", |o| o.route("/t302", Reply::redirect(302, o.url("/n"))), None, "answered"),
-        ("/t307", |o| o.route("/t307", Reply::redirect(307, o.url("/n"))), None, "answered"),
-        (
-            "/mixed",
-            |o| {
-                o.route("/mixed", Reply::redirect(301, o.url("/gate")));
-                o.route("/gate", Reply::redirect(302, o.url("/n")));
-            },
-            Some(("/gate", "redirect")),
-            "answered",
-        ),
-        (
-            "/late",
-            |o| {
-                o.route("/late", Reply::redirect(303, o.url("/gate")));
-                o.route("/gate", Reply::redirect(301, o.url("/n")));
-            },
-            None,
-            "answered",
-        ),
-        (
-            "/chain",
-            |o| {
-                o.route("/chain", Reply::redirect(301, o.url("/one")));
-                o.route("/one", Reply::redirect(308, "/two#c2"));
-                o.route("/two", Reply::ok("x"));
-            },
-            Some(("/two#c2", "redirect")),
-            "answered",
-        ),
-        (
-            "/loop",
-            |o| {
-                o.route("/loop", Reply::redirect(301, o.url("/back")));
-                o.route("/back", Reply::redirect(301, "/back"));
-            },
-            None,
-            "astray",
-        ),
-        ("/far", |o| o.route("/far", Reply::redirect(301, "http://10.11.12.13/n")), None, "refused"),
-        ("/meta", |o| o.route("/meta", Reply::redirect(301, "http://169.254.169.254/latest")), None, "refused"),
-        ("/file", |o| o.route("/file", Reply::redirect(301, "file:///etc/passwd")), None, "refused"),
-        ("/lost", |o| o.route("/lost", Reply::redirect(301, o.url("/nothing"))), None, "gone"),
-        (
-            "/wall",
-            |o| {
-                o.route("/wall", Reply::redirect(301, o.url("/paid")));
-                o.route("/paid", Reply::status(403));
-            },
-            Some(("/paid", "redirect")),
-            "closed",
-        ),
-        ("/home", |o| o.route("/home", Reply::redirect(301, o.url("/"))), None, "gone"),
-        (
-            "/canon",
-            |o| {
-                o.route("/canon", Reply::redirect(301, o.url("/v1")));
-                let page = format!("<head><link rel=canonical href='{}'>", o.url("/story"));
-                o.route("/v1", Reply::ok(page).header("Content-Type", "text/html"));
-            },
-            Some(("/story", "")),
-            "answered",
-        ),
-        (
-            "/claim",
-            |o| {
-                o.route("/claim", Reply::redirect(301, o.url("/v1")));
-                let page = "<head><link rel=canonical href='https://victim.example/story'>";
-                o.route("/v1", Reply::ok(page).header("Content-Type", "text/html"));
-            },
-            Some(("/v1", "redirect")),
-            "answered",
-        ),
-        (
-            "/huge",
-            |o| {
-                o.route("/huge", Reply::redirect(301, o.url("/big")));
-                let page = format!("<head><link rel=canonical href='{}'>", o.url("/story"));
-                let block = "<!-- x -->".repeat(6_000);
-                o.route("/big", Reply::ok(page).header("Content-Type", "text/html").chunked().endless(block));
-            },
-            Some(("/story", "")),
-            "answered",
-        ),
-    ];
     let origins: Vec<Origin> = CASES.iter().map(|_| Origin::start()).collect();
     let mut stories = Vec::new();
     for ((path, set, ..), origin) in CASES.iter().zip(&origins) {
@@ -304,7 +306,7 @@ fn a_host_that_has_had_enough_is_left_alone_for_an_hour_at_least() {
     stories.push(story("Fine", &short(&fine, "/1"), "fine"));
     fine.route("/f", Reply::ok(rss(&stories)));
     let house = Installation::new(&format!("{FAST}{}{RESOLVE}", feed("f", &fine.url("/f"))));
-    let begun = chrono::Utc::now().timestamp_millis();
+    let begun = SystemClock.now().as_ms();
     let daemon = house.start();
     daemon.until("all hosts were asked", |_| {
         let held: i64 = database(&house).query_row("SELECT count(*) FROM resolution_hold", [], |r| r.get(0)).unwrap();
@@ -344,7 +346,7 @@ fn a_failure_is_tried_again_three_times_later_and_later_and_then_never() {
         daemon.until("it was tried", |_| resolution(&house, &link).is_some_and(|(_, n, _)| n == tries));
         let (outcome, _, next) = resolution(&house, &link).unwrap();
         assert_eq!(outcome.as_deref(), Some("failed"));
-        waits.push(next.map(|next| (next - chrono::Utc::now().timestamp_millis()) / 60_000));
+        waits.push(next.map(|next| (next - SystemClock.now().as_ms()) / 60_000));
         assert_eq!(daemon.stop(), Some(0));
         let db = Connection::open(house.database()).unwrap();
         db.execute("UPDATE resolution SET next_at = 0 WHERE next_at IS NOT NULL", []).unwrap();
@@ -503,4 +505,39 @@ fn kill_9_while_links_are_followed_loses_nothing() {
     assert_eq!(daemon.stop(), Some(0));
     let verdict: String = database(&house).query_row("PRAGMA integrity_check", [], |row| row.get(0)).unwrap();
     assert_eq!(verdict, "ok");
+}
+
+#[test]
+fn an_original_link_makes_one_story_of_the_publishers_link_and_the_counted_ones() {
+    let origin = Origin::start();
+    let counted = "https://feeds.example/~r/press/~3/abc/";
+    let item = |guid: &str, link: &str, more: &str| {
+        format!(
+            "<item><title>Peace</title><link>{link}</link><guid isPermaLink=\"false\">{guid}</guid>\
+             <description>About peace.</description>{more}</item>"
+        )
+    };
+    let document = |item: String| {
+        format!(
+            "<rss version=\"2.0\" xmlns:fb=\"http://rssnamespace.org/feedburner/ext/1.0\"><channel><title>T</title>\
+             <link>https://home.example/</link>{item}</channel></rss>"
+        )
+    };
+    let original = "<fb:origLink>https://press.example/2026/peace</fb:origLink>";
+    origin.route("/a", Reply::ok(document(item("a", counted, original))));
+    origin.route("/b", Reply::ok(document(item("b", "https://press.example/2026/peace?utm_source=x", ""))));
+    origin.route("/c", Reply::status(503));
+    let feeds: String = ["a", "b", "c"].map(|name| feed(name, &origin.url(&format!("/{name}")))).concat();
+    let house = Installation::new(&format!("{FAST}{feeds}"));
+    let daemon = house.start();
+    let sightings = |d: &Daemon, count: usize| {
+        let items = items(d);
+        items.len() == 1 && items[0]["_feedmill"]["sightings"].as_array().is_some_and(|s| s.len() == count)
+    };
+    daemon.until("two feeds, one story", |d| sightings(d, 2));
+    assert_eq!(items(&daemon)[0]["url"], "https://press.example/2026/peace");
+    // A third feed has the counted link and does not say what it stands for.
+    origin.route("/c", Reply::ok(document(item("c", counted, ""))));
+    daemon.until("three feeds, one story", |d| sightings(d, 3));
+    assert_eq!(daemon.stop(), Some(0));
 }

@@ -289,6 +289,11 @@ async fn who_has_a_feed_gets_304_until_the_store_changes_and_the_tag_changes_onl
         let again = house.get("/all.atom", &[known]).await;
         assert_eq!((again.status, again.body.len(), again.header(ETAG)), (304, 0, Some(tag.as_str())));
     }
+    assert_eq!(house.ask(whole.clone(), Method::POST, "/api/v1/items/7/unmerge", &[]).await.status, 401);
+    assert_eq!(house.ask(whole.clone(), Method::POST, "/api/v1/items/seven/unmerge", &token).await.status, 404);
+    let parted = house.ask(whole.clone(), Method::POST, "/api/v1/items/7/unmerge", &token).await;
+    assert_eq!((parted.status, &parted.json()["item"]), (200, &Value::from(7)));
+    assert_eq!(house.operator.heard(), ["unmerge 7"]);
     house.live.set(Published { admin: None, ..(*house.live.get().published).clone() });
     assert_eq!(house.get("/all.atom", &[(IF_NONE_MATCH, &tag)]).await.status, 304, "a reload that shows the same");
     house.load(5, 5).await;
