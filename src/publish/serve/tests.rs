@@ -289,11 +289,6 @@ async fn who_has_a_feed_gets_304_until_the_store_changes_and_the_tag_changes_onl
         let again = house.get("/all.atom", &[known]).await;
         assert_eq!((again.status, again.body.len(), again.header(ETAG)), (304, 0, Some(tag.as_str())));
     }
-    assert_eq!(house.ask(whole.clone(), Method::POST, "/api/v1/items/7/unmerge", &[]).await.status, 401);
-    assert_eq!(house.ask(whole.clone(), Method::POST, "/api/v1/items/seven/unmerge", &token).await.status, 404);
-    let parted = house.ask(whole.clone(), Method::POST, "/api/v1/items/7/unmerge", &token).await;
-    assert_eq!((parted.status, &parted.json()["item"]), (200, &Value::from(7)));
-    assert_eq!(house.operator.heard(), ["unmerge 7"]);
     house.live.set(Published { admin: None, ..(*house.live.get().published).clone() });
     assert_eq!(house.get("/all.atom", &[(IF_NONE_MATCH, &tag)]).await.status, 304, "a reload that shows the same");
     house.load(5, 5).await;
@@ -418,6 +413,11 @@ async fn writes_need_the_token_over_tcp_and_none_over_the_control_socket() {
     let names = Body::from(r#"{"feeds":["world"]}"#);
     house.send(control.clone(), Method::POST, "/api/v1/poll", &[], names).await;
     assert_eq!(house.operator.heard(), ["poll Some([\"world\"])", "poll None", "poll Some([\"world\"])"]);
+    assert_eq!(house.ask(whole.clone(), Method::POST, "/api/v1/items/7/unmerge", &[]).await.status, 401);
+    assert_eq!(house.ask(whole.clone(), Method::POST, "/api/v1/items/seven/unmerge", &token).await.status, 404);
+    let parted = house.ask(whole.clone(), Method::POST, "/api/v1/items/7/unmerge", &token).await;
+    assert_eq!((parted.status, &parted.json()["item"]), (200, &Value::from(7)));
+    assert_eq!(house.operator.heard(), ["unmerge 7"]);
     house.live.set(Published { admin: None, ..(*house.live.get().published).clone() });
     assert_eq!(house.ask(whole, Method::POST, "/api/v1/reload", &token).await.status, 403, "it was taken away");
     let refused = house.ask(control.clone(), Method::POST, "/api/v1/reload", &[]).await;
