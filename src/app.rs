@@ -7,7 +7,9 @@
 
 mod control;
 mod fill;
+mod keep;
 mod once;
+mod rekey;
 mod resolve;
 mod supervise;
 mod translate;
@@ -100,6 +102,8 @@ struct House {
     settings: Mutex<Arc<Settings>>,
     /// One reload at a time.
     reloading: tokio::sync::Mutex<()>,
+    /// Ends the run that makes keys anew.
+    rekeying: Mutex<CancellationToken>,
     /// A signal asked for one that has not begun.
     reload_wanted: AtomicBool,
     /// Cancelled by a second signal.
@@ -203,6 +207,7 @@ impl Daemon {
             environment: parts.environment,
             settings: Mutex::new(Arc::new(settings)),
             reloading: tokio::sync::Mutex::default(),
+            rekeying: Mutex::default(),
             reload_wanted: AtomicBool::new(false),
             hurry: CancellationToken::new(),
             metrics,
@@ -314,16 +319,28 @@ impl House {
     /// Gives the poller its plan, and streams that need it their fill.
     async fn put_plan(self: &Arc<Self>, registry: &Registry) -> Result<(), StoreError> {
         let settings = self.settings();
+        self.resolving.end();
+        let mut rekey = rekey::Rekey::new(&settings, registry);
+        rekey.recent(self.store.as_ref(), self.clock.as_ref()).await?;
         let states = self.store.feed_status().await?;
         let now = self.clock.now();
         let states = states.into_iter().map(|status| (status.feed, status.state)).collect();
         let scheduled = translate::scheduled(&settings, registry, |feed, id| translate::due(feed, id, &states, now));
         self.poller.replace(translate::plan(&settings, registry), scheduled);
+        // A run under other rules ends: two would undo one another's work.
+        let stop = self.stop.child_token();
+        let before = std::mem::replace(
+            &mut *self.rekeying.lock().unwrap_or_else(std::sync::PoisonError::into_inner),
+            stop.clone(),
+        );
+        before.cancel();
+        let (store, clock) = (Arc::clone(&self.store), Arc::clone(&self.clock));
+        self.tasks.spawn(async move { rekey.rest(store.as_ref(), clock.as_ref(), &stop).await });
         for fill in fill::wanted(&settings, registry, &self.live.get().published) {
             let (store, stop) = (Arc::clone(&self.store), self.stop.clone());
             self.tasks.spawn(async move { fill.run(store.as_ref(), &stop).await });
         }
-        resolve::put(self);
+        resolve::begin(self);
         Ok(())
     }
 
@@ -333,6 +350,7 @@ impl House {
         tasks.spawn(Arc::clone(&self.poller).run(stop.clone(), tasks.clone()));
         tasks.spawn(Arc::clone(&self.outbox).run(stop.clone(), tasks.clone()));
         tasks.spawn(supervise::keep_watch(Arc::clone(self)));
+        tasks.spawn(keep::run(Arc::clone(self)));
     }
 
     /// Starts to serve.

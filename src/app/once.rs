@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use tokio::sync::Notify;
 
-use super::{StartError, control, fetcher, translate};
+use super::{StartError, control, fetcher, rekey, translate};
 use crate::config::Settings;
 use crate::deliver::Target;
 use crate::domain::feed::FeedId;
@@ -39,6 +39,7 @@ pub async fn poll_once(
     observer: Arc<dyn Observer>,
 ) -> Result<(Arc<Poller>, Vec<(String, FeedId)>), StartError> {
     let registry = store.apply_subscriptions(translate::subscriptions(settings), clock.now()).await?;
+    rekey::Rekey::new(settings, &registry).recent(store.as_ref(), clock.as_ref()).await?;
     let fetcher = fetcher(settings).map_err(StartError::System)?;
     let stages = Stages::new(store, clock, fetcher, Arc::new(Notify::new()));
     let poller = Poller::new(stages, observer);

@@ -18,22 +18,30 @@ pub(super) struct Seat {
     running: Mutex<Option<CancellationToken>>,
 }
 
-/// Ends the task that runs, and starts one where hosts are listed.
-pub(super) fn put(house: &House) {
-    let seat = &house.resolving;
-    let hosts = house.settings().resolve.clone();
-    let stop = (!hosts.is_empty()).then(|| house.stop.child_token());
-    let before = std::mem::replace(&mut *seat.running.lock().unwrap_or_else(PoisonError::into_inner), stop.clone());
-    if let Some(before) = before {
-        before.cancel();
+impl Seat {
+    /// Ends the task that runs: it makes keys by rules that may be yesterday's.
+    pub(super) fn end(&self) {
+        if let Some(stop) = self.running.lock().unwrap_or_else(PoisonError::into_inner).take() {
+            stop.cancel();
+        }
     }
-    let Some(stop) = stop else { return };
+}
+
+/// Starts the task where hosts are listed; none runs.
+pub(super) fn begin(house: &House) {
+    let (seat, settings) = (&house.resolving, house.settings());
+    let hosts = settings.resolve.clone();
+    if hosts.is_empty() {
+        return;
+    }
+    let stop = house.stop.child_token();
+    *seat.running.lock().unwrap_or_else(PoisonError::into_inner) = Some(stop.clone());
     let resolver = Resolver {
         store: Arc::clone(&house.store),
         clock: Arc::clone(&house.clock),
         fetcher: house.poller.stages().fetcher(),
-        rules: Arc::default(),
-        rule_version: 0,
+        rules: Arc::new(settings.rules.clone()),
+        rule_version: settings.rules.version(),
         hosts,
         pace: Arc::clone(&seat.pace),
         news: Arc::clone(&seat.news),

@@ -11,16 +11,20 @@ use url::{Host, Url};
 use crate::config::Settings;
 use crate::config::settings::{Auth, ContentForm, FeedSettings, StreamSettings};
 use crate::deliver::Target;
-use crate::domain::feed::{Dedupe, FeedId, FeedState};
+use crate::domain::feed::{FeedId, FeedState};
 use crate::domain::name::ALL;
 use crate::domain::stream::StreamId;
 use crate::domain::time::Timestamp;
+use crate::domain::trace::{Keyed, RuleShape};
+use crate::identity::canonical::Rules;
 use crate::poll::{FeedPlan, Plan, Scheduled};
-use crate::publish::published::{Published, PublishedFeed, PublishedStream, PublishedWebhook, TokenHash};
+use crate::publish::published::{
+    Keys, MakeKey, Published, PublishedFeed, PublishedStream, PublishedWebhook, TokenHash,
+};
 use crate::query::compile::Index;
 use crate::query::syntax::Query;
 use crate::schedule::due::reschedule;
-use crate::store::{FeedSpec, Registry, Route, Routes, StreamSpec, Subscriptions};
+use crate::store::{FeedSpec, Keymaker, Registry, Route, Routes, StreamSpec, Subscriptions};
 
 /// Streams but for `all`, which has no row.
 fn named(settings: &Settings) -> impl Iterator<Item = &StreamSettings> {
@@ -71,11 +75,12 @@ fn definition(stream: &StreamSettings, settings: &Settings) -> String {
 }
 
 pub(super) fn plan(settings: &Settings, registry: &Registry) -> Plan {
+    let rules = Arc::new(settings.rules.clone());
     let feeds = settings
         .feeds
         .iter()
         .zip(&registry.feeds)
-        .map(|(feed, (id, _))| (*id, Arc::new(feed_plan(settings, feed, *id))));
+        .map(|(feed, (id, _))| (*id, Arc::new(feed_plan(settings, &rules, feed, *id))));
     let queries: Vec<Query> = named(settings).map(|stream| stream.query.clone()).collect();
     Plan {
         feeds: feeds.collect(),
@@ -88,7 +93,7 @@ pub(super) fn plan(settings: &Settings, registry: &Registry) -> Plan {
     }
 }
 
-fn feed_plan(settings: &Settings, feed: &FeedSettings, id: FeedId) -> FeedPlan {
+fn feed_plan(settings: &Settings, rules: &Arc<Rules>, feed: &FeedSettings, id: FeedId) -> FeedPlan {
     FeedPlan {
         id,
         name: feed.name.to_string(),
@@ -104,9 +109,9 @@ fn feed_plan(settings: &Settings, feed: &FeedSettings, id: FeedId) -> FeedPlan {
         max_body_bytes: feed.max_body_bytes,
         user_agent: feed.user_agent.clone(),
         private_headers: private_headers(feed),
-        rules: Arc::default(),
-        id_policy: None,
-        dedupe: Dedupe::default(),
+        rules: own_rules(settings, feed).map_or_else(|| Arc::clone(rules), Arc::new),
+        id_policy: feed.id_policy,
+        dedupe: feed.dedupe,
     }
 }
 
@@ -231,7 +236,39 @@ pub(super) fn published(settings: &Settings, registry: &Registry, now: Timestamp
         ttl_minutes: ttl_minutes(settings, now),
         admin: settings.server.admin_token.as_ref().map(|token| TokenHash::of(token.expose_secret())),
         applied_at: written_at(settings).unwrap_or(now),
+        keys: keys(settings),
     }
+}
+
+/// The rules of the key, as `publish` asks them.
+/// How keys are made, for whoever explains them.
+fn keys(settings: &Settings) -> Keys {
+    let own =
+        settings.feeds.iter().filter_map(|feed| Some((feed.name.to_string(), make_key(own_rules(settings, feed)?))));
+    Keys::new(make_key(settings.rules.clone()), own.collect())
+}
+
+/// How stored keys are made anew.
+pub(super) fn keymaker(settings: &Settings, registry: &Registry) -> Arc<Keymaker> {
+    let feeds = settings.feeds.iter().zip(&registry.feeds);
+    let own: HashMap<FeedId, Rules> =
+        feeds.filter_map(|(feed, (id, _))| Some((*id, own_rules(settings, feed)?))).collect();
+    let general = settings.rules.clone();
+    Arc::new(move |feed, key: &str| own.get(&feed).unwrap_or(&general).key(key))
+}
+
+/// The rules of a feed that has switches of its own.
+fn own_rules(settings: &Settings, feed: &FeedSettings) -> Option<Rules> {
+    let (keep, drop) = (&feed.keep_parameters, &feed.drop_parameters);
+    (!keep.is_empty() || !drop.is_empty()).then(|| settings.rules.for_feed(keep, drop))
+}
+
+fn make_key(rules: Rules) -> MakeKey {
+    Arc::new(move |url| {
+        let (key, steps) = rules.explain(url)?;
+        let steps = steps.into_iter().map(|step| RuleShape { rule: step.rule.to_owned(), url: step.url }).collect();
+        Some(Keyed { key, steps })
+    })
 }
 
 /// Since when the configuration is as it is: a restart does not change it.

@@ -43,16 +43,27 @@ impl Client {
         body: Bytes,
         patience: Duration,
     ) -> Result<Bytes, Failure> {
-        let asked = tokio::time::timeout(patience, self.exchange(method, path, body)).await;
-        let (status, body) = asked
-            .map_err(|_| Failure::new(format!("the daemon did not answer within {} s.", patience.as_secs())))??;
+        let (status, body) = self.within(patience, method, path, body).await?;
         if status.is_success() {
             return Ok(body);
         }
-        let problem: serde_json::Value = serde_json::from_slice(&body).unwrap_or_default();
-        let said = problem.get("detail").or_else(|| problem.get("title")).and_then(serde_json::Value::as_str);
-        let sentence = said.map_or_else(|| format!("the daemon answered {status}."), str::to_owned);
-        Err(Failure::new(sentence))
+        Err(problem(status, &body))
+    }
+
+    /// Reads an answer that may be a problem document: its status and its body.
+    pub(super) async fn look(self, path: &str) -> Result<(StatusCode, Bytes), Failure> {
+        self.within(READING, Method::GET, path, Bytes::new()).await
+    }
+
+    async fn within(
+        self,
+        patience: Duration,
+        method: Method,
+        path: &str,
+        body: Bytes,
+    ) -> Result<(StatusCode, Bytes), Failure> {
+        let asked = tokio::time::timeout(patience, self.exchange(method, path, body)).await;
+        asked.map_err(|_| Failure::new(format!("the daemon did not answer within {} s.", patience.as_secs())))?
     }
 
     async fn exchange(self, method: Method, path: &str, body: Bytes) -> Result<(StatusCode, Bytes), Failure> {
@@ -73,4 +84,11 @@ impl Client {
         let body = Limited::new(answer.into_body(), MAX_ANSWER_BYTES).collect().await.map_err(|e| lost(&e))?;
         Ok((status, body.to_bytes()))
     }
+}
+
+/// What a problem document says.
+pub(super) fn problem(status: StatusCode, body: &[u8]) -> Failure {
+    let problem: serde_json::Value = serde_json::from_slice(body).unwrap_or_default();
+    let said = problem.get("detail").or_else(|| problem.get("title")).and_then(serde_json::Value::as_str);
+    Failure::new(said.map_or_else(|| format!("the daemon answered {status}."), str::to_owned))
 }

@@ -10,6 +10,8 @@ mod canon;
 mod check;
 mod client;
 mod demo;
+mod doctor;
+mod explain;
 mod failure;
 mod feeds;
 mod init;
@@ -56,17 +58,24 @@ enum Command {
     Init(init::Options),
     /// Read the configuration, print every mistake, show the next runs of each schedule
     Check,
+    /// Look at configuration, database, clock, disk and network, and say what is wrong and what helps
+    Doctor(doctor::Options),
     /// Poll now, once, and show what happened
     Poll(poll::Options),
     /// Show the health of each feed
     Feeds(Listing),
     /// Show what is stored, newest first; show and part stories that were made one
     Items(items::Options),
+    /// Show the trace of one story: who carried it, how it is known, where it went; or why it is not kept
+    Explain(explain::Options),
     /// Show webhooks, or call one to test it
     Webhooks(webhooks::Options),
     /// Show what Feedmill reads out of a feed
     Parse(parse::Options),
     /// Print the canonical key of each URL
+    ///
+    /// Without --config the built-in rules are used. With --config (or the variable `FEEDMILL_CONFIG`) those of that
+    /// configuration are: its [identity] rules and off; with --feed also that feed's own keep and drop.
     Canon(canon::Options),
     /// Have the running daemon read its configuration again
     Reload,
@@ -118,12 +127,14 @@ impl Cli {
             Command::Demo(options) => demo::run(&options, environment),
             Command::Init(options) => init::run(&options, &place),
             Command::Check => check::run(&place),
+            Command::Doctor(options) => doctor::run(&options, &place),
             Command::Poll(options) => poll::run(&options, &place),
             Command::Feeds(listing) => feeds::run(&listing, &place),
             Command::Items(options) => items::run(&options, &place),
+            Command::Explain(options) => explain::run(&options, &place),
             Command::Webhooks(options) => webhooks::run(&options, &place),
             Command::Parse(options) => parse::run(&options, &place),
-            Command::Canon(options) => canon::run(&options),
+            Command::Canon(options) => canon::run(&options, &place),
             Command::Reload => reload::run(&place),
         }
     }

@@ -47,7 +47,13 @@ impl Place {
         Self { config, environment, settings: OnceCell::new() }
     }
 
-    fn path(&self) -> Result<PathBuf, Failure> {
+    /// True if a configuration was named, and not only found.
+    pub(super) fn is_named(&self) -> bool {
+        let named = self.environment.variables.get("FEEDMILL_CONFIG");
+        self.config.is_some() || named.is_some_and(|path| !path.is_empty())
+    }
+
+    pub(super) fn path(&self) -> Result<PathBuf, Failure> {
         config::locate(self.config.as_deref(), &self.environment).map_err(|e| Failure::config(e.to_string()))
     }
 

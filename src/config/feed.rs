@@ -16,9 +16,12 @@ use super::keys::Table;
 use super::opml::{self, Outline};
 use super::secret;
 use super::section::{Section, Value};
-use super::settings::{Auth, FeedSettings};
+use super::server;
+use super::settings::{Auth, FeedSettings, Keep};
 use super::source::Source;
+use crate::domain::feed::{Dedupe, IdPolicy};
 use crate::domain::name::Name;
+use crate::identity::canonical;
 use crate::schedule::cron::Schedule;
 
 const YEAR: Duration = Duration::from_secs(366 * 86_400);
@@ -27,6 +30,16 @@ const SECOND: Duration = Duration::from_secs(1);
 const LONGEST: Duration = Duration::from_secs(300);
 const MAX_BODY: u64 = 100_000_000;
 
+/// `[feed.identity] id`.
+const ID: &[(&str, Option<IdPolicy>)] = &[
+    ("auto", None),
+    ("guid", Some(IdPolicy::Guid)),
+    ("link", Some(IdPolicy::Link)),
+    ("content", Some(IdPolicy::Content)),
+];
+/// `[feed.identity] dedupe`.
+const DEDUPE: &[(&str, Dedupe)] = &[("global", Dedupe::Global), ("feed", Dedupe::Feed), ("off", Dedupe::Off)];
+
 /// What a feed has unless it says otherwise.
 #[derive(Clone)]
 pub(super) struct Defaults {
@@ -34,6 +47,7 @@ pub(super) struct Defaults {
     pub(super) timezone: Tz,
     pub(super) spread: bool,
     pub(super) min_interval: Duration,
+    pub(super) keep: Keep,
     pub(super) first_import_notifies: bool,
     pub(super) timeout: Duration,
     pub(super) max_body_bytes: u64,
@@ -43,6 +57,10 @@ pub(super) struct Defaults {
     pub(super) auth: Option<Auth>,
     pub(super) headers: BTreeMap<String, SecretString>,
     pub(super) cookies: Option<SecretString>,
+    pub(super) keep_parameters: Vec<String>,
+    pub(super) drop_parameters: Vec<String>,
+    pub(super) id_policy: Option<IdPolicy>,
+    pub(super) dedupe: Dedupe,
 }
 
 impl Defaults {
@@ -53,6 +71,7 @@ impl Defaults {
             timezone: Tz::UTC,
             spread: true,
             min_interval: Duration::from_secs(900),
+            keep: Keep::Forever,
             first_import_notifies: false,
             timeout: Duration::from_secs(30),
             max_body_bytes: 10_000_000,
@@ -62,11 +81,17 @@ impl Defaults {
             auth: None,
             headers: BTreeMap::new(),
             cookies: None,
+            keep_parameters: Vec::new(),
+            drop_parameters: Vec::new(),
+            id_policy: None,
+            dedupe: Dedupe::default(),
         })
     }
 
     /// What the keys of a section make of these. In `[poll]` they are the defaults of all.
     pub(super) fn refined(&self, section: &Section<'_>) -> Self {
+        let identity = section.inner("identity", Table::FeedIdentity);
+        let parameters = |key| identity.as_ref().and_then(|section| parameters(section, key));
         let own = section.value("schedule").map(|value| schedule(&value));
         let spread = section.flag("spread");
         Self {
@@ -76,6 +101,7 @@ impl Defaults {
             schedule: own.flatten().unwrap_or_else(|| self.schedule.clone()),
             timezone: section.parsed("timezone", zone).unwrap_or(self.timezone),
             min_interval: section.duration("min_interval", SECOND..=YEAR).unwrap_or(self.min_interval),
+            keep: server::keep(section).unwrap_or(self.keep),
             first_import_notifies: section
                 .choice("first_import", &[("quiet", false), ("notify", true)])
                 .unwrap_or(self.first_import_notifies),
@@ -90,6 +116,10 @@ impl Defaults {
             auth: auth(section).or_else(|| self.auth.clone()),
             headers: headers::read(section, headers::FEED_REFUSED).unwrap_or_else(|| self.headers.clone()),
             cookies: section.value("cookies").and_then(|value| secret::read(&value)).or_else(|| self.cookies.clone()),
+            keep_parameters: parameters("keep").unwrap_or_else(|| self.keep_parameters.clone()),
+            drop_parameters: parameters("drop").unwrap_or_else(|| self.drop_parameters.clone()),
+            id_policy: identity.as_ref().and_then(|section| section.choice("id", ID)).unwrap_or(self.id_policy),
+            dedupe: identity.as_ref().and_then(|section| section.choice("dedupe", DEDUPE)).unwrap_or(self.dedupe),
         }
     }
 }
@@ -114,6 +144,18 @@ fn schedule(value: &Value<'_>) -> Option<Schedule> {
         Ok(schedule) => Some(schedule),
         Err(e) => value.refuse_inner(&e.at, format!("The schedule is wrong: {}.", e.message), e.hint),
     }
+}
+
+/// Names of parameters; `name*` is a beginning.
+fn parameters<'a>(section: &Section<'a>, key: &'a str) -> Option<Vec<String>> {
+    let name = |value: Value<'_>| {
+        let text = value.text()?.trim();
+        match canonical::check_name(text) {
+            Ok(()) => Some(text.to_owned()),
+            Err(why) => value.refuse(why, Some("for example \"ref\", or \"ref_*\" for all that begin so".to_owned())),
+        }
+    };
+    Some(section.list(key, true)?.into_iter().filter_map(name).collect())
 }
 
 fn tags(section: &Section<'_>) -> Vec<String> {
@@ -190,6 +232,7 @@ fn settle(url: Url, title: Option<String>, from: Defaults, inside: Option<Auth>)
         timezone: from.timezone,
         spread: from.spread,
         min_interval: from.min_interval,
+        keep: from.keep,
         first_import_notifies: from.first_import_notifies,
         timeout: from.timeout,
         max_body_bytes: from.max_body_bytes,
@@ -197,6 +240,10 @@ fn settle(url: Url, title: Option<String>, from: Defaults, inside: Option<Auth>)
         auth: inside.or(from.auth),
         headers: from.headers,
         cookies: from.cookies,
+        keep_parameters: from.keep_parameters,
+        drop_parameters: from.drop_parameters,
+        id_policy: from.id_policy,
+        dedupe: from.dedupe,
     }
 }
 

@@ -9,10 +9,11 @@ use toml::de::{DeTable, DeValue};
 use super::error::{Mistake, Mistakes};
 use super::keys::{INCLUDABLE, Table};
 use super::section::{Gathered, Section};
-use super::settings::{Settings, Storage};
+use super::settings::Settings;
 use super::source::{Source, whole_file};
-use super::{Environment, feed, server, stream, webhook};
+use super::{Environment, feed, identity, server, stream, webhook};
 use crate::domain::name::Name;
+use crate::identity::canonical::Rules;
 
 /// Files that may be included.
 const MAX_INCLUDED: usize = 1000;
@@ -140,10 +141,11 @@ impl<'a> Reading<'a> {
     fn settings(&self, path: &Path) -> Option<Settings> {
         self.check_tops();
         let (server_section, poll_section) = (self.one("server", Table::Server), self.one("poll", Table::Poll));
-        let storage = self.one("storage", Table::Storage);
+        let storage = server::storage(self.one("storage", Table::Storage).as_ref(), path, self.environment);
         let log = self.one("log", Table::Log);
-        let resolve =
-            self.one("identity", Table::Identity).map(|section| server::short_hosts(&section)).unwrap_or_default();
+        let identity = self.one("identity", Table::Identity);
+        let rules = identity.as_ref().map_or_else(Rules::default, identity::read);
+        let resolve = identity.as_ref().map(server::short_hosts).unwrap_or_default();
         self.one("alerts", Table::Alerts);
         let title = server::title(server_section.as_ref());
 
@@ -152,7 +154,7 @@ impl<'a> Reading<'a> {
             self.one("webhooks", Table::Webhooks).map_or_else(|| shipped.clone(), |section| shipped.refined(&section));
         let webhooks = self.webhooks(&hooks);
 
-        let shipped = feed::Defaults::shipped()?;
+        let shipped = feed::Defaults { keep: storage.keep, ..feed::Defaults::shipped()? };
         let defaults = poll_section.as_ref().map_or_else(|| shipped.clone(), |section| shipped.refined(section));
         let feeds = self.feeds(&defaults);
 
@@ -163,12 +165,12 @@ impl<'a> Reading<'a> {
         let drafts =
             drafts.into_iter().filter_map(|(_, section)| stream::read(section, &title, &mut warnings)).collect();
         let streams = stream::finish(drafts, &title, &known);
-        let name = storage.as_ref().and_then(|section| section.text("database")).unwrap_or(server::DATABASE);
         Some(Settings {
             path: path.to_owned(),
             server: server::server(server_section.as_ref())?,
-            storage: Storage { database: server::database(path, name, self.environment) },
+            storage,
             poll: server::poll(poll_section.as_ref()),
+            rules,
             resolve,
             feeds,
             streams,
@@ -263,11 +265,9 @@ impl<'a> Reading<'a> {
     fn feeds(&self, defaults: &feed::Defaults) -> Vec<std::sync::Arc<super::settings::FeedSettings>> {
         let mut drafts = Vec::new();
         for (file, section) in self.all("feed", Table::Feed) {
-            self.check_identity(&section);
             drafts.extend(feed::read(&section, defaults, file));
         }
         for (_, section) in self.all("subscriptions", Table::Subscriptions) {
-            self.check_identity(&section);
             let _ = feed::subscriptions(&section, defaults, &mut drafts);
         }
         feed::finish(drafts, |file, at, message| {
@@ -275,18 +275,5 @@ impl<'a> Reading<'a> {
                 self.gathered.add(source.mistake(at, message, None, &[]));
             }
         })
-    }
-
-    /// `[feed.identity]`: its keys are known, and none is built.
-    fn check_identity(&self, section: &Section<'a>) {
-        let Some(value) = section.value("identity") else { return };
-        match value.value {
-            DeValue::Table(map) => {
-                Section::new(section.source, self.environment, self.gathered, Table::FeedIdentity, map, &value.at);
-            }
-            other => {
-                let _ = value.wrong_kind::<()>("a table", other);
-            }
-        }
     }
 }

@@ -112,7 +112,7 @@ const FEED_DEFAULTS: &[Key] = &[
     now("spread"),
     now("min_interval"),
     not_yet("ignore"),
-    not_yet("keep"),
+    now("keep"),
     now("first_import"),
     now("username"),
     now("password"),
@@ -161,7 +161,7 @@ pub(super) const KEYS: &[(Table, &[&[Key]])] = &[
             now("max_connections"),
         ]],
     ),
-    (Table::Storage, &[&[now("database"), not_yet("keep"), not_yet("max_size"), later("url")]]),
+    (Table::Storage, &[&[now("database"), now("keep"), now("max_size"), later("url")]]),
     (
         Table::Poll,
         &[&[
@@ -183,9 +183,9 @@ pub(super) const KEYS: &[(Table, &[&[Key]])] = &[
             later("websub"),
         ]],
     ),
-    (Table::Identity, &[&[not_yet("rules"), not_yet("off"), now("resolve"), later("near_duplicates")]]),
+    (Table::Identity, &[&[now("rules"), now("off"), now("resolve"), later("near_duplicates")]]),
     (Table::Feed, &[&[now("url"), now("name"), now("title")], FEED_DEFAULTS]),
-    (Table::FeedIdentity, &[&[not_yet("id"), not_yet("keep"), not_yet("drop"), not_yet("dedupe")]]),
+    (Table::FeedIdentity, &[&[now("id"), now("keep"), now("drop"), now("dedupe")]]),
     (Table::Subscriptions, &[&[now("opml")], FEED_DEFAULTS]),
     (
         Table::Stream,

@@ -10,6 +10,7 @@ pub mod error;
 mod feed;
 mod file;
 mod headers;
+mod identity;
 mod keys;
 mod opml;
 mod secret;

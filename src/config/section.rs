@@ -174,6 +174,15 @@ impl<'a> Section<'a> {
         }
     }
 
+    /// A table within this one.
+    pub(super) fn inner(&self, key: &'a str, table: Table) -> Option<Self> {
+        let value = self.value(key)?;
+        match value.value {
+            DeValue::Table(map) => Some(Self::new(self.source, self.environment, self.gathered, table, map, &value.at)),
+            other => value.wrong_kind("a table", other),
+        }
+    }
+
     /// Names, each checked.
     pub(super) fn names(&self, key: &'a str) -> Option<Vec<(Name, Range<usize>)>> {
         let values = self.list(key, false)?;

@@ -9,15 +9,17 @@ use url::{Host, Url};
 
 use super::feed::web_address;
 use super::section::{Section, Value};
-use super::settings::{Log, LogFormat, Poll, Server};
-use super::{Environment, headers, secret, webhook};
+use super::settings::{Keep, Log, LogFormat, Poll, Server, Storage};
+use super::{Environment, headers, secret, units, webhook};
 
 /// The database's name, unless another one is given.
 pub(super) const DATABASE: &str = "feedmill.db";
 const LISTEN: &str = "127.0.0.1:7878";
 const TITLE: &str = "My news";
 const SECOND: Duration = Duration::from_secs(1);
+const HOUR: Duration = Duration::from_secs(3600);
 const DAY: Duration = Duration::from_secs(86_400);
+const MB: u64 = 1_000_000;
 
 /// The title of a configuration that gives none.
 pub(super) fn title(section: Option<&Section<'_>>) -> String {
@@ -97,6 +99,30 @@ pub(super) fn database(config: &Path, name: &str, environment: &Environment) -> 
         .path("STATE_DIRECTORY")
         .and_then(|list| list.to_str().and_then(|list| list.split(':').next()).map(PathBuf::from));
     given.or(packaged).unwrap_or(beside).join(name)
+}
+
+/// `[storage]`.
+pub(super) fn storage(section: Option<&Section<'_>>, config: &Path, environment: &Environment) -> Storage {
+    let name = section.and_then(|section| section.text("database")).unwrap_or(DATABASE);
+    Storage {
+        database: database(config, name, environment),
+        keep: section.and_then(keep).unwrap_or_default(),
+        max_bytes: section.and_then(|section| section.size("max_size", MB..=100_000_000 * MB)),
+    }
+}
+
+/// `keep`: a time, or "forever".
+pub(super) fn keep(section: &Section<'_>) -> Option<Keep> {
+    let value = section.value("keep")?;
+    let text = value.text()?;
+    if text == "forever" {
+        return Some(Keep::Forever);
+    }
+    if let Err(why) = units::duration(text) {
+        let hint = "for example \"90d\"; \"forever\" switches it off".to_owned();
+        return value.refuse(format!("`keep` is no time: {why}."), Some(hint));
+    }
+    value.duration(&(HOUR..=100 * 366 * DAY)).map(Keep::For)
 }
 
 /// `[poll]`: what holds for all feeds together.

@@ -11,7 +11,9 @@ use ipnet::IpNet;
 use secrecy::SecretString;
 use url::Url;
 
+use crate::domain::feed::{Dedupe, IdPolicy};
 use crate::domain::name::Name;
+use crate::identity::canonical::Rules;
 use crate::query::syntax::Query;
 use crate::schedule::cron::Schedule;
 
@@ -26,6 +28,8 @@ pub struct Settings {
     pub storage: Storage,
     /// `[poll]`.
     pub poll: Poll,
+    /// `[identity]`: the rules that keys are made by.
+    pub rules: Rules,
     /// `[identity]`: hosts whose short links are followed; names below them count too.
     pub resolve: Vec<String>,
     /// `[[feed]]` and the feeds of `[[subscriptions]]`, in order.
@@ -62,6 +66,31 @@ pub struct Server {
 pub struct Storage {
     /// The database's file, absolute or relative to the working directory.
     pub database: PathBuf,
+    /// How long the bodies of stories are kept, also of feeds that are followed no more.
+    pub keep: Keep,
+    /// Above this size in bytes the oldest bodies go.
+    pub max_bytes: Option<u64>,
+}
+
+/// How long the bodies of stories are kept.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum Keep {
+    /// For good.
+    #[default]
+    Forever,
+    /// Since they were seen first or edited last.
+    For(Duration),
+}
+
+impl Keep {
+    /// The time, if it ends.
+    #[must_use]
+    pub fn limit(self) -> Option<Duration> {
+        match self {
+            Self::Forever => None,
+            Self::For(time) => Some(time),
+        }
+    }
 }
 
 /// `[poll]`: what holds for all feeds together.
@@ -81,7 +110,7 @@ pub struct Poll {
     pub allow_networks: Vec<IpNet>,
 }
 
-/// One feed, the defaults of `[poll]` filled in.
+/// One feed, the defaults of `[poll]` and `[storage]` filled in.
 #[derive(Clone, Debug)]
 pub struct FeedSettings {
     /// Its name.
@@ -102,6 +131,8 @@ pub struct FeedSettings {
     pub spread: bool,
     /// Never more often than this.
     pub min_interval: Duration,
+    /// How long its stories are kept.
+    pub keep: Keep,
     /// Whether its back catalogue calls webhooks.
     pub first_import_notifies: bool,
     /// For one whole request.
@@ -116,6 +147,14 @@ pub struct FeedSettings {
     pub headers: BTreeMap<String, SecretString>,
     /// The Cookie header; sent to its own host only.
     pub cookies: Option<SecretString>,
+    /// Parameters that its keys keep, whatever the rules say.
+    pub keep_parameters: Vec<String>,
+    /// Parameters that are no part of its keys.
+    pub drop_parameters: Vec<String>,
+    /// What its entries are known by; `None`: by what has shown to be worth trust.
+    pub id_policy: Option<IdPolicy>,
+    /// How far its stories may be one with others.
+    pub dedupe: Dedupe,
 }
 
 /// How a feed is asked for.

@@ -7,7 +7,7 @@ use secrecy::ExposeSecret as _;
 use tempfile::TempDir;
 
 use super::keys::{KEYS, Status, Table};
-use super::settings::Auth;
+use super::settings::{Auth, Keep};
 use super::{Environment, Mistakes, SHIPPED, Settings, database_of, load, locate};
 
 const SECRET: &str = "whsec_dGhpcnR5LXR3byBieXRlcyBmb3IgYSB0ZXN0IGtleQ==";
@@ -108,12 +108,36 @@ fn a_mistake_is_shown_at_its_place_with_what_would_be_right() {
 }
 
 #[test]
+fn how_long_stories_are_kept_is_said_for_all_and_for_each_feed() {
+    let folder = Folder::new();
+    folder.write("list.opml", "<opml><body><outline xmlUrl=\"https://c.example/\"/></body></opml>");
+    let days = |n: u32| Keep::For(Duration::from_secs(86_400) * n);
+    let read = |storage: &str| {
+        let text = format!(
+            "[storage]\n{storage}\n[[feed]]\nurl = \"https://a.example/\"\n[[feed]]\nurl = \"https://b.example/\"\n\
+             keep = \"30d\"\n[[subscriptions]]\nopml = \"list.opml\"\nkeep = \"forever\"\n"
+        );
+        let settings = folder.load(&text).unwrap_or_else(|mistakes| panic!("{mistakes}"));
+        (settings.storage.clone(), settings.feeds.iter().map(|feed| feed.keep).collect::<Vec<_>>())
+    };
+    let (storage, feeds) = read("keep = \"90d\"\nmax_size = \"2GB\"");
+    assert_eq!((storage.keep, storage.max_bytes), (days(90), Some(2_000_000_000)));
+    assert_eq!(feeds, [days(90), days(30), Keep::Forever]);
+    let (storage, feeds) = read("");
+    assert_eq!((storage.keep, storage.max_bytes), (Keep::Forever, None));
+    assert_eq!(feeds, [Keep::Forever, days(30), Keep::Forever]);
+}
+
+#[test]
 fn wrong_values_get_a_sentence_each() {
     let table = [
         ("[poll]\nschedule = 5", "a text in quotes, not a number"),
         ("[poll]\nspread = \"yes\"", "true or false"),
         ("[poll]\ntimeout = \"0s\"", "from 1s to 5m"),
         ("[poll]\nmax_body = \"lots\"", "no size"),
+        ("[storage]\nkeep = \"5m\"", "from 1h to"),
+        ("[storage]\nkeep = \"always\"", "forever"),
+        ("[storage]\nmax_size = \"2kB\"", "from 1MB to"),
         ("[poll]\nallow_networks = [\"192.168.1.7/24\"]", "192.168.1.0/24"),
         ("[poll]\nschedule = \"auto\"", "not built yet"),
         ("[poll]\ncontact = \"me (at home)\"", "brackets"),
@@ -344,4 +368,57 @@ fn hosts_of_short_links_are_as_urls_have_them() {
         .unwrap();
     assert_eq!(settings.resolve, ["127.0.0.1", "t.co", "xn--bcher-kva.example"]);
     assert!(Folder::new().load("").unwrap().resolve.is_empty());
+}
+
+#[test]
+fn identity_takes_files_of_rules_and_switches() {
+    let folder = Folder::new();
+    folder.write("extra.toml", "[hosts]\n\"e.example\" = \"x\"\n");
+    folder.write("clear.json", r#"{"providers": {"globalRules": {"urlPattern": ".*", "rules": ["acme_id"]}}}"#);
+    let settings = folder
+        .load(
+            r#"
+            [identity]
+            rules = ["extra.toml", "clear.json"]
+            off = "trailing-slash@f.example"
+            [[feed]]
+            url = "https://a.example/"
+            [feed.identity]
+            keep = ["ref"]
+            drop = "sort_*"
+            [[feed]]
+            url = "https://b.example/"
+            "#,
+        )
+        .unwrap();
+    let key = |url: &str| settings.rules.key(url).unwrap();
+    assert_eq!(key("https://e.example/p/?x=1&acme_id=2"), "https://e.example/p");
+    assert_eq!(key("https://f.example/p/?x=1&acme_id=2"), "https://f.example/p/?x=1");
+    let feed = &settings.feeds[0];
+    assert_eq!((&feed.keep_parameters, &feed.drop_parameters), (&vec!["ref".to_owned()], &vec!["sort_*".to_owned()]));
+    assert!(settings.feeds[1].keep_parameters.is_empty());
+}
+
+#[test]
+fn a_broken_file_of_rules_is_a_mistake_with_its_place() {
+    let folder = Folder::new();
+    folder.write("extra.toml", "tracking = [\n1]\n");
+    let said =
+        folder.load("[identity]\nrules = \"extra.toml\"\noff = [\"wwww\", \"percent\"]\n").unwrap_err().to_string();
+    for part in [
+        "extra.toml, line 2: This has to be a text of words",
+        "no rule `wwww`",
+        "`percent` is always on",
+        ":2:9",
+        ":3:8",
+    ] {
+        assert!(said.contains(part), "{part}: {said}");
+    }
+    let said = folder.load("[identity]\nrules = \"none.toml\"\n").unwrap_err().to_string();
+    assert!(said.contains("none.toml"), "{said}");
+    let said = folder
+        .load("[[feed]]\nurl = \"https://a.example/\"\nidentity = { keep = [\"a=b\"] }\n")
+        .unwrap_err()
+        .to_string();
+    assert!(said.contains("`a=b` is no name of a parameter"), "{said}");
 }

@@ -40,7 +40,7 @@ fn match_shape((found, stream): (&Match, &String)) -> MatchShape {
         field: term.map(|t| t.field.clone()),
         term: term.map(|t| t.term.clone()),
         text: term.map(|t| t.text.clone()),
-        snippet: term.map(|t| t.snippet.clone()),
+        snippet: term.map(|t| t.snippet.clone()).filter(|snippet| !snippet.is_empty()),
     }
 }
 

@@ -63,6 +63,8 @@ pub struct Candidate {
     pub entry_id: String,
     /// The publisher's id that may be published as it is: an absolute IRI. `None`: mint one.
     pub native_id: Option<String>,
+    /// The operator says that its guid alone decides, whatever it says and wherever it leads.
+    pub by_guid: bool,
     /// Hashes of what readers see.
     pub fingerprint: Fingerprint,
     /// Whether its text is long enough to be known by.

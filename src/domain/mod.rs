@@ -13,5 +13,6 @@ pub mod name;
 pub mod shape;
 pub mod stream;
 pub mod time;
+pub mod trace;
 pub mod url;
 pub mod webhook;

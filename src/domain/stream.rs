@@ -24,6 +24,35 @@ pub struct TermHit {
     pub term: String,
     /// The text as it stands in the item.
     pub text: String,
-    /// At most 200 characters around it, cut at words.
+    /// At most 200 characters around it, cut at words; empty: not kept.
+    #[serde(default)]
     pub snippet: String,
+}
+
+impl TermHit {
+    /// As it stays with a membership: a list without names and without the snippet, which would be most of it and is
+    /// in the text. It is read back as a hit with an empty one.
+    #[must_use]
+    pub fn brief(&self) -> [&str; 3] {
+        [&self.field, &self.term, &self.text]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_brief_hit_is_read_back_as_one_without_a_snippet_and_a_whole_one_as_it_was() {
+        let hit = |snippet: &str| TermHit {
+            field: "title".to_owned(),
+            term: "peace*".to_owned(),
+            text: "\"Peace\"".to_owned(),
+            snippet: snippet.to_owned(),
+        };
+        let brief = serde_json::to_string(&hit("The \"Peace\" talks").brief()).unwrap();
+        assert_eq!(serde_json::from_str::<TermHit>(&brief).unwrap(), hit(""));
+        let whole = serde_json::to_string(&hit("talks")).unwrap();
+        assert_eq!(serde_json::from_str::<TermHit>(&whole).unwrap(), hit("talks"));
+    }
 }

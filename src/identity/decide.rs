@@ -91,7 +91,7 @@ fn known_entry(sighting: &KnownSighting, item: Option<KnownItem>, candidate: &Ca
     }
     let elsewhere = item.map(|item| item.item).filter(|item| *item != sighting.item);
     let moved = !sighting.same_key && item.is_none_or(|item| item.item != sighting.item);
-    if moved && sighting.is_other(is) {
+    if moved && sighting.is_other(is) && !candidate.by_guid {
         return Decision::Recycled;
     }
     if sighting.life == Life::Past {
@@ -155,6 +155,7 @@ mod tests {
             aliases: Vec::new(),
             entry_id: "1".to_owned(),
             native_id: None,
+            by_guid: false,
             fingerprint: Fingerprint { title, text },
             wordy: true,
             own: false,
@@ -214,6 +215,13 @@ mod tests {
             let known = Known { sighting, item, twins: Vec::new() };
             assert_eq!(decide(&known, &candidate(title, text), &Survey::default()), decision, "{case}");
         }
+    }
+
+    #[test]
+    fn where_the_operator_says_that_the_guid_decides_it_does() {
+        let known = Known { sighting: Some(seen(false, true)), ..Known::default() };
+        let candidate = Candidate { by_guid: true, ..candidate(2, 2) };
+        assert_eq!(decide(&known, &candidate, &Survey::default()), changed(true, LinkChange::Moved));
     }
 
     #[test]

@@ -9,11 +9,19 @@
 pub use self::habits::is_front_page;
 
 pub mod canonical;
+mod clearurls;
 pub mod decide;
 mod habits;
+mod markers;
 mod names;
 pub mod own;
+mod params;
 mod parts;
 mod percent;
 pub mod prepare;
 mod rules;
+mod site;
+mod table;
+#[cfg(test)]
+mod tests;
+mod unwrap;

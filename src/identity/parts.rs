@@ -70,10 +70,10 @@ impl<'a> Parts<'a> {
 
     /// Drops the parameters that `drop` names, and a query of which nothing is left. True if it dropped any.
     pub(super) fn drop_params(&mut self, drop: impl Fn(&str) -> bool) -> bool {
-        if !self.params().any(&drop) {
-            return false;
-        }
-        let kept: Vec<&str> = self.params().filter(|param| !drop(param)).collect();
+        let Some(first) = self.params().position(&drop) else { return false };
+        let goes = |place: usize, param: &str| place == first || (place > first && drop(param));
+        let kept = self.params().enumerate().filter(|(place, param)| !goes(*place, param));
+        let kept: Vec<&str> = kept.map(|(_, param)| param).collect();
         self.query = (!kept.is_empty()).then(|| Cow::Owned(kept.join("&")));
         true
     }

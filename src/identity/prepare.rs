@@ -63,13 +63,14 @@ pub fn prepare(ways: Ways<'_>, info: &FeedInfo, entries: Vec<Entry>, texts: Vec<
     let evidence = Evidence { guids: &guids, keys: &keys, prints: &prints, home: home.as_deref() };
     let habits = habits::learn(ways.habits, &evidence, now);
     let id = ways.id.unwrap_or(habits.id);
+    let by_guid = ways.id == Some(IdPolicy::Guid);
     let repeated: HashSet<String> = habits::repeated_guids(&evidence).into_iter().map(str::to_owned).collect();
     let mut seen = HashSet::new();
     let mut candidates = Vec::with_capacity(entries.len());
     for ((((entry, key), guid), texts), fingerprint) in entries.into_iter().zip(keys).zip(guids).zip(texts).zip(prints)
     {
         let link_key = key.filter(|key| id != IdPolicy::Content && !habits::is_hub(&habits, home.as_deref(), key));
-        let guid = guid.filter(|guid| id == IdPolicy::Guid && !repeated.contains(guid.as_str()));
+        let guid = guid.filter(|guid| id == IdPolicy::Guid && (by_guid || !repeated.contains(guid.as_str())));
         let content = || format!("content:{:016x}", content_hash(&entry, &texts));
         let (key, scope) = match (&link_key, &guid) {
             (Some(key), _) if ways.dedupe != Dedupe::Off => {
@@ -80,6 +81,7 @@ pub fn prepare(ways: Ways<'_>, info: &FeedInfo, entries: Vec<Entry>, texts: Vec<
             (None, None) => (content(), Scope::Feed),
         };
         let native_id = entry.guid.as_deref().filter(|text| guid.is_some() && is_iri(text)).map(str::to_owned);
+        let by_guid = by_guid && guid.is_some();
         let entry_id = guid.unwrap_or_else(|| entry_of_key(link_key.as_ref().unwrap_or(&key)));
         if !seen.insert(entry_id.clone()) {
             continue;
@@ -88,6 +90,7 @@ pub fn prepare(ways: Ways<'_>, info: &FeedInfo, entries: Vec<Entry>, texts: Vec<
         let candidate = Candidate {
             link: entry.link.as_deref().map(|link| ways.rules.shown(link)),
             native_id,
+            by_guid,
             fingerprint,
             wordy: is_wordy(&texts),
             own: entry.link.as_deref().is_some_and(|link| own::is_own(info, link)),

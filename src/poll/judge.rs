@@ -42,6 +42,10 @@ impl Judge for LoadJudge {
         decide(known, candidate, survey)
     }
 
+    fn rule_version(&self) -> i64 {
+        self.feed.rules.version()
+    }
+
     fn is_own(&self, info: &FeedInfo, link: &str) -> bool {
         own::is_own(info, link)
     }

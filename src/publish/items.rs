@@ -13,7 +13,7 @@ use super::lists::{DEFAULT_LIMIT, ListError, MAX_LIMIT, QueryError, bad_cursor};
 use super::published::{Edition, Published};
 use super::render::View;
 use super::views;
-use crate::domain::item::{Item, ItemId};
+use crate::domain::item::Item;
 use crate::domain::shape::ItemShape;
 use crate::domain::stream::StreamId;
 use crate::domain::time::Timestamp;
@@ -80,17 +80,7 @@ pub async fn list(store: &dyn Store, edition: &Edition, params: &Params) -> Resu
     Ok(ItemList { items: views.into_iter().map(shape).collect(), next: next.map(cursor::encode) })
 }
 
-/// One item by its row.
-///
-/// # Errors
-/// The store failed.
-pub async fn one(store: &dyn Store, item: ItemId) -> Result<Option<ItemShape>, StoreError> {
-    let Some(item) = store.item(item).await? else { return Ok(None) };
-    let views = views::prepare(store, vec![item]).await?;
-    Ok(views.into_iter().next().map(shape))
-}
-
-fn shape(view: View) -> ItemShape {
+pub(super) fn shape(view: View) -> ItemShape {
     ItemShape::new(&view.item, &view.clean, view.summary_text, view.content_text)
 }
 

@@ -249,7 +249,7 @@ fn feed_shape(status: FeedStatus, published: &Published, now: Timestamp) -> Feed
 }
 
 /// User names and passwords in URLs are never shown anywhere.
-fn without_credentials(url: &str) -> String {
+pub(super) fn without_credentials(url: &str) -> String {
     let Ok(mut parsed) = Url::parse(url) else { return url.to_owned() };
     if parsed.username().is_empty() && parsed.password().is_none() {
         return url.to_owned();
@@ -273,7 +273,7 @@ fn webhook_shape(status: WebhookStatus, published: &Published) -> WebhookShape {
     }
 }
 
-fn delivery_shape(status: DeliveryStatus) -> DeliveryShape {
+pub(super) fn delivery_shape(status: DeliveryStatus) -> DeliveryShape {
     DeliveryShape {
         id: status.message_id,
         webhook: status.webhook,

@@ -11,6 +11,7 @@ use crate::domain::name::ALL;
 use crate::domain::shape::StreamShape;
 use crate::domain::stream::StreamId;
 use crate::domain::time::Timestamp;
+use crate::domain::trace::Keyed;
 
 /// What is published, and under which names.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -31,6 +32,8 @@ pub struct Published {
     pub admin: Option<TokenHash>,
     /// Since when the list of feeds is as it is: `dateModified` of the OPML.
     pub applied_at: Timestamp,
+    /// How keys are made.
+    pub keys: Keys,
 }
 
 /// A stream as it is published.
@@ -94,6 +97,60 @@ impl Published {
             json_url: format!("{base}{name}.json"),
             page_url: if name == ALL { base.to_owned() } else { format!("{base}{name}") },
         }
+    }
+}
+
+/// What makes the key of a URL, and tells each step; `None`: it is no http(s) URL.
+pub type MakeKey = Arc<dyn Fn(&str) -> Option<Keyed> + Send + Sync>;
+
+/// How keys are made. It is handed in, for this room does not know identity.
+#[derive(Clone)]
+pub struct Keys {
+    /// By the rules that hold for most feeds.
+    general: MakeKey,
+    /// By the name of each feed that has rules of its own.
+    own: HashMap<String, MakeKey>,
+}
+
+impl Keys {
+    /// Of the general rules and those of single feeds.
+    #[must_use]
+    pub fn new(general: MakeKey, own: HashMap<String, MakeKey>) -> Self {
+        Self { general, own }
+    }
+
+    /// The key of a URL that `feed` gave.
+    #[must_use]
+    pub fn of(&self, feed: &str, url: &str) -> Option<Keyed> {
+        self.own.get(feed).unwrap_or(&self.general)(url)
+    }
+
+    /// Every key that a URL may have, the general one first.
+    #[must_use]
+    pub fn all(&self, url: &str) -> Vec<Keyed> {
+        let mut keys: Vec<Keyed> = Vec::new();
+        let mut own: Vec<_> = self.own.iter().collect();
+        own.sort_by_key(|(feed, _)| *feed);
+        for make in std::iter::once(&self.general).chain(own.into_iter().map(|(_, make)| make)) {
+            let key = make(url);
+            keys.extend(key.filter(|key| !keys.iter().any(|known| known.key == key.key)));
+        }
+        keys
+    }
+}
+
+impl PartialEq for Keys {
+    fn eq(&self, other: &Self) -> bool {
+        let same = |(feed, make): (&String, &MakeKey)| other.own.get(feed).is_some_and(|own| Arc::ptr_eq(make, own));
+        Arc::ptr_eq(&self.general, &other.general) && self.own.len() == other.own.len() && self.own.iter().all(same)
+    }
+}
+
+impl Eq for Keys {}
+
+impl fmt::Debug for Keys {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Keys").field("own", &self.own.keys()).finish_non_exhaustive()
     }
 }
 
@@ -171,6 +228,12 @@ pub(crate) mod tests {
 
     /// A small site for tests of this room.
     pub(crate) fn example() -> Published {
+        // The plainest rules: a URL is its own key, but for its scheme; in the feed `own` without its query.
+        let web = |url: &str| {
+            let rest = url.strip_prefix("https://").or_else(|| url.strip_prefix("http://"))?;
+            Some(Keyed { key: format!("https://{rest}"), steps: Vec::new() })
+        };
+        let own: MakeKey = Arc::new(move |url| web(url.split('?').next().unwrap_or_default()));
         let stream = |row: Option<i64>, name: &str, query: &str| PublishedStream {
             row: row.map(StreamId),
             name: name.to_owned(),
@@ -188,6 +251,7 @@ pub(crate) mod tests {
             ttl_minutes: 60,
             admin: None,
             applied_at: Timestamp::from_secs(1_764_000_000),
+            keys: Keys::new(Arc::new(web), HashMap::from([("own".to_owned(), own)])),
         }
     }
 
@@ -199,6 +263,18 @@ pub(crate) mod tests {
         assert_eq!(shapes[1].page_url, "https://news.example/feeds/peace-talks");
         assert_eq!(shapes[1].rss_url, "https://news.example/feeds/peace-talks.rss");
         assert_eq!(shapes[1].json_url, "https://news.example/feeds/peace-talks.json");
+    }
+
+    #[test]
+    fn a_url_has_the_key_that_its_feed_makes_of_it_and_each_possible_key_once() {
+        let keys = example().keys;
+        let key = |feed: &str, url: &str| keys.of(feed, url).map(|keyed| keyed.key);
+        assert_eq!(key("other", "http://a.example/?x=1").as_deref(), Some("https://a.example/?x=1"));
+        assert_eq!(key("own", "http://a.example/?x=1").as_deref(), Some("https://a.example/"));
+        assert_eq!(key("own", "urn:x"), None);
+        let all = |url: &str| keys.all(url).into_iter().map(|keyed| keyed.key).collect::<Vec<_>>();
+        assert_eq!(all("http://a.example/?x=1"), ["https://a.example/?x=1", "https://a.example/"]);
+        assert_eq!(all("http://a.example/"), ["https://a.example/"]);
     }
 
     #[test]

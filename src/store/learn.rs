@@ -86,6 +86,6 @@ pub struct Rekeyed {
     pub merged: u32,
     /// Items that should have, but must stay apart.
     pub apart: u32,
-    /// What was stored since then is done.
+    /// What was stored since then is done; `None`: nothing older is left.
     pub seen_down_to: Option<Timestamp>,
 }

@@ -17,14 +17,17 @@ use crate::domain::feed::{FeedId, FeedInfo, FeedState, Habits, NextPoll, PollErr
 use crate::domain::item::{Clean, Item, ItemId};
 use crate::domain::stream::StreamId;
 use crate::domain::time::Timestamp;
+use crate::domain::trace::{TraceBy, Traced};
 use crate::domain::webhook::{
     DeliveryId, DeliveryLease, DeliveryState, DeliveryStatus, Settlement, WebhookId, WebhookStatus,
 };
 
+mod keep;
 mod learn;
 mod resolve;
 pub mod sqlite;
 
+pub use self::keep::{Anatomy, FeedSize, FeedSizes, KEEP_ROWS, KeepCounts, KeepCursor, KeepRules, KeepStep, TableSize};
 pub use self::learn::{AliasSource, Keymaker, Learned, Learnt, MergeStatus, Rekeyed};
 pub use self::resolve::{Hunt, Hunted, Resolution, ShortLink, Unresolved};
 
@@ -384,6 +387,9 @@ pub trait Store: Send + Sync + 'static {
     /// One item.
     fn item(&self, item: ItemId) -> Pending<'_, Option<Item>>;
 
+    /// Everything that is written down about one story, or what is known of one that is not stored.
+    fn trace(&self, by: TraceBy) -> Pending<'_, Traced>;
+
     /// Keeps clean HTML; what is of another revision by now is left out.
     fn keep_clean(&self, cleaned: Vec<Cleaned>) -> Pending<'_, ()>;
 
@@ -435,6 +441,17 @@ pub trait Store: Send + Sync + 'static {
 
     /// Counts and size; fails if the database does not answer.
     fn health(&self) -> Pending<'_, StoreHealth>;
+
+    /// One step of retention: bodies that were kept for long enough go, what is needed to know the stories again
+    /// stays for good. A run is a chain of steps; each holds the writer for some milliseconds and leaves the rest
+    /// to the next.
+    fn keep(&self, rules: Arc<KeepRules>, at: KeepCursor) -> Pending<'_, KeepStep>;
+
+    /// What the feeds take, as retention measured it last: `limit` of them, the largest first.
+    fn feed_sizes(&self, limit: u32) -> Pending<'_, FeedSizes>;
+
+    /// The whole database in numbers, and the `feeds` largest feeds. Reads every page: for a person who asks, not for a page that is asked often.
+    fn anatomy(&self, feeds: u32, now: Timestamp) -> Pending<'_, Anatomy>;
 
     /// A number that grows with each commit that changes what is published: unchanged number, unchanged pages.
     fn version(&self) -> u64;

@@ -10,13 +10,16 @@
 mod commands;
 mod crash;
 mod deliver;
+mod explain;
 mod fetch;
 mod house;
+mod keep;
 mod main_job;
 mod outbox;
 mod parse_corpus;
 mod real_feeds;
 mod resolve;
+mod sequences;
 mod store;
 mod support;
 mod url_corpus;

@@ -146,6 +146,7 @@ impl Bench {
             native_id: None,
             fingerprint: Fingerprint::default(),
             aliases: Vec::new(),
+            by_guid: false,
             wordy: false,
             own: false,
             matches: hooks.iter().map(found).collect(),

@@ -97,6 +97,7 @@ fn candidate(key: &str, guid: &str, title: &str) -> Candidate {
         fingerprint: Fingerprint { title: print, text: print },
         matches: Vec::new(),
         aliases: Vec::new(),
+        by_guid: false,
         wordy: false,
         own: false,
     }

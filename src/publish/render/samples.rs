@@ -6,10 +6,11 @@ use super::page::Site;
 use super::{Channel, View};
 use crate::domain::feed::{ErrorKind, FeedInfo, Health};
 use crate::domain::item::{Category, Clean, Enclosure, Item, ItemId, Person, Sighting, Source};
-use crate::domain::shape::{AttemptShape, ErrorShape, FeedShape, StreamShape, WebhookShape};
+use crate::domain::shape::{AttemptShape, DeliveryShape, ErrorShape, FeedShape, MatchShape, StreamShape, WebhookShape};
 use crate::domain::time::Timestamp;
-use crate::domain::webhook::WebhookState;
-use crate::store::StoreHealth;
+use crate::domain::trace::{EventShape, KeyShape, RuleShape, TraceShape};
+use crate::domain::webhook::{DeliveryState, WebhookState};
+use crate::store::{FeedSize, FeedSizes, StoreHealth};
 
 pub(super) fn at(text: &str) -> Timestamp {
     Timestamp::parse_rfc3339(text).unwrap()
@@ -400,4 +401,118 @@ pub(super) fn health() -> StoreHealth {
         size_bytes: 184_320_512,
         next_due: Some(at("2026-11-24T09:05:00Z")),
     }
+}
+
+pub(super) fn sizes() -> FeedSizes {
+    let feed = |name: &str, followed, stories, body_bytes| FeedSize {
+        name: name.to_owned(),
+        followed,
+        stories,
+        body_bytes,
+        entries: stories * 3,
+        identity_bytes: stories * 240,
+    };
+    let feeds = vec![feed("harbour", true, 41_200, 120_400_000), feed("https://old.example/<rss>", false, 12, 90_000)];
+    FeedSizes { measured_at: Some(at("2026-11-24T06:00:00Z")), feeds, more: 3 }
+}
+
+/// The way of [`full`]: everything that can happen to a story.
+pub(super) fn trace() -> TraceShape {
+    let met = |stream: &str, hit: Option<[&str; 4]>| MatchShape {
+        stream: stream.to_owned(),
+        field: hit.and_then(|hit| some(hit[0])),
+        term: hit.and_then(|hit| some(hit[1])),
+        text: hit.and_then(|hit| some(hit[2])),
+        snippet: hit.and_then(|hit| some(hit[3])),
+    };
+    let delivery = |webhook: &str, state: DeliveryState, attempts: u32, next: Option<&str>| DeliveryShape {
+        id: format!("msg_{webhook}"),
+        webhook: webhook.to_owned(),
+        kind: "item.new".to_owned(),
+        item: 1,
+        state,
+        attempts,
+        next_attempt: next.map(at),
+        log: vec![],
+    };
+    TraceShape {
+        asked: None,
+        key: "https://courier.example/stories/1".to_owned(),
+        note: None,
+        keys: addresses(),
+        events: events(),
+        streams: vec![
+            met("harbour", Some(["title", "harbour", "Harbour", "Harbour & sea: tide < 2 m"])),
+            met("removed", None),
+        ],
+        deliveries: vec![
+            delivery("desk", DeliveryState::Pending, 1, Some("2026-11-24T12:05:21Z")),
+            delivery("phone", DeliveryState::Succeeded, 1, None),
+            delivery("archive", DeliveryState::Held, 0, None),
+            delivery("old", DeliveryState::Failed, 9, None),
+        ],
+    }
+}
+
+fn addresses() -> Vec<KeyShape> {
+    let address = |feeds: &[&str], url: &str, steps: &[(&str, &str)], note: Option<&str>| KeyShape {
+        feeds: feeds.iter().map(|feed| (*feed).to_owned()).collect(),
+        url: url.to_owned(),
+        key: some(steps.last().map_or(url, |(_, url)| url)),
+        steps: steps.iter().map(|(rule, url)| RuleShape { rule: (*rule).to_owned(), url: (*url).to_owned() }).collect(),
+        note: note.map(str::to_owned),
+    };
+    let steps = [
+        ("https", "https://www.courier.example/stories/1/"),
+        ("www", "https://courier.example/stories/1/"),
+        ("trailing-slash", "https://courier.example/stories/1"),
+    ];
+    let other = Some("This key is another address of the story.");
+    vec![
+        address(&["courier"], "https://courier.example/stories/1", &[], None),
+        address(&["northwire", "loopline"], "http://www.courier.example/stories/1/", &steps, None),
+        address(&["compilers"], "https://courier.example/go/1", &[], other),
+    ]
+}
+
+fn events() -> Vec<EventShape> {
+    let event = |time: &str, kind: &str, text: &str| EventShape {
+        at: Some(at(time)),
+        kind: kind.to_owned(),
+        text: text.to_owned(),
+        feed: None,
+        item: (kind == "unmerged").then_some(9),
+        webhook: None,
+        error: (kind == "called").then(|| "desk.internal gave no answer within 20 s".to_owned()),
+    };
+    let seen = "First seen in `courier` as `urn:1`, at https://courier.example/stories/1.";
+    let merged = "Item 9 turned out to be the same story and was merged into this one.";
+    vec![
+        event("2026-11-24T12:00:00Z", "seen", seen),
+        event("2026-11-24T12:00:00Z", "owed", "`desk` is to be called: item.new, msg_desk."),
+        event("2026-11-24T12:00:21Z", "called", "`desk` gave no answer within 20000 ms."),
+        event("2026-11-24T13:00:00Z", "merged", merged),
+        event("2026-11-24T14:00:00Z", "unmerged", "The merge of item 9 into item 1 was undone."),
+        EventShape { at: None, ..event("2026-11-24T12:00:00Z", "purged", "Its text is gone.") },
+    ]
+}
+
+/// A way that publishers wrote.
+pub(super) fn hostile_trace() -> TraceShape {
+    let evil = "`</code><script>alert(1)</script>` \u{0}\u{202E}x\u{2066} `\"'";
+    let mut trace = trace();
+    trace.key = evil.to_owned();
+    trace.note = some(evil);
+    for event in &mut trace.events {
+        event.text = evil.to_owned();
+    }
+    for address in &mut trace.keys {
+        address.url = "javascript:alert(1)".to_owned();
+        address.note = some(evil);
+    }
+    for found in &mut trace.streams {
+        found.text = some(evil);
+        found.snippet = some(evil);
+    }
+    trace
 }

@@ -1,12 +1,15 @@
 //! The promises of the documents and pages, each read back by a parser that is not ours.
 
+use std::cell::RefCell;
 use std::collections::HashMap;
 
+use html5ever::tendril::StrTendril;
+use html5ever::tokenizer::{BufferQueue, TagKind, Token, TokenSink, TokenSinkResult, Tokenizer, TokenizerOpts};
 use proptest::prelude::*;
 use quick_xml::events::Event;
 use quick_xml::reader::Reader;
 
-use super::page::{Site, error, feeds as feeds_page, river, status};
+use super::page::{Site, error, feeds as feeds_page, item, river, status};
 use super::samples::*;
 use super::{View, atom, json, opml, rss};
 use crate::domain::item::{Category, Enclosure, Person};
@@ -122,7 +125,8 @@ fn pages_are_as_they_were() {
     let site = site(&base, &streams);
     let lines = |page: String| page.replace("><", ">\n<");
     insta::assert_snapshot!("river", lines(river(&site, &channel(), &everything(), Some("/mill/?before=abc"))));
-    insta::assert_snapshot!("status", lines(status(&site, &feeds(), &webhooks(), &health(), "0.1.0", now())));
+    insta::assert_snapshot!("item", lines(item(&site, &full(), &trace())));
+    insta::assert_snapshot!("status", lines(status(&site, &feeds(), &webhooks(), &health(), &sizes(), "0.1.0", now())));
     insta::assert_snapshot!("feeds", lines(feeds_page(&site, &feeds(), now())));
     insta::assert_snapshot!("error", lines(error(&site, 404, "No such stream", "There is no stream named x < y.")));
 }
@@ -424,7 +428,9 @@ fn a_page_has_no_script_no_style_and_no_markup_of_others() {
     bad[0].url = "javascript:alert(1)".to_owned();
     for page in [
         river(&site, &channel(), &everything(), Some("/mill/?before=\"><script>")),
-        status(&site, &bad, &webhooks(), &health(), "0.1.0", now()),
+        item(&site, &full(), &hostile_trace()),
+        item(&site, &hostile()[2], &hostile_trace()),
+        status(&site, &bad, &webhooks(), &health(), &sizes(), "0.1.0", now()),
         feeds_page(&site, &bad, now()),
         error(&site, 500, "<script>", "\"><script>"),
     ] {
@@ -444,7 +450,8 @@ fn every_link_within_the_site_is_below_the_path_of_public_url() {
     let site = site(&base, &streams);
     for page in [
         river(&site, &channel(), &morning(), None),
-        status(&site, &feeds(), &webhooks(), &health(), "0.1.0", now()),
+        item(&site, &full(), &trace()),
+        status(&site, &feeds(), &webhooks(), &health(), &sizes(), "0.1.0", now()),
         feeds_page(&site, &feeds(), now()),
     ] {
         for part in page.split("href=\"").skip(1) {
@@ -475,7 +482,7 @@ fn a_streams_page_names_its_three_formats_and_every_stream() {
 #[test]
 fn the_status_page_shows_trouble_first_and_in_words() {
     let (base, streams) = (base(), streams());
-    let page = status(&site(&base, &streams), &feeds(), &webhooks(), &health(), "0.1.0", now());
+    let page = status(&site(&base, &streams), &feeds(), &webhooks(), &health(), &sizes(), "0.1.0", now());
     let place = |text: &str| page.find(text).unwrap_or_else(|| panic!("{text} is missing"));
     assert!(place("Loopline") < place("The Old Quay") && place("The Old Quay") < place("Hafenblatt"));
     assert!(place("Hafenblatt") < place("Northwire"));
@@ -484,6 +491,86 @@ fn the_status_page_shows_trouble_first_and_in_words() {
     place("backing off, 8 h after the last failure");
     place("answered 503 Service Unavailable");
     place("184 MB");
+}
+
+/// Design 6.22: what a receiver is called is for everybody, where it is is not.
+#[test]
+fn a_storys_page_tells_its_way_and_not_where_receivers_are() {
+    let (base, streams) = (base(), streams());
+    let page = item(&site(&base, &streams), &full(), &trace());
+    for part in [
+        "<h1 lang=\"en-GB\" dir=\"auto\"><a href=\"https://courier.example/stories/1\"",
+        "The gates close at noon",
+        "First seen in <code><bdi>courier</bdi></code>",
+        "<span class=\"rule\">trailing-slash</span>",
+        "another address of the story",
+        "<a href=\"/mill/item/9\">Item 9</a>",
+        "<a href=\"/mill/harbour\">harbour</a>",
+        "gave no answer within 20000 ms",
+        "24 Nov 2026 12:05:21",
+        "undated",
+    ] {
+        assert!(page.contains(part), "{part} in {page}");
+    }
+    assert!(!page.contains("desk.internal") && !page.contains("href=\"/mill/removed\""), "{page}");
+    assert!(river(&site(&base, &streams), &channel(), &[full()], None).contains("href=\"/mill/item/1\""));
+}
+
+/// What a browser would have to mend: its parser finds nothing.
+#[test]
+fn the_markup_of_pages_is_whole() {
+    let (base, streams) = (base(), streams());
+    let site = site(&base, &streams);
+    for page in [
+        river(&site, &channel(), &everything(), Some("/mill/?before=abc")),
+        item(&site, &full(), &trace()),
+        item(&site, &hostile()[2], &hostile_trace()),
+        status(&site, &feeds(), &webhooks(), &health(), &sizes(), "0.1.0", now()),
+        feeds_page(&site, &feeds(), now()),
+    ] {
+        let open = Open::default();
+        let tokenizer = Tokenizer::new(open, TokenizerOpts { exact_errors: true, ..TokenizerOpts::default() });
+        let input = BufferQueue::default();
+        input.push_back(StrTendril::from_slice(&page));
+        let _ = tokenizer.feed(&input);
+        tokenizer.end();
+        assert!(tokenizer.sink.names.borrow().is_empty(), "{:?} not closed", tokenizer.sink.names);
+        let mut seen = std::collections::HashSet::new();
+        assert!(tokenizer.sink.ids.borrow().iter().all(|id| seen.insert(id.clone())), "an id stands twice");
+    }
+}
+
+/// The elements that are open, and the ids seen.
+#[derive(Default)]
+struct Open {
+    names: RefCell<Vec<String>>,
+    ids: RefCell<Vec<String>>,
+}
+
+impl TokenSink for Open {
+    type Handle = ();
+
+    fn process_token(&self, token: Token, line: u64) -> TokenSinkResult<()> {
+        match token {
+            Token::ParseError(error) => panic!("{error} in line {line}"),
+            Token::TagToken(tag) => {
+                let name = tag.name.to_string();
+                self.ids
+                    .borrow_mut()
+                    .extend(tag.attrs.iter().filter(|a| &*a.name.local == "id").map(|a| a.value.to_string()));
+                if tag.kind == TagKind::EndTag {
+                    assert_eq!(self.names.borrow_mut().pop(), Some(name));
+                } else if !matches!(&*name, "meta" | "link" | "br" | "img") {
+                    if matches!(&*name, "p" | "div" | "ul" | "ol" | "table" | "section") {
+                        assert!(!self.names.borrow().iter().any(|open| open == "p"), "<{name}> ends a paragraph");
+                    }
+                    self.names.borrow_mut().push(name);
+                }
+            }
+            _ => {}
+        }
+        TokenSinkResult::Continue
+    }
 }
 
 fn any_view() -> impl Strategy<Value = View> {

@@ -2,8 +2,8 @@
 
 use axum::extract::rejection::{PathRejection, QueryRejection};
 use axum::extract::{Path, Query, State as Extract};
-use axum::http::HeaderValue;
-use axum::http::header::CONTENT_TYPE;
+use axum::http::header::{CONTENT_TYPE, LOCATION};
+use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use serde::{Deserialize, Serialize};
 
@@ -14,6 +14,7 @@ use crate::domain::webhook::DeliveryState;
 use crate::publish::items::{self, Params, read_since};
 use crate::publish::lists::{self, DEFAULT_LIMIT, DeliveryFilter, MAX_LIMIT, Part};
 use crate::publish::merges;
+use crate::publish::trace::{self, Answer};
 
 type Asked<T> = Result<Query<T>, QueryRejection>;
 type Named = Result<Path<String>, PathRejection>;
@@ -49,6 +50,13 @@ pub(crate) struct ItemQuery {
 pub(crate) struct MergeQuery {
     item: Option<i64>,
     limit: Option<u32>,
+}
+
+/// What is to be explained.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct ExplainQuery {
+    url: String,
 }
 
 /// A part of the deliveries.
@@ -125,11 +133,35 @@ pub(crate) async fn items(Extract(state): Extract<State>, asked: Asked<ItemQuery
     json(&list)
 }
 
-/// `/api/v1/items/{item}`.
+/// `/api/v1/items/{item}`, with its trace. An absorbed one leads to the one that was kept.
 pub(crate) async fn item(Extract(state): Extract<State>, item: Named) -> Result<Response, Problem> {
     let missing = || Problem::not_found("There is no such item. /api/v1/items lists them.");
-    let number = item.ok().and_then(|Path(text)| text.parse().ok()).ok_or_else(missing)?;
-    json(&items::one(state.store(), ItemId(number)).await?.ok_or_else(missing)?)
+    let asked = item.ok().and_then(|Path(text)| read_item(&text)).ok_or_else(missing)?;
+    let published = state.parts().live.get().published;
+    let told = trace::of_item(state.store(), &published, asked).await?.ok_or_else(missing)?;
+    if told.item == asked { json(&told.shape()) } else { Ok(moved(told.item)) }
+}
+
+/// `/api/v1/explain`: the story behind a URL, a published id or a number; else a problem that says why there is none.
+pub(crate) async fn explain(Extract(state): Extract<State>, asked: Asked<ExplainQuery>) -> Result<Response, Problem> {
+    let given = read(asked)?.url;
+    let published = state.parts().live.get().published;
+    let _turn = state.0.costly.acquire().await;
+    match trace::explain(state.store(), &published, &given, state.parts().clock.now()).await? {
+        Answer::Story(told) => json(&told.shape()),
+        Answer::Unkept(unkept) => Err(Problem::unkept(unkept)),
+    }
+}
+
+/// The number of an item as it stands in an address: one form only.
+pub(crate) fn read_item(text: &str) -> Option<ItemId> {
+    text.parse().ok().filter(|number: &i64| number.to_string() == text).map(ItemId)
+}
+
+/// From an absorbed item to the one that was kept, for good: both stand in one folder, wherever that is served.
+pub(crate) fn moved(kept: ItemId) -> Response {
+    let to = HeaderValue::from(kept.0);
+    (StatusCode::PERMANENT_REDIRECT, [(LOCATION, to)]).into_response()
 }
 
 /// `/api/v1/merges`: stories that were found to be one.
@@ -142,7 +174,7 @@ pub(crate) async fn merges(Extract(state): Extract<State>, asked: Asked<MergeQue
 pub(crate) fn json<T: Serialize>(value: &T) -> Result<Response, Problem> {
     let body = serde_json::to_vec(value).map_err(|error| {
         tracing::error!(%error, "an answer of the API could not be written");
-        Problem::new(axum::http::StatusCode::INTERNAL_SERVER_ERROR, "The answer could not be written.")
+        Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "The answer could not be written.")
     })?;
     Ok(([(CONTENT_TYPE, HeaderValue::from_static("application/json"))], body).into_response())
 }

@@ -9,15 +9,16 @@ use serde::Deserialize;
 
 use super::State;
 use super::cache::{Document, Format, Manner};
-use super::conditional;
 use super::feeds::{self, Wanted};
 use super::problem::Problem;
+use super::{api, conditional};
 use crate::domain::name::ALL;
 use crate::domain::shape::StreamShape;
 use crate::publish::lists;
 use crate::publish::published::Edition;
 use crate::publish::render;
 use crate::publish::render::page::{self, Site};
+use crate::publish::trace;
 use crate::store::StoreError;
 
 /// The media type of pages.
@@ -25,6 +26,8 @@ pub(crate) const HTML: &str = "text/html; charset=utf-8";
 const TEXT: &str = "text/plain; charset=utf-8";
 const CSS: &str = "text/css; charset=utf-8";
 const OPML: &str = "text/x-opml; charset=utf-8";
+/// Feeds whose size is shown.
+const LARGEST: u32 = 20;
 /// How long the style is fresh, in seconds.
 const STYLE_AGE: u32 = 24 * 3600;
 
@@ -108,11 +111,35 @@ pub(crate) async fn status(Extract(state): Extract<State>) -> Result<Response, P
     let feeds = lists::all_feeds(store, &edition.published, now).await?;
     let webhooks = lists::all_webhooks(store, &edition.published).await?;
     let health = store.health().await?;
+    let sizes = store.feed_sizes(LARGEST).await?;
     let work = move || {
         let streams = edition.published.stream_shapes();
-        page::status(&site(&edition, &streams), &feeds, &webhooks, &health, version, now)
+        page::status(&site(&edition, &streams), &feeds, &webhooks, &health, &sizes, version, now)
     };
     Ok(html(aside(work).await?))
+}
+
+/// `/item/{item}`: one story, its sources and its trace. Made for who asks: its calls go on without anything that is
+/// published changing. Whoever has it asks again each time and is told so.
+pub(crate) async fn item(
+    Extract(state): Extract<State>,
+    item: Result<Path<String>, PathRejection>,
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
+    let missing = || Problem::not_found("There is no such story. The front page has the latest ones.");
+    let asked = item.ok().and_then(|Path(text)| api::read_item(&text)).ok_or_else(missing)?;
+    let edition = state.parts().live.get();
+    let _turn = state.0.costly.acquire().await;
+    let told = trace::of_item(state.store(), &edition.published, asked).await?.ok_or_else(missing)?;
+    if told.item != asked {
+        return Ok(api::moved(told.item));
+    }
+    let work = move || {
+        let streams = edition.published.stream_shapes();
+        Document::new(HTML, page::item(&site(&edition, &streams), &told.view, &told.trace), None)
+    };
+    let now = state.parts().clock.now();
+    Ok(aside(work).await?.answer(&headers, Manner { max_age: 0, vary: "Accept-Encoding", now }))
 }
 
 /// Ten thousand feeds take some ten milliseconds to write: not on a thread that serves.

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use tracing::error;
 
 use super::control::ControlError;
+use crate::domain::trace::UnkeptShape;
 use crate::publish::lists::{ListError, QueryError};
 use crate::store::StoreError;
 
@@ -28,6 +29,9 @@ pub struct Problem {
     /// The place in a query that cannot be read.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub query: Option<Box<QueryError>>,
+    /// What was asked to be explained, and why it is not kept.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub unkept: Option<Box<UnkeptShape>>,
 }
 
 impl Problem {
@@ -36,13 +40,21 @@ impl Problem {
     pub fn new(status: StatusCode, detail: impl Into<String>) -> Self {
         let title = status.canonical_reason().unwrap_or("Error").to_owned();
         let kind = "about:blank".to_owned();
-        Self { kind, title, status: status.as_u16(), detail: detail.into(), errors: Vec::new(), query: None }
+        let (status, detail) = (status.as_u16(), detail.into());
+        Self { kind, title, status, detail, errors: Vec::new(), query: None, unkept: None }
     }
 
     /// 404.
     #[must_use]
     pub fn not_found(detail: impl Into<String>) -> Self {
         Self::new(StatusCode::NOT_FOUND, detail)
+    }
+
+    /// 404, for what is not kept.
+    #[must_use]
+    pub fn unkept(unkept: Box<UnkeptShape>) -> Self {
+        let detail = unkept.reasons.join(" ");
+        Self { unkept: Some(unkept), ..Self::not_found(detail) }
     }
 
     /// 400.

@@ -32,6 +32,7 @@ fn outward() -> Router<State> {
         .route("/", get(pages::front))
         .route("/feeds", get(pages::feeds))
         .route("/feeds.opml", get(pages::opml))
+        .route("/item/{item}", get(pages::item))
         .route("/static/style.css", get(pages::style))
         .route("/robots.txt", get(pages::robots))
         // axum has one parameter a segment: the handler splits at the last dot.
@@ -47,6 +48,7 @@ fn inward() -> Router<State> {
         .route("/api/v1/feeds", get(api::feeds))
         .route("/api/v1/items", get(api::items))
         .route("/api/v1/items/{item}", get(api::item))
+        .route("/api/v1/explain", get(api::explain))
         .route("/api/v1/items/{item}/unmerge", post(writes::unmerge))
         .route("/api/v1/merges", get(api::merges))
         .route("/api/v1/streams", get(api::streams))

@@ -26,12 +26,13 @@ use crate::domain::feed::{FeedId, FeedInfo, NextPoll};
 use crate::domain::item::Entry;
 use crate::domain::stream::{Match, StreamId};
 use crate::domain::time::{Clock, Timestamp};
+use crate::domain::webhook::{Attempt, Settlement, Verdict};
 use crate::ops::health::{Part, Progress, Readiness};
 use crate::ops::metrics::Metrics;
 use crate::publish::merges::UnmergeReport;
 use crate::publish::published::{Live, Published, PublishedFeed, TokenHash};
 use crate::store::sqlite::{Access, Options, Sqlite};
-use crate::store::{FeedSpec, PollCommit, PollResult, Registry, Route, Store, StreamSpec, Subscriptions};
+use crate::store::{FeedSpec, PollCommit, PollResult, Registry, Route, Store, StreamSpec, Subscriptions, Want};
 
 const HOUR: Duration = Duration::from_secs(3600);
 
@@ -166,6 +167,7 @@ fn candidate(n: i64, stream: Option<StreamId>) -> Candidate {
         native_id: Some(url),
         fingerprint: Fingerprint::default(),
         aliases: Vec::new(),
+        by_guid: false,
         wordy: false,
         own: false,
         matches: stream.map(|stream| Match { stream, term: None }).into_iter().collect(),
@@ -379,6 +381,8 @@ async fn with_a_private_listener_the_public_one_has_feeds_and_pages_only() {
     let house = House::new().await;
     let outward = ["/", "/all", "/all.atom", "/feeds", "/feeds.opml", "/static/style.css"];
     let inward = ["/status", "/metrics", "/healthz", "/readyz", "/api/v1/feeds", "/api/v1/items"];
+    house.load(1, 1).await;
+    let (outward, inward) = ([&outward[..], &["/item/1"]].concat(), [&inward[..], &["/api/v1/items/1"]].concat());
     for (router, open, shut) in [
         (routes::public(&house.state), &outward[..], &inward[..]),
         (routes::private(&house.state), &inward, &outward),
@@ -395,6 +399,36 @@ async fn with_a_private_listener_the_public_one_has_feeds_and_pages_only() {
     let answer = house.ask(routes::public(&house.state), Method::POST, "/api/v1/poll", &token).await;
     assert_eq!(answer.status, 404);
     assert!(house.operator.heard().is_empty());
+}
+
+#[tokio::test]
+async fn a_storys_page_is_known_by_its_tag_as_long_as_nothing_happens_to_it() {
+    let house = House::new().await;
+    house.load(1, 2).await;
+    // The last one of the document is stored first: item 1 is the one in the stream.
+    let first = house.get("/item/1", &[]).await;
+    assert_eq!((first.status, first.header(CACHE_CONTROL)), (200, Some("max-age=0")));
+    let tag = first.header(ETAG).unwrap().to_owned();
+    assert_eq!(house.get("/item/1", &[(IF_NONE_MATCH, &tag)]).await.status, 304);
+    // A call is settled: nothing that is published changes, and the page does.
+    let version = house.store.version();
+    let want = Want { webhook: house.registry.webhooks[0], most: 1 };
+    let call = house.store.lease_deliveries(vec![want], now(), now().plus(HOUR)).await.unwrap().deliveries.remove(0);
+    let attempt = Attempt { at: now(), http_status: Some(200), ..Attempt::default() };
+    let settlement = Settlement { delivery: call.id, token: call.token, attempt, verdict: Verdict::Succeeded };
+    assert!(house.store.settle_delivery(settlement).await.unwrap());
+    assert_eq!(house.store.version(), version);
+    let after = house.get("/item/1", &[(IF_NONE_MATCH, &tag)]).await;
+    assert_eq!(after.status, 200);
+    assert!(after.text().contains("answered 200"), "{}", after.text());
+    for path in
+        ["/item/3", "/item/0", "/item/-1", "/item/+2", "/item/02", "/item/2.0", "/item/x", "/item/%FF", "/item/"]
+    {
+        assert_eq!(house.get(path, &[]).await.status, 404, "{path}");
+    }
+    for path in ["/api/v1/explain", "/api/v1/explain?url=x&q=y"] {
+        assert_eq!(house.get(path, &[]).await.status, 400, "{path}");
+    }
 }
 
 #[tokio::test]

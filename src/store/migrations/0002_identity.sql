@@ -3,7 +3,6 @@
 -- 0: shown; 1: absorbed by the item in merged_into; 2: its body went by retention, its identity stays.
 ALTER TABLE item ADD COLUMN state INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE item ADD COLUMN merged_into INTEGER REFERENCES item (id);
-CREATE INDEX item_merged ON item (merged_into) WHERE merged_into IS NOT NULL;
 -- The rules that made the key. 0: not known, made anew.
 ALTER TABLE item ADD COLUMN rule_version INTEGER NOT NULL DEFAULT 0;
 DROP INDEX item_order;
@@ -43,8 +42,6 @@ CREATE TABLE merge (
 );
 CREATE INDEX merge_kept ON merge (kept);
 CREATE INDEX merge_absorbed ON merge (absorbed);
-
-CREATE INDEX delivery_event_event ON delivery_event (event_id);
 
 -- What happened to an item that its rows do not say: few items have any.
 CREATE TABLE trace (

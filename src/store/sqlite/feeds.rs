@@ -189,7 +189,7 @@ pub(super) fn leases(db: &Connection, ours: &[(FeedId, u64)]) -> Result<Vec<Feed
 pub(super) fn status(db: &Connection) -> Result<Vec<FeedStatus>> {
     let mut read = db.prepare_cached(&format!(
         "SELECT f.id, f.name, f.config_url, f.title, f.info, {STATE},
-           (SELECT count(*) FROM sighting g WHERE g.feed_id = f.id) AS items
+           coalesce((SELECT entries FROM feed_tally t WHERE t.feed_id = f.id), 0) AS items
          FROM feed f JOIN feed_state s ON s.feed_id = f.id WHERE f.active ORDER BY f.name"
     ))?;
     let rows = read.query_map([], |row| {

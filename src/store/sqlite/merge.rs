@@ -91,6 +91,13 @@ fn absorb(keys: Keys<'_>, kept: ItemId, absorbed: ItemId, at: Timestamp) -> Resu
             undo.entered.insert(*stream);
         }
     }
+    // To a webhook that heard of the absorbed one, the kept one is not new.
+    db.execute(
+        "INSERT OR IGNORE INTO called SELECT ?1, webhook_id FROM called WHERE item_id = ?2
+         UNION SELECT ?1, o.webhook_id FROM event e JOIN delivery_event d ON d.event_id = e.id
+           JOIN delivery o ON o.id = d.delivery_id WHERE e.item_id = ?2 AND e.kind = 'item.new'",
+        [kept.0, absorbed.0],
+    )?;
     db.execute("UPDATE sighting SET item_id = ?1 WHERE item_id = ?2", [kept.0, absorbed.0])?;
     db.execute("UPDATE item SET merged_into = ?1 WHERE merged_into = ?2", [kept.0, absorbed.0])?;
     db.execute("UPDATE item SET state = ?3, merged_into = ?1 WHERE id = ?2", params![kept.0, absorbed.0, ABSORBED])?;
@@ -134,7 +141,11 @@ pub(super) fn unmerge(keys: Keys<'_>, tx: &Tx<'_>, absorbed: ItemId, at: Timesta
     let undo: Undo = serde_json::from_str(&undo).unwrap_or_default();
     let kept = keys.life(kept)?.item;
     db.execute("UPDATE merge SET undone_at = ?2 WHERE id = ?1", params![merge, at.as_ms()])?;
-    db.execute("UPDATE item SET state = ?2, merged_into = NULL WHERE id = ?1", params![absorbed.0, undo.state])?;
+    db.execute(
+        "UPDATE item SET merged_into = NULL,
+           state = CASE WHEN EXISTS (SELECT 1 FROM item_body WHERE item_id = ?1) THEN ?2 ELSE 2 END WHERE id = ?1",
+        params![absorbed.0, undo.state],
+    )?;
     for inner in &undo.inner {
         db.execute("UPDATE item SET merged_into = ?2 WHERE id = ?1 AND state = 1", [*inner, absorbed.0])?;
     }

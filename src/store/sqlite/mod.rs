@@ -9,20 +9,24 @@ mod commit;
 mod feeds;
 mod hash;
 mod items;
+mod keep;
 mod keys;
 mod known;
 mod learn;
+mod measure;
 mod merge;
 mod mint;
 mod open;
 mod outbox;
 mod over_time;
 mod owe;
+mod past;
 mod reader;
 mod rekey;
 mod resolve;
 mod schema;
 mod streams;
+mod trace;
 mod writer;
 
 use std::collections::HashMap;
@@ -36,15 +40,16 @@ use self::hash::Hasher;
 use self::reader::Readers;
 use self::writer::{Tx, Writer};
 use super::{
-    Cleaned, CommitReport, FeedLease, FeedStatus, Hunt, Hunted, Instance, Keymaker, Learned, Learnt, Leased,
-    MergeStatus, Page, PageRequest, Pending, PollCommit, Registry, Rekeyed, Resolution, Routes, Store, StoreError,
-    StoreHealth, Subscriptions, Unresolved, Want,
+    Anatomy, Cleaned, CommitReport, FeedLease, FeedSizes, FeedStatus, Hunt, Hunted, Instance, KeepCursor, KeepRules,
+    KeepStep, Keymaker, Learned, Learnt, Leased, MergeStatus, Page, PageRequest, Pending, PollCommit, Registry,
+    Rekeyed, Resolution, Routes, Store, StoreError, StoreHealth, Subscriptions, Unresolved, Want,
 };
 use crate::domain::decision::Judge;
 use crate::domain::feed::FeedId;
 use crate::domain::item::{Item, ItemId};
 use crate::domain::stream::StreamId;
 use crate::domain::time::Timestamp;
+use crate::domain::trace::{TraceBy, Traced};
 use crate::domain::webhook::{DeliveryId, DeliveryState, DeliveryStatus, Settlement, WebhookStatus};
 
 pub use self::open::{Access, Options};
@@ -215,6 +220,11 @@ impl Store for Sqlite {
         self.read(move |db| items::load(db, item))
     }
 
+    fn trace(&self, by: TraceBy) -> Pending<'_, Traced> {
+        let hasher = self.hasher;
+        self.read(move |db| trace::Tracer { db, keys: keys::Keys { db, hasher } }.run(&by))
+    }
+
     fn keep_clean(&self, cleaned: Vec<Cleaned>) -> Pending<'_, ()> {
         self.write(move |tx| items::keep_clean(tx.db, &cleaned))
     }
@@ -306,6 +316,26 @@ impl Store for Sqlite {
                 .sum();
             Ok(health)
         })
+    }
+
+    fn keep(&self, rules: Arc<KeepRules>, at: KeepCursor) -> Pending<'_, KeepStep> {
+        Box::pin(async move {
+            let looking = Arc::clone(&rules);
+            let found = self.read(move |db| keep::look(db, &looking, at.0)).await?;
+            let hasher = self.hasher;
+            match found.idle() {
+                Ok(step) => Ok(step),
+                Err(found) => self.write(move |tx| found.act(tx, hasher, &rules)).await,
+            }
+        })
+    }
+
+    fn feed_sizes(&self, limit: u32) -> Pending<'_, FeedSizes> {
+        self.read(move |db| measure::sizes(db, limit))
+    }
+
+    fn anatomy(&self, feeds: u32, now: Timestamp) -> Pending<'_, Anatomy> {
+        self.read(move |db| measure::anatomy(db, feeds, now))
     }
 
     fn version(&self) -> u64 {

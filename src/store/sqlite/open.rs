@@ -66,7 +66,7 @@ pub(super) fn open(path: &Path, options: &Options) -> Result<Opened, StoreError>
 
 /// What every connection gets.
 pub(super) fn set_up(connection: &Connection) -> rusqlite::Result<()> {
-    connection.set_prepared_statement_cache_capacity(96);
+    connection.set_prepared_statement_cache_capacity(128);
     connection.busy_timeout(Duration::from_secs(5))?;
     connection.pragma_update(None, "journal_mode", "WAL")?;
     connection.pragma_update(None, "synchronous", "FULL")?;

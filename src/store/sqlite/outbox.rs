@@ -8,6 +8,7 @@ use crate::domain::item::ItemId;
 use crate::domain::name::ALL;
 use crate::domain::stream::{Match, StreamId};
 use crate::domain::time::Timestamp;
+use crate::domain::trace::Call;
 use crate::domain::webhook::{
     Attempt, DeliveryId, DeliveryLease, DeliveryState, DeliveryStatus, Event, EventKind, Settlement, Verdict,
     WebhookId, WebhookState, WebhookStatus,
@@ -212,7 +213,8 @@ fn attempt(row: &Row<'_>) -> Result<Attempt> {
     })
 }
 
-const STATUS: &str = "SELECT d.id, d.message_id, w.name, e.kind, e.item_id, d.state, d.attempts, d.next_at, w.state \
+const STATUS: &str = "SELECT d.id, d.message_id, w.name, e.kind, e.item_id, d.state, d.attempts, d.next_at, w.state, \
+     d.created_at \
      FROM delivery d JOIN webhook w ON w.id = d.webhook_id JOIN delivery_event de ON de.delivery_id = d.id \
      JOIN event e ON e.id = de.event_id";
 
@@ -271,11 +273,32 @@ pub(super) fn show(db: &Connection, message_id: &str) -> Result<Option<DeliveryS
     Ok(Some(delivery))
 }
 
+/// The newest deliveries about an item, at most so many, oldest first, with their logs but without what was sent and
+/// answered.
+pub(super) fn about(db: &Connection, item: ItemId, most: u32) -> Result<Vec<Call>> {
+    // Both kinds are named, for the index begins with them.
+    let mut read = db
+        .prepare_cached(&format!("{STATUS} WHERE e.item_id = ?1 AND e.kind IN (?2, ?3) ORDER BY d.id DESC LIMIT ?4"))?;
+    let (new, updated) = (EventKind::ItemNew.as_str(), EventKind::ItemUpdated.as_str());
+    let rows = read.query_map(params![item.0, new, updated, most], |row| {
+        Ok(Call { created_at: Timestamp::from_ms(row.get(9)?), status: status(row)? })
+    })?;
+    let mut calls: Vec<Call> = rows.collect::<Result<_>>()?;
+    calls.reverse();
+    let mut read = db.prepare_cached(
+        "SELECT at, duration_ms, http_status, error, '', '' FROM attempt WHERE delivery_id = ?1 ORDER BY n",
+    )?;
+    for call in &mut calls {
+        call.status.log = read.query_map([call.status.id.0], attempt)?.collect::<Result<_>>()?;
+    }
+    Ok(calls)
+}
+
 /// Counts.
 pub(super) fn health(db: &Connection) -> Result<StoreHealth> {
     let time = |at: Option<i64>| at.map(Timestamp::from_ms);
     db.prepare_cached(
-        "SELECT (SELECT count(*) FROM item WHERE state = 0), (SELECT count(*) FROM delivery WHERE state = 'pending'),
+        "SELECT (SELECT n FROM tally WHERE name = 'items'), (SELECT count(*) FROM delivery WHERE state = 'pending'),
            (SELECT count(*) FROM delivery WHERE state = 'failed'),
            (SELECT min(created_at) FROM delivery WHERE state = 'pending'),
            (SELECT min(s.due_at) FROM feed_state s JOIN feed f ON f.id = s.feed_id WHERE f.active AND f.enabled)",

@@ -70,31 +70,26 @@ impl Commit<'_> {
     ) -> Result<u32> {
         let message = self.message_id(webhook, item, kind, revision);
         let db = self.tx.db;
-        if kind == EventKind::ItemNew && self.told_before(webhook, item)? {
-            return Ok(0);
-        }
         let added = db
             .prepare_cached(
                 "INSERT INTO delivery (webhook_id, message_id, matches, next_at, created_at)
-                 VALUES (?1, ?2, ?3, ?4, ?4) ON CONFLICT (message_id) DO NOTHING",
+                 SELECT ?1, ?2, ?3, ?4, ?4
+                 WHERE NOT (?6 AND EXISTS (SELECT 1 FROM called WHERE item_id = ?5 AND webhook_id = ?1))
+                 ON CONFLICT (message_id) DO NOTHING",
             )?
-            .execute(params![webhook.0, message, json(&matches)?, at.as_ms()])?;
+            .execute(params![
+                webhook.0,
+                message,
+                json(&matches)?,
+                at.as_ms(),
+                item.0,
+                // What was made of an absorbed item, or so long ago that it is forgotten, was made all the same.
+                kind == EventKind::ItemNew
+            ])?;
         if added == 0 {
             return Ok(0);
         }
         db.prepare_cached("INSERT INTO delivery_event VALUES (?1, ?2)")?.execute([db.last_insert_rowid(), event])?;
         Ok(1)
-    }
-
-    /// Whether the webhook heard of an item that this one has absorbed: to it the story is not new.
-    fn told_before(&self, webhook: WebhookId, item: ItemId) -> Result<bool> {
-        self.tx
-            .db
-            .prepare_cached(
-                "SELECT EXISTS (SELECT 1 FROM item i JOIN event e ON e.item_id = i.id AND e.kind = 'item.new'
-                   JOIN delivery_event d ON d.event_id = e.id JOIN delivery o ON o.id = d.delivery_id
-                 WHERE i.merged_into = ?2 AND o.webhook_id = ?1)",
-            )?
-            .query_row([webhook.0, item.0], |row| row.get(0))
     }
 }

@@ -1,5 +1,5 @@
 //! Keys made anew when the rules have changed: newest items first, a step at a time. How far it has come stands in
-//! `meta`, so that an interrupted run goes on.
+//! `meta`, so that an interrupted run goes on; and what polls in flight still stored by the old rules is found, too.
 
 use std::collections::HashSet;
 
@@ -16,9 +16,18 @@ use crate::domain::feed::{FeedId, Habits};
 use crate::domain::item::ItemId;
 use crate::domain::time::Timestamp;
 
-/// In `meta`: the version that all keys have, and the one that is being brought about with the row it has come to.
-const DONE: &str = "rules";
-const CURSOR: &str = "rules_cursor";
+/// In `meta`: how far it has come.
+const STATE: &str = "rules";
+/// Rows that may be looked at in vain at a start, before that is written down.
+const SLACK: i64 = 10_000;
+
+/// Rows below `before` are still to be done, and those above `top`, which came since.
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct Progress {
+    version: i64,
+    before: i64,
+    top: i64,
+}
 
 /// One step.
 pub(super) struct Step<'a> {
@@ -40,29 +49,37 @@ impl Step<'_> {
     /// Looks at `limit` items more.
     pub(super) fn run(&self, limit: u32) -> Result<Rekeyed> {
         let db = self.tx.db;
-        if number(db, DONE)? == Some(self.version) {
-            return Ok(Rekeyed { done: true, ..Rekeyed::default() });
-        }
-        let before = match cursor(db)? {
-            Some((version, before)) if version == self.version => before,
-            _ => {
+        let highest: i64 = db.query_row("SELECT coalesce(max(id), 0) FROM item", [], |row| row.get(0))?;
+        let found = progress(db)?.filter(|progress| progress.version == self.version);
+        let mut now = match found {
+            Some(progress) => progress,
+            None => {
                 self.hubs()?;
                 self.aliases()?;
-                i64::MAX
+                Progress { version: self.version, before: i64::MAX, top: highest }
             }
         };
-        let items = self.items(before, limit)?;
-        let mut report =
-            Rekeyed { done: items.len() < usize::try_from(limit).unwrap_or(usize::MAX), ..Rekeyed::default() };
+        let tail = now.before == 0;
+        let range = if tail { (now.top, i64::MAX) } else { (0, now.before) };
+        let items = self.items(range, limit)?;
+        let mut report = Rekeyed::default();
         for item in &items {
             self.item(item, &mut report)?;
         }
-        report.seen_down_to = items.last().map(|item| item.first_seen);
-        if report.done {
-            put(db, DONE, &self.version.to_string())?;
-            db.execute("DELETE FROM meta WHERE key = ?1", [CURSOR])?;
-        } else if let Some(last) = items.last() {
-            put(db, CURSOR, &format!("{} {}", self.version, last.id.0))?;
+        let last = items.last().filter(|_| items.len() >= usize::try_from(limit).unwrap_or(usize::MAX));
+        match last {
+            Some(last) if !tail => now.before = last.id.0,
+            Some(_) => {}
+            None if tail => {
+                report.done = true;
+                now.top = highest;
+            }
+            None => now.before = 0,
+        }
+        report.seen_down_to = items.last().map(|item| item.first_seen).filter(|_| now.before > 0);
+        let is_news = found.is_none_or(|found| found.before != now.before || now.top - found.top > SLACK);
+        if is_news || report.looked > 0 {
+            keep(db, now)?;
         }
         if report.moved + report.merged > 0 {
             self.tx.publishes();
@@ -70,12 +87,13 @@ impl Step<'_> {
         Ok(report)
     }
 
-    fn items(&self, before: i64, limit: u32) -> Result<Vec<Item>> {
+    fn items(&self, (above, below): (i64, i64), limit: u32) -> Result<Vec<Item>> {
         let mut read = self.tx.db.prepare_cached(
             "SELECT id, main_feed, key, first_seen FROM item
-             WHERE id < ?1 AND scope_feed = 0 AND state <> 1 AND rule_version <> ?2 ORDER BY id DESC LIMIT ?3",
+             WHERE id > ?1 AND id < ?2 AND scope_feed = 0 AND merged_into IS NULL AND rule_version <> ?3
+             ORDER BY id DESC LIMIT ?4",
         )?;
-        let rows = read.query_map(params![before, self.version, limit], |row| {
+        let rows = read.query_map(params![above, below, self.version, limit], |row| {
             Ok(Item {
                 id: ItemId(row.get(0)?),
                 feed: FeedId(row.get(1)?),
@@ -194,22 +212,21 @@ fn swap(db: &Connection, keys: Keys<'_>, kept: ItemId, absorbed: ItemId) -> Resu
     Ok(())
 }
 
-fn text(db: &Connection, key: &str) -> Result<Option<String>> {
-    db.prepare_cached("SELECT value FROM meta WHERE key = ?1")?.query_row([key], |row| row.get(0)).optional()
+fn progress(db: &Connection) -> Result<Option<Progress>> {
+    let text: Option<String> =
+        db.prepare_cached("SELECT value FROM meta WHERE key = ?1")?.query_row([STATE], |row| row.get(0)).optional()?;
+    let text = text.unwrap_or_default();
+    let mut numbers = text.split(' ').map(|number| number.parse::<i64>().ok());
+    let mut next = || numbers.next().flatten();
+    Ok(match (next(), next(), next()) {
+        (Some(version), Some(before), Some(top)) => Some(Progress { version, before, top }),
+        _ => None,
+    })
 }
 
-fn number(db: &Connection, key: &str) -> Result<Option<i64>> {
-    Ok(text(db, key)?.and_then(|text| text.parse().ok()))
-}
-
-/// The version that is being brought about, and the row it has come to.
-fn cursor(db: &Connection) -> Result<Option<(i64, i64)>> {
-    let text = text(db, CURSOR)?.unwrap_or_default();
-    Ok(text.split_once(' ').and_then(|(version, row)| Some((version.parse().ok()?, row.parse().ok()?))))
-}
-
-fn put(db: &Connection, key: &str, value: &str) -> Result<()> {
+fn keep(db: &Connection, progress: Progress) -> Result<()> {
+    let Progress { version, before, top } = progress;
     db.prepare_cached("INSERT INTO meta VALUES (?1, ?2) ON CONFLICT (key) DO UPDATE SET value = excluded.value")?
-        .execute([key, value])?;
+        .execute([STATE, &format!("{version} {before} {top}")])?;
     Ok(())
 }

@@ -3,10 +3,11 @@
 use rusqlite::{Connection, OptionalExtension as _, params};
 
 use super::super::{Cursor, Page, PageRequest, StreamSpec};
+use super::feeds::json;
 use super::writer::Tx;
 use super::{Result, items};
 use crate::domain::item::ItemId;
-use crate::domain::stream::StreamId;
+use crate::domain::stream::{StreamId, TermHit};
 use crate::domain::time::Timestamp;
 
 /// The stream's row, and whether it has to be filled.
@@ -29,6 +30,7 @@ pub(super) fn enter(
     term: Option<&str>,
     at: Timestamp,
 ) -> Result<bool> {
+    let term = term.map(brief).transpose()?;
     let added = db
         .prepare_cached(
             "INSERT INTO stream_item (stream_id, effective_at, item_id, seq, term)
@@ -41,6 +43,14 @@ pub(super) fn enter(
             .execute(params![stream.0, at.as_ms()])?;
     }
     Ok(added > 0)
+}
+
+/// A hit as it stays: some 40 bytes, where the whole of it may be 400.
+fn brief(whole: &str) -> Result<String> {
+    match serde_json::from_str::<TermHit>(whole) {
+        Ok(hit) => json(&hit.brief()),
+        Err(_) => Ok(whole.to_owned()),
+    }
 }
 
 /// An item that is in streams changed: so did they.
@@ -61,7 +71,7 @@ pub(super) fn fill(tx: &Tx<'_>, stream: StreamId, ids: &[ItemId], restart: bool,
     }
     for id in ids {
         let found: Option<(i64, i64)> = db
-            .prepare_cached("SELECT effective_at, first_seen FROM item WHERE id = ?1")?
+            .prepare_cached("SELECT effective_at, first_seen FROM item WHERE id = ?1 AND state = 0")?
             .query_row([id.0], |row| Ok((row.get(0)?, row.get(1)?)))
             .optional()?;
         if let Some((effective_at, seen)) = found {

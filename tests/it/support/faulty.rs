@@ -8,11 +8,12 @@ use feedmill::domain::feed::FeedId;
 use feedmill::domain::item::{Item, ItemId};
 use feedmill::domain::stream::StreamId;
 use feedmill::domain::time::Timestamp;
+use feedmill::domain::trace::{TraceBy, Traced};
 use feedmill::domain::webhook::{DeliveryId, DeliveryState, DeliveryStatus, Settlement, WebhookStatus};
 use feedmill::store::{
-    Cleaned, CommitReport, FeedLease, FeedStatus, Hunt, Hunted, Instance, Keymaker, Learned, Learnt, Leased,
-    MergeStatus, Page, PageRequest, Pending, PollCommit, Registry, Rekeyed, Resolution, Routes, Store, StoreError,
-    StoreHealth, Subscriptions, Unresolved, Want,
+    Anatomy, Cleaned, CommitReport, FeedLease, FeedSizes, FeedStatus, Hunt, Hunted, Instance, KeepCursor, KeepRules,
+    KeepStep, Keymaker, Learned, Learnt, Leased, MergeStatus, Page, PageRequest, Pending, PollCommit, Registry,
+    Rekeyed, Resolution, Routes, Store, StoreError, StoreHealth, Subscriptions, Unresolved, Want,
 };
 
 /// Each of `leases`, `bodies` and `settlements` is how many of the next calls fail.
@@ -98,6 +99,10 @@ impl Store for Faulty {
         self.inner.item(item)
     }
 
+    fn trace(&self, by: TraceBy) -> Pending<'_, Traced> {
+        self.inner.trace(by)
+    }
+
     fn keep_clean(&self, cleaned: Vec<Cleaned>) -> Pending<'_, ()> {
         self.inner.keep_clean(cleaned)
     }
@@ -158,6 +163,18 @@ impl Store for Faulty {
 
     fn health(&self) -> Pending<'_, StoreHealth> {
         self.inner.health()
+    }
+
+    fn keep(&self, rules: Arc<KeepRules>, at: KeepCursor) -> Pending<'_, KeepStep> {
+        self.inner.keep(rules, at)
+    }
+
+    fn feed_sizes(&self, limit: u32) -> Pending<'_, FeedSizes> {
+        self.inner.feed_sizes(limit)
+    }
+
+    fn anatomy(&self, feeds: u32, now: Timestamp) -> Pending<'_, Anatomy> {
+        self.inner.anatomy(feeds, now)
     }
 
     fn version(&self) -> u64 {

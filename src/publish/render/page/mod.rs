@@ -1,4 +1,5 @@
-//! The pages that people see: the river of news, what is followed, how it all is, and what went wrong.
+//! The pages that people see: the river of news, one story with its trace, what is followed, how it all is, and what
+//! went wrong.
 //!
 //! Never a script, a style in the markup, or HTML that a publisher wrote: the Content-Security-Policy allows
 //! none of them, and a page shows text alone. Whatever is folded away by the width of a screen is still there.
@@ -13,9 +14,11 @@ use super::address;
 use super::text;
 use crate::domain::shape::StreamShape;
 
+pub use self::item::item;
 pub use self::river::river;
 pub use self::status::{feeds, status};
 
+mod item;
 mod river;
 mod status;
 mod words;
@@ -116,6 +119,11 @@ fn alternates(title: &str, documents: &[(&str, String)]) -> Markup {
             link rel="alternate" type=(kind) title=(title) href=(href);
         }
     }
+}
+
+/// Where a story's own page is.
+fn item_path(site: &Site<'_>, item: i64) -> String {
+    site.path(&format!("item/{item}"))
 }
 
 /// A link that leads away from the site, or its text alone where the link is not one of the web.

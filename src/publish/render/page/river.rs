@@ -3,7 +3,7 @@
 use maud::{Markup, html};
 
 use super::super::{Channel, View, sighting_link, sighting_title, text};
-use super::{Place, Site, alternates, away, shell, words};
+use super::{Place, Site, alternates, away, item_path, shell, words};
 use crate::domain::name::ALL;
 use crate::domain::shape::StreamShape;
 
@@ -33,7 +33,7 @@ pub fn river(site: &Site<'_>, channel: &Channel, views: &[View], older: Option<&
                     @if let Some(first) = day.first() {
                         section.day {
                             h2 { time datetime=(date(first)) { (words::day(first.published())) } }
-                            @for view in day { (story(view)) }
+                            @for view in day { (story(site, view)) }
                         }
                     }
                 }
@@ -68,7 +68,7 @@ fn intro(site: &Site<'_>, channel: &Channel, title: &str) -> Markup {
     }
 }
 
-fn story(view: &View) -> Markup {
+fn story(site: &Site<'_>, view: &View) -> Markup {
     let item = &view.item;
     let source = &item.source;
     let language = text::language(item.language.as_deref());
@@ -84,6 +84,7 @@ fn story(view: &View) -> Markup {
                 span { (words::moment(view.published(), &words::clock(view.published()))) }
                 (further(view))
                 (files(view))
+                span.way { a href=(item_path(site, item.id.0)) aria-label={ "Sources and trace of " (text::excerpt(&view.title(), TERMS_CHARACTERS)) } { "trace" } }
             }
         }
     }

@@ -6,6 +6,7 @@ use super::{Place, Site, address, away, shell, text, words};
 use crate::domain::feed::Health;
 use crate::domain::shape::{AttemptShape, FeedShape, WebhookShape};
 use crate::domain::time::Timestamp;
+use crate::store::FeedSizes;
 use crate::store::StoreHealth;
 
 /// How much of an error's sentence is shown, in characters.
@@ -18,6 +19,7 @@ pub fn status(
     feeds: &[FeedShape],
     webhooks: &[WebhookShape],
     health: &StoreHealth,
+    sizes: &FeedSizes,
     version: &str,
     now: Timestamp,
 ) -> String {
@@ -42,6 +44,7 @@ pub fn status(
             section {
                 h2 { "Storage" }
                 (storage(health, version, now))
+                @if let Some(at) = sizes.measured_at.filter(|_| !sizes.feeds.is_empty()) { (size_table(sizes, at, now)) }
             }
         }
     };
@@ -197,6 +200,32 @@ fn storage(health: &StoreHealth, version: &str, now: Timestamp) -> Markup {
             div { dt { "Calls given up" } dd { (words::count(health.failed)) } }
             div { dt { "Next poll" } dd { (when(health.next_due, now, "none")) } }
             div { dt { "Feedmill" } dd { (version) } }
+        }
+    }
+}
+
+fn size_table(sizes: &FeedSizes, at: Timestamp, now: Timestamp) -> Markup {
+    html! {
+        table {
+            thead { tr {
+                th scope="col" { "Largest feeds" } th.number scope="col" { "Stories kept" }
+                th.number scope="col" { "Their text" } th.number scope="col" { "Ever seen" } th.number scope="col" { "To know them" }
+            } }
+            tbody {
+                @for feed in &sizes.feeds {
+                    tr {
+                        th scope="row" { bdi { (feed.name) } @if !feed.followed { small { "followed no more" } } }
+                        td.number data-label="Stories kept" { (words::count(feed.stories)) }
+                        td.number data-label="Their text" { (words::size(feed.body_bytes)) }
+                        td.number data-label="Ever seen" { (words::count(feed.entries)) }
+                        td.number data-label="To know them" { (words::size(feed.identity_bytes)) }
+                    }
+                }
+            }
+        }
+        p {
+            @if sizes.more > 0 { (words::counted(sizes.more, "smaller feed is", "smaller feeds are")) " left out. " }
+            "Sizes were measured " (words::around(at, now)) "."
         }
     }
 }

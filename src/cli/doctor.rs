@@ -1,0 +1,332 @@
+//! `feedmill doctor`: configuration, daemon, database, clock, disk and network, a verdict each, and what helps.
+//!
+//! It reads and changes nothing. Beside a running daemon it opens the file as one more reader.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use bytes::Bytes;
+use clap::Args;
+use hyper::Method;
+use serde::Serialize;
+use url::Host;
+
+use super::reach::Place;
+use super::{Failure, out};
+use crate::config::{self, Settings};
+use crate::domain::time::{Clock as _, SystemClock, Timestamp};
+use crate::store::sqlite::{Access, Options as Opening, Sqlite};
+use crate::store::{Anatomy, Store as _};
+
+/// Feeds whose size is shown.
+const LARGEST: u32 = 20;
+/// Hosts whose names are looked up.
+const HOSTS: usize = 20;
+/// How long a name server may take.
+const RESOLVING: Duration = Duration::from_secs(5);
+/// How long the daemon may take to say that it is ready.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// Times of the database may be so far ahead of the clock.
+const SKEW: Duration = Duration::from_secs(300);
+const DAY: Duration = Duration::from_secs(86_400);
+/// With less free disk than this, the log of the database may not fit.
+const LEAST_DISK_BYTES: u64 = 128_000_000;
+
+#[derive(Args, Debug)]
+pub(super) struct Options {
+    /// Print the report as JSON
+    #[arg(long)]
+    json: bool,
+    /// Ask no name server
+    #[arg(long)]
+    offline: bool,
+}
+
+/// The whole report.
+#[derive(Serialize)]
+struct Report {
+    /// Nothing is wrong.
+    ok: bool,
+    checks: Vec<Check>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    database: Option<Anatomy>,
+}
+
+/// A verdict.
+#[derive(Serialize)]
+struct Check {
+    name: &'static str,
+    state: State,
+    message: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    advice: Option<String>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+enum State {
+    Ok,
+    Warning,
+    Problem,
+}
+
+impl Check {
+    fn ok(name: &'static str, message: impl Into<String>) -> Self {
+        Self { name, state: State::Ok, message: message.into(), advice: None }
+    }
+
+    fn warning(name: &'static str, message: impl Into<String>, advice: &str) -> Self {
+        Self { name, state: State::Warning, message: message.into(), advice: Some(advice.to_owned()) }
+    }
+
+    fn problem(name: &'static str, message: impl Into<String>, advice: Option<&str>) -> Self {
+        Self { name, state: State::Problem, message: message.into(), advice: advice.map(str::to_owned) }
+    }
+}
+
+pub(super) fn run(options: &Options, place: &Place) -> Result<(), Failure> {
+    let report = place.block_on(async { Ok(examine(options, place).await) })?;
+    if options.json {
+        out::json(&report)?;
+    } else {
+        print(&report)?;
+    }
+    if report.ok { Ok(()) } else { Err(Failure::new("")) }
+}
+
+async fn examine(options: &Options, place: &Place) -> Report {
+    let now = SystemClock.now();
+    let mut checks = Vec::new();
+    let path = match place.path() {
+        Ok(path) => Some(path),
+        Err(e) => {
+            checks.push(Check::problem("config", e.message, Some("`feedmill init` writes one")));
+            None
+        }
+    };
+    let settings = path.as_ref().and_then(|_| settings(place, &mut checks));
+    if path.is_some() {
+        checks.push(daemon(place).await);
+    }
+    let file = settings.map(|settings| settings.storage.database.clone());
+    let file = file.or_else(|| config::database_of(path.as_deref()?, &place.environment));
+    let mut database = None;
+    if let Some(file) = file {
+        database = look_at_database(&file, settings, now, &mut checks).await;
+        checks.extend(permissions(&file));
+        checks.push(disk(&file, database.as_ref()));
+    }
+    if let Some(database) = &database {
+        checks.push(clock(database, now));
+    }
+    if let Some(settings) = settings.filter(|_| !options.offline) {
+        checks.push(network(settings).await);
+    }
+    Report { ok: checks.iter().all(|check| check.state != State::Problem), checks, database }
+}
+
+fn settings<'a>(place: &'a Place, checks: &mut Vec<Check>) -> Option<&'a Settings> {
+    match place.settings() {
+        Ok(settings) => {
+            let (feeds, streams, webhooks) = (settings.feeds.len(), settings.streams.len(), settings.webhooks.len());
+            let path = settings.path.display();
+            let said = format!("{path} is good: {feeds} feeds, {streams} streams, {webhooks} webhooks.");
+            checks.push(Check::ok("config", said));
+            let warnings = settings.warnings.iter();
+            checks
+                .extend(warnings.map(|warning| Check::warning("config", warning, "`feedmill check` shows the place")));
+            Some(settings)
+        }
+        Err(e) => {
+            checks.push(Check::problem("config", e.message, Some("correct these; a running daemon keeps the old one")));
+            None
+        }
+    }
+}
+
+async fn daemon(place: &Place) -> Check {
+    let name = "daemon";
+    match place.daemon().await {
+        Ok(Some(daemon)) => match daemon.ask(Method::GET, "/readyz", Bytes::new(), PATIENCE).await {
+            Ok(_) => Check::ok(name, "It runs and is ready."),
+            Err(e) => Check::problem(name, format!("It runs and is not ready: {}", e.message), Some("see its log")),
+        },
+        Ok(None) => Check::warning(
+            name,
+            "None runs on this configuration: nothing is polled, published or called.",
+            "`systemctl start feedmill`, or `feedmill run`",
+        ),
+        Err(e) => Check::problem(name, e.message, None),
+    }
+}
+
+/// Opens the database, every page checked, and measures it.
+async fn look_at_database(
+    file: &Path,
+    settings: Option<&Settings>,
+    now: Timestamp,
+    checks: &mut Vec<Check>,
+) -> Option<Anatomy> {
+    let name = "database";
+    let opening = Opening { access: Access::Look, check: true, tagging: String::new() };
+    let measured = match Sqlite::open(file, &opening) {
+        Ok(store) => {
+            let measured = store.anatomy(LARGEST, now).await;
+            let _ = store.close().await;
+            measured
+        }
+        Err(e) => Err(e),
+    };
+    let database = match measured {
+        Ok(database) => database,
+        Err(e) => {
+            checks.push(Check::problem(name, e.to_string(), None)); // the sentence has the way out
+            return None;
+        }
+    };
+    let (shown, size, free) = (file.display(), bytes(database.size_bytes), bytes(database.free_bytes));
+    checks.push(Check::ok(
+        name,
+        format!("{shown} is sound: version {}, {size}, of which {free} are free.", database.version),
+    ));
+    if database.version < database.newest_version {
+        let said = format!("Its version is {}, this program writes {}.", database.version, database.newest_version);
+        checks.push(Check::warning(
+            name,
+            said,
+            "the next start of the daemon brings it up to date; make a backup first",
+        ));
+    }
+    let most = settings.and_then(|settings| settings.storage.max_bytes);
+    if let Some(most) = most.filter(|most| database.identity_bytes.saturating_mul(2) > *most) {
+        let needed = bytes(database.identity_bytes);
+        let said = format!("To know stories again takes {needed}, and max_size is {}: little is left.", bytes(most));
+        checks.push(Check::warning(name, said, "raise [storage] max_size"));
+    }
+    Some(database)
+}
+
+/// Feeds and webhooks may be private, and so is what is stored of them.
+fn permissions(file: &Path) -> Option<Check> {
+    use std::os::unix::fs::PermissionsExt as _;
+    let mode = std::fs::metadata(file).ok()?.permissions().mode() & 0o777;
+    let said = format!("{} can be read by others (mode {mode:o}).", file.display());
+    (mode & 0o077 != 0).then(|| Check::warning("permissions", said, "chmod 600"))
+}
+
+fn disk(file: &Path, database: Option<&Anatomy>) -> Check {
+    let name = "disk";
+    let folder = match file.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder.to_path_buf(),
+        _ => PathBuf::from("."),
+    };
+    let free = match rustix::fs::statvfs(&folder) {
+        Ok(system) => system.f_bavail.saturating_mul(system.f_frsize),
+        Err(e) => return Check::problem(name, format!("{} cannot be looked at: {e}.", folder.display()), None),
+    };
+    let size = database.map_or(0, |database| database.size_bytes);
+    let said = format!("{} are free where the database is.", bytes(free));
+    if free < LEAST_DISK_BYTES {
+        return Check::problem(name, said, Some("make room: without it nothing can be stored"));
+    }
+    if free < size {
+        return Check::warning(name, said, "a copy of the database would not fit; set [storage] keep or max_size");
+    }
+    Check::ok(name, said)
+}
+
+fn clock(database: &Anatomy, now: Timestamp) -> Check {
+    let name = "clock";
+    let advice = "compare `date -u` with another machine; see that time synchronisation runs";
+    if let Some(newest) = database.newest.filter(|newest| *newest > now.plus(SKEW)) {
+        let said = format!("It says {now}, and the database has seen {newest}.");
+        return Check::problem(name, said, Some(advice));
+    }
+    let behind = database.keep_clock.map(|keep| now.since(keep)).unwrap_or_default();
+    if behind > 2 * DAY {
+        let days = behind.as_secs() / DAY.as_secs();
+        let said = format!(
+            "It is {days} days ahead of the clock of retention, which follows by a day an hour while the daemon runs: \
+             the daemon stood still, or the clock is wrong."
+        );
+        return Check::warning(name, said, advice);
+    }
+    Check::ok(name, format!("It says {now}."))
+}
+
+/// Whether the names of some hosts can be resolved.
+async fn network(settings: &Settings) -> Check {
+    let name = "network";
+    let feeds = settings.feeds.iter().filter(|feed| feed.enabled).map(|feed| &feed.url);
+    let urls = feeds.chain(settings.webhooks.iter().map(|webhook| &webhook.url));
+    let hosts: BTreeSet<&str> = urls
+        .filter_map(|url| match url.host()? {
+            Host::Domain(name) => Some(name),
+            Host::Ipv4(_) | Host::Ipv6(_) => None,
+        })
+        .collect();
+    let asked: Vec<&str> = hosts.into_iter().take(HOSTS).collect();
+    let answers = futures_util::future::join_all(asked.iter().map(|host| async move {
+        let looked_up = tokio::time::timeout(RESOLVING, tokio::net::lookup_host((*host, 443))).await;
+        looked_up.is_ok_and(|found| found.is_ok_and(|mut addresses| addresses.next().is_some()))
+    }))
+    .await;
+    let lost: Vec<&str> = asked.iter().zip(&answers).filter(|(_, found)| !**found).map(|(host, _)| *host).collect();
+    match (asked.len(), lost.len()) {
+        (0, _) => Check::ok(name, "No name has to be looked up."),
+        (all, 0) => Check::ok(name, format!("The names of {all} hosts were found.")),
+        (all, lost) if lost == all => Check::problem(
+            name,
+            format!("None of {all} hosts was found by its name."),
+            Some("see that the network is up, and what /etc/resolv.conf says"),
+        ),
+        _ => Check::warning(name, format!("Not found: {}.", lost.join(", ")), "see whether these feeds have moved"),
+    }
+}
+
+fn print(report: &Report) -> Result<(), Failure> {
+    for check in &report.checks {
+        let state = match check.state {
+            State::Ok => "ok",
+            State::Warning => "warning",
+            State::Problem => "PROBLEM",
+        };
+        let message = check.message.replace('\n', "\n                     ");
+        out::line(&format!("{state:<8} {:<11} {message}", check.name))?;
+        if let Some(advice) = &check.advice {
+            out::line(&format!("{:21}→ {advice}", ""))?;
+        }
+    }
+    let Some(database) = report.database.as_ref().filter(|database| database.items > 0) else { return Ok(()) };
+    let each = |sum: u64, n: u64| sum.checked_div(n).unwrap_or(0);
+    out::line("")?;
+    out::line(&format!(
+        "{} stories are kept. {} are known, {} bytes each without their text; {} of them are past, {} bytes each.",
+        database.stories,
+        database.items,
+        each(database.identity_bytes, database.items),
+        database.past,
+        each(database.past_bytes, database.past)
+    ))?;
+    out::line("")?;
+    let rows = database.feeds.feeds.iter().map(|feed| {
+        vec![
+            feed.name.clone(),
+            feed.stories.to_string(),
+            bytes(feed.body_bytes),
+            feed.entries.to_string(),
+            bytes(feed.identity_bytes),
+        ]
+    });
+    out::table(&["feed", "stories kept", "their text", "ever seen", "to know them, about"], rows.collect())?;
+    match database.feeds.more {
+        0 => Ok(()),
+        more => out::line(&format!("and {more} smaller ones")),
+    }
+}
+
+/// A size for people.
+fn bytes(bytes: u64) -> String {
+    indicatif::DecimalBytes(bytes).to_string()
+}
