@@ -10,6 +10,7 @@ mod fill;
 mod keep;
 mod once;
 mod rekey;
+mod resolve;
 mod supervise;
 mod translate;
 
@@ -110,6 +111,7 @@ struct House {
     metrics: Arc<Metrics>,
     progress: Arc<Progress>,
     notifier: Arc<Notifier>,
+    resolving: resolve::Seat,
     /// Where the daemon finds its own /healthz.
     probe_at: OnceLock<SocketAddr>,
     tasks: TaskTracker,
@@ -181,8 +183,13 @@ impl Daemon {
         let progress = Arc::new(Progress::new(Instant::now()));
         let fetcher = fetcher(&settings).map_err(StartError::System)?;
         let stages = Stages::new(Arc::clone(&store), Arc::clone(&parts.clock), fetcher, Arc::clone(&owed));
-        let watch =
-            supervise::Watch { metrics: Arc::clone(&metrics), progress: Arc::clone(&progress), also: parts.observer };
+        let resolving = resolve::Seat::default();
+        let watch = supervise::Watch {
+            metrics: Arc::clone(&metrics),
+            progress: Arc::clone(&progress),
+            news: Arc::clone(&resolving.news),
+            also: parts.observer,
+        };
         let targets = translate::targets(&settings, &registry);
         let house = Arc::new(House {
             poller: Poller::new(stages, Arc::new(watch)),
@@ -206,6 +213,7 @@ impl Daemon {
             metrics,
             progress,
             notifier: Arc::new(Notifier::new()),
+            resolving,
             probe_at: OnceLock::new(),
             tasks: TaskTracker::new(),
             stop: parts.stop,
@@ -311,6 +319,7 @@ impl House {
     /// Gives the poller its plan, and streams that need it their fill.
     async fn put_plan(self: &Arc<Self>, registry: &Registry) -> Result<(), StoreError> {
         let settings = self.settings();
+        self.resolving.end();
         let mut rekey = rekey::Rekey::new(&settings, registry);
         rekey.recent(self.store.as_ref(), self.clock.as_ref()).await?;
         let states = self.store.feed_status().await?;
@@ -331,6 +340,7 @@ impl House {
             let (store, stop) = (Arc::clone(&self.store), self.stop.clone());
             self.tasks.spawn(async move { fill.run(store.as_ref(), &stop).await });
         }
+        resolve::begin(self);
         Ok(())
     }
 

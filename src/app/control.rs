@@ -6,6 +6,7 @@ use super::{House, fetcher, translate};
 use crate::config::{self, Settings};
 use crate::domain::feed::FeedId;
 use crate::poll::{Outcome, PollReport as Polled};
+use crate::publish::merges::{self, UnmergeError, UnmergeReport};
 use crate::publish::serve::control::{
     Control, ControlError, Doing, PollOutcome, PollReport, PollShape, ReloadReport, TestReport,
 };
@@ -24,6 +25,19 @@ impl Control for Operator {
             let house = Arc::clone(&self.0);
             let done = self.0.tasks.spawn(async move { house.reload().await });
             done.await.unwrap_or_else(|e| Err(ControlError::Failed(e.to_string())))
+        })
+    }
+
+    fn unmerge(&self, item: i64) -> Doing<'_, UnmergeReport> {
+        Box::pin(async move {
+            let done = merges::unmerge(self.0.store.as_ref(), item, self.0.clock.now()).await;
+            let report = done.map_err(|error| match error {
+                UnmergeError::NotMerged(_) => ControlError::NotMerged(error.to_string()),
+                UnmergeError::Several { .. } => ControlError::Ambiguous(error.to_string()),
+                UnmergeError::Store(error) => ControlError::Failed(error.to_string()),
+            })?;
+            tracing::info!(item = report.item, from = report.from, "two stories were parted");
+            Ok(report)
         })
     }
 

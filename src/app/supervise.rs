@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
+use tokio::sync::Notify;
 
 use super::House;
 use crate::domain::feed::Health;
@@ -27,6 +28,8 @@ const PROBE: Duration = Duration::from_secs(4);
 pub(super) struct Watch {
     pub(super) metrics: Arc<Metrics>,
     pub(super) progress: Arc<Progress>,
+    /// Poked when items were stored.
+    pub(super) news: Arc<Notify>,
     pub(super) also: Option<Arc<dyn Observer>>,
 }
 
@@ -42,6 +45,9 @@ impl Observer for Watch {
         let stored = report.stored;
         let counts = PollCounts { new: stored.new, changed: stored.changed, sighted: stored.sighted };
         self.metrics.poll(outcome, counts, Duration::from_millis(report.duration_ms));
+        if stored.new > 0 {
+            self.news.notify_one();
+        }
         if let Some(also) = &self.also {
             also.polled(report);
         }

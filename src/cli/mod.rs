@@ -64,7 +64,7 @@ enum Command {
     Poll(poll::Options),
     /// Show the health of each feed
     Feeds(Listing),
-    /// Show what is stored, newest first
+    /// Show what is stored, newest first; show and part stories that were made one
     Items(items::Options),
     /// Show the trace of one story: who carried it, how it is known, where it went; or why it is not kept
     Explain(explain::Options),

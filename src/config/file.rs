@@ -143,8 +143,9 @@ impl<'a> Reading<'a> {
         let (server_section, poll_section) = (self.one("server", Table::Server), self.one("poll", Table::Poll));
         let storage = server::storage(self.one("storage", Table::Storage).as_ref(), path, self.environment);
         let log = self.one("log", Table::Log);
-        let rules =
-            self.one("identity", Table::Identity).map_or_else(Rules::default, |section| identity::read(&section));
+        let identity = self.one("identity", Table::Identity);
+        let rules = identity.as_ref().map_or_else(Rules::default, identity::read);
+        let resolve = identity.as_ref().map(server::short_hosts).unwrap_or_default();
         self.one("alerts", Table::Alerts);
         let title = server::title(server_section.as_ref());
 
@@ -170,6 +171,7 @@ impl<'a> Reading<'a> {
             storage,
             poll: server::poll(poll_section.as_ref()),
             rules,
+            resolve,
             feeds,
             streams,
             webhooks,

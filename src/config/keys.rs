@@ -183,7 +183,7 @@ pub(super) const KEYS: &[(Table, &[&[Key]])] = &[
             later("websub"),
         ]],
     ),
-    (Table::Identity, &[&[now("rules"), now("off"), not_yet("resolve"), later("near_duplicates")]]),
+    (Table::Identity, &[&[now("rules"), now("off"), now("resolve"), later("near_duplicates")]]),
     (Table::Feed, &[&[now("url"), now("name"), now("title")], FEED_DEFAULTS]),
     (Table::FeedIdentity, &[&[now("id"), now("keep"), now("drop"), now("dedupe")]]),
     (Table::Subscriptions, &[&[now("opml")], FEED_DEFAULTS]),

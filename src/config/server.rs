@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use ipnet::IpNet;
-use url::Url;
+use url::{Host, Url};
 
 use super::feed::web_address;
 use super::section::{Section, Value};
@@ -153,6 +153,30 @@ fn contact(section: &Section<'_>) -> Option<String> {
             .refuse("`contact` cannot have brackets or backslashes.", Some("a URL or a mail address".to_owned()));
     }
     Some(text)
+}
+
+/// `[identity] resolve`.
+pub(super) fn short_hosts(section: &Section<'_>) -> Vec<String> {
+    let mut hosts: Vec<String> = section.list("resolve", true).unwrap_or_default().iter().filter_map(host).collect();
+    hosts.sort_unstable();
+    hosts.dedup();
+    hosts
+}
+
+/// A host as URLs have it: lower case, IDNA (RFC 5891), without the dot at the end.
+fn host(value: &Value<'_>) -> Option<String> {
+    let text = value.text()?.trim();
+    let host = match Host::parse(text.trim_end_matches('.')) {
+        // All below it would count: a single label could be all of `com`.
+        Ok(Host::Domain(name)) if name.contains('.') || name == "localhost" => name,
+        Ok(host @ (Host::Ipv4(_) | Host::Ipv6(_))) => host.to_string(),
+        _ => {
+            let message = format!("`{}` is no host name.", super::source::quoted(text));
+            return value
+                .refuse(message, Some("a name without scheme, port and path, for example \"t.co\"".to_owned()));
+        }
+    };
+    Some(host)
 }
 
 /// `[log]`.

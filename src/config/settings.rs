@@ -30,6 +30,8 @@ pub struct Settings {
     pub poll: Poll,
     /// `[identity]`: the rules that keys are made by.
     pub rules: Rules,
+    /// `[identity]`: hosts whose short links are followed; names below them count too.
+    pub resolve: Vec<String>,
     /// `[[feed]]` and the feeds of `[[subscriptions]]`, in order.
     pub feeds: Vec<Arc<FeedSettings>>,
     /// `[[stream]]`, in order; `all` is always the first.

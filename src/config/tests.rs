@@ -141,6 +141,10 @@ fn wrong_values_get_a_sentence_each() {
         ("[poll]\nallow_networks = [\"192.168.1.7/24\"]", "192.168.1.0/24"),
         ("[poll]\nschedule = \"auto\"", "not built yet"),
         ("[poll]\ncontact = \"me (at home)\"", "brackets"),
+        ("[identity]\nresolve = [\"t.co\", \"https://bit.ly/\"]", "`https://bit.ly/` is no host name"),
+        ("[identity]\nresolve = [\"com\"]", "`com` is no host name"),
+        ("[identity]\nresolve = [\"bit.ly:443\"]", "`bit.ly:443` is no host name"),
+        ("[identity]\nresolve = [5]", "a text in quotes"),
         ("[server]\npublic_url = \"https://a.example/?x=1\"", "no more"),
         ("[server]\nadmin_token = \"short\"", "shorter than 16"),
         ("poll = 5", "has to be a table"),
@@ -355,6 +359,15 @@ fn a_configuration_that_is_named_is_taken_and_the_environment_comes_next() {
     let env = environment(&[("FEEDMILL_CONFIG", "/somewhere/f.toml")]);
     assert_eq!(locate(Some(Path::new("named.toml")), &env).unwrap(), Path::new("named.toml"));
     assert_eq!(locate(None, &env).unwrap(), Path::new("/somewhere/f.toml"));
+}
+
+#[test]
+fn hosts_of_short_links_are_as_urls_have_them() {
+    let settings = Folder::new()
+        .load("[identity]\nresolve = [\"T.co.\", \"b\u{fc}cher.example\", \"t.co\", \"127.0.0.1\"]\n")
+        .unwrap();
+    assert_eq!(settings.resolve, ["127.0.0.1", "t.co", "xn--bcher-kva.example"]);
+    assert!(Folder::new().load("").unwrap().resolve.is_empty());
 }
 
 #[test]

@@ -26,7 +26,7 @@ const FIRST_BYTES: usize = 16 * 1024;
 /// The bytes together with the memory that they are granted, which goes back when the last clone is dropped.
 struct Held {
     body: Vec<u8>,
-    _grant: Grant,
+    grant: Grant,
 }
 
 impl AsRef<[u8]> for Held {
@@ -40,6 +40,23 @@ struct Source {
     url: Url,
     status: StatusCode,
     max_bytes: u64,
+}
+
+/// Reads the front of a body, at most `max_bytes` on the wire and as many decoded: enough to see what a page says of
+/// itself.
+pub(super) async fn front(response: Response, max_bytes: u64, memory: &Memory) -> Result<Bytes, PollError> {
+    let source = Source { url: response.url().clone(), status: response.status(), max_bytes };
+    let codings = codings(response.headers()).map_err(|message| source.broken(message))?;
+    let mut reader = wire(response, max_bytes);
+    for coding in codings.iter().rev() {
+        reader = decoder(*coding, reader, max_bytes).await.map_err(|error| source.explain(error, &codings))?;
+    }
+    let mut held = Held { body: Vec::new(), grant: memory.grant() };
+    match fill(reader, max_bytes, &mut held).await.map_err(io::Error::downcast::<Halt>) {
+        Ok(()) | Err(Ok(Halt::TooLarge)) => Ok(Bytes::from_owner(held)),
+        Err(Ok(halt)) => Err(source.explain(io::Error::other(halt), &codings)),
+        Err(Err(error)) => Err(source.explain(error, &codings)),
+    }
 }
 
 /// Reads the whole body, at most `max_bytes` on the wire and as many decoded.
@@ -115,11 +132,19 @@ fn wire(response: Response, max_bytes: u64) -> Reader {
 }
 
 /// Reads to the end into memory that is asked for as it is needed.
-async fn collect(mut reader: Reader, max_bytes: u64, memory: &Memory) -> io::Result<Bytes> {
+async fn collect(reader: Reader, max_bytes: u64, memory: &Memory) -> io::Result<Bytes> {
+    let mut held = Held { body: Vec::new(), grant: memory.grant() };
+    fill(reader, max_bytes, &mut held).await?;
+    held.body.shrink_to_fit();
+    held.grant.shrink(held.body.len());
+    Ok(Bytes::from_owner(held))
+}
+
+/// The same, into `held`, which keeps what had come where it fails.
+async fn fill(mut reader: Reader, max_bytes: u64, held: &mut Held) -> io::Result<()> {
     // One more than allowed, to see whether there is more than allowed.
     let limit = usize::try_from(max_bytes.saturating_add(1)).unwrap_or(usize::MAX);
-    let mut grant = memory.grant();
-    let mut body = Vec::new();
+    let Held { body, grant } = held;
     loop {
         let length: usize = body.len();
         if length >= limit {
@@ -132,13 +157,10 @@ async fn collect(mut reader: Reader, max_bytes: u64, memory: &Memory) -> io::Res
         }
         // A bomb is decoded from a few bytes without ever waiting: let the others run in between.
         tokio::task::coop::consume_budget().await;
-        if reader.read_buf(&mut body).await? == 0 {
-            break;
+        if reader.read_buf(body).await? == 0 {
+            return Ok(());
         }
     }
-    body.shrink_to_fit();
-    grant.shrink(body.len());
-    Ok(Bytes::from_owner(Held { body, _grant: grant }))
 }
 
 #[cfg(test)]

@@ -39,12 +39,12 @@ pub struct Ask {
 /// Asks for feeds.
 #[derive(Debug)]
 pub struct Fetcher {
-    guard: Guard,
+    pub(super) guard: Guard,
     plain: reqwest::Client,
     /// Made for the first `https:` address: it reads the system's certificates.
     secure: OnceLock<reqwest::Client>,
-    agent: HeaderValue,
-    memory: Memory,
+    pub(super) agent: HeaderValue,
+    pub(super) memory: Memory,
 }
 
 impl Fetcher {
@@ -116,7 +116,7 @@ impl Fetcher {
         Ok((response, validators.filter(|_| conditional)))
     }
 
-    fn client(&self, url: &Url) -> Result<&reqwest::Client, PollError> {
+    pub(super) fn client(&self, url: &Url) -> Result<&reqwest::Client, PollError> {
         if url.scheme() == "http" {
             return Ok(&self.plain);
         }
@@ -154,7 +154,7 @@ fn not_modified(response: &Response, conditional: Option<&Validators>, now: Time
     }
 }
 
-fn error_status(status: StatusCode) -> PollError {
+pub(super) fn error_status(status: StatusCode) -> PollError {
     answered(ErrorKind::Http, status, format!("the server answered {}", status_words(status)))
 }
 

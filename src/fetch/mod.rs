@@ -18,6 +18,7 @@
 //! | `body` | wire to bytes, counted on both sides |
 //! | `decode` | gzip, deflate, br, zstd undone as they stream |
 //! | `memory` | what all bodies in flight may take together |
+//! | `visit` | where a link leads, a hop at a time |
 //! | `failure` | errors as sentences with a kind |
 
 mod body;
@@ -31,3 +32,4 @@ mod memory;
 pub mod outcome;
 mod redirect;
 mod request;
+pub mod visit;

@@ -40,6 +40,11 @@ impl Route {
         self.moved
     }
 
+    /// The end of the leading run of permanent redirects.
+    pub(super) fn moved_to(&self) -> Option<&Url> {
+        self.moved.as_ref().map(|(_, url)| url)
+    }
+
     /// Whether every redirect so far was permanent.
     pub(super) fn is_permanent(&self) -> bool {
         self.permanent

@@ -14,6 +14,17 @@ const ACCEPT_FEEDS: &str = "application/atom+xml, application/rss+xml, applicati
                             application/rdf+xml;q=0.9, application/xml;q=0.8, text/xml;q=0.8, \
                             application/json;q=0.7, */*;q=0.1";
 
+const ACCEPT_PAGES: &str = "text/html, application/xhtml+xml;q=0.9, */*;q=0.1";
+
+/// All fields of a request for a page: nobody's secrets, no condition.
+pub(super) fn page_headers(agent: &HeaderValue) -> HeaderMap {
+    let mut headers = HeaderMap::new();
+    headers.insert(USER_AGENT, agent.clone());
+    headers.insert(ACCEPT, HeaderValue::from_static(ACCEPT_PAGES));
+    headers.insert(ACCEPT_ENCODING, HeaderValue::from_static(body::ACCEPT_ENCODING));
+    headers
+}
+
 /// Who we are: `Feedmill/1.2.3 (+https://example.org/contact)`.
 ///
 /// # Errors

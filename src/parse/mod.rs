@@ -14,6 +14,7 @@ mod feed;
 mod json;
 mod limits;
 mod mend;
+mod original;
 mod page;
 mod plain;
 mod root;
@@ -123,7 +124,8 @@ fn bounded<'a>(document: &'a str, at: usize, repairs: &mut Vec<Repair>) -> Resul
 }
 
 /// feed-rs, over the pieces of a document, without joining them.
-fn first_reader([tag, rest, closing]: &[&str; 3], base: Option<&Url>) -> Result<Feed, ParseError> {
+fn first_reader(pieces: &[&str; 3], base: Option<&Url>) -> Result<Feed, ParseError> {
+    let [tag, rest, closing] = pieces;
     // feed-rs 3.0.0 can panic: on `<author>`s where the byte beside an e-mail address is inside of a character.
     let read = catch_unwind(AssertUnwindSafe(|| {
         let parser = feed_rs::parser::Builder::new()
@@ -135,7 +137,11 @@ fn first_reader([tag, rest, closing]: &[&str; 3], base: Option<&Url>) -> Result<
         parser.parse(tag.as_bytes().chain(rest.as_bytes()).chain(closing.as_bytes()))
     }));
     match read {
-        Ok(Ok(read)) => Ok(feed::map(read, base)),
+        Ok(Ok(read)) => {
+            let mut feed = feed::map(read, base);
+            original::put(&mut feed, pieces);
+            Ok(feed)
+        }
         Ok(Err(error)) => Err(ParseError::new(sentence(&error))),
         Err(_) => Err(ParseError::new("The document cannot be read: feed-rs failed inside on one of its values.")),
     }

@@ -53,6 +53,9 @@ pub struct EntryShape {
     /// The link.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub link: Option<String>,
+    /// The address that stood in the link's place, where the document names the original one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub proxy_link: Option<String>,
     /// Title, plain text.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub title: Option<String>,
@@ -127,6 +130,7 @@ fn entry(entry: &Entry) -> EntryShape {
     EntryShape {
         id: entry.guid.clone(),
         link: entry.link.clone(),
+        proxy_link: entry.proxy_link.clone(),
         title: entry.title.clone(),
         summary: entry.summary.clone(),
         content: entry.content.clone(),

@@ -526,3 +526,110 @@ proptest! {
         }
     }
 }
+
+/// Link and proxy of each entry.
+fn links(document: &str) -> Vec<(Option<String>, Option<String>)> {
+    read(document).entries.into_iter().map(|entry| (entry.link, entry.proxy_link)).collect()
+}
+
+fn pair(link: &str, proxy: &str) -> (Option<String>, Option<String>) {
+    let some = |text: &str| Some(text.to_owned()).filter(|text| !text.is_empty());
+    (some(link), some(proxy))
+}
+
+const FEEDBURNER: &str = "http://rssnamespace.org/feedburner/ext/1.0";
+
+#[test]
+fn an_original_link_is_the_link_and_what_stood_there_is_another_address() {
+    let proxied = "<title>t</title><link>https://feeds.example/~r/s/~3/x/</link>";
+    let item = |name: &str, inside: &str| {
+        format!("<item>{proxied}<feedburner:{name} xmlns:feedburner='{FEEDBURNER}'>{inside}</feedburner:{name}></item>")
+    };
+    for (items, expected) in [
+        (
+            item("origLink", " https://n.example/1?a=1&amp;b=2 "),
+            pair("https://n.example/1?a=1&b=2", "https://feeds.example/~r/s/~3/x/"),
+        ),
+        (
+            item("origLink", "<![CDATA[https://n.example/1]]>"),
+            pair("https://n.example/1", "https://feeds.example/~r/s/~3/x/"),
+        ),
+        (item("origLink", "https://feeds.example/~r/s/~3/x/"), pair("https://feeds.example/~r/s/~3/x/", "")),
+        (item("origLink", "/1"), pair("https://feeds.example/~r/s/~3/x/", "")),
+        (item("origLink", "javascript:alert(1)"), pair("https://feeds.example/~r/s/~3/x/", "")),
+        (item("origLink", ""), pair("https://feeds.example/~r/s/~3/x/", "")),
+        (item("origEnclosureLink", "https://n.example/1"), pair("https://feeds.example/~r/s/~3/x/", "")),
+        // Another prefix for the same space, and a prefix that nobody declared.
+        (
+            format!("<item>{proxied}<f:origLink xmlns:f='{FEEDBURNER}'>https://n.example/1</f:origLink></item>"),
+            pair("https://n.example/1", "https://feeds.example/~r/s/~3/x/"),
+        ),
+        (
+            format!("<item>{proxied}<pheedo:origLink>https://n.example/1</pheedo:origLink></item>"),
+            pair("https://n.example/1", "https://feeds.example/~r/s/~3/x/"),
+        ),
+        (
+            format!("<item>{proxied}<x:origLink xmlns:x='https://x.example/'>https://n.example/1</x:origLink></item>"),
+            pair("https://feeds.example/~r/s/~3/x/", ""),
+        ),
+        // Inside of another element it is about something else.
+        (
+            format!("<item>{proxied}<x><feedburner:origLink>https://n.example/1</feedburner:origLink></x></item>"),
+            pair("https://feeds.example/~r/s/~3/x/", ""),
+        ),
+        (
+            "<item><title>t</title><pheedo:origLink>https://n.example/1</pheedo:origLink></item>".to_owned(),
+            pair("https://n.example/1", ""),
+        ),
+        (
+            "<item><title>t</title><enclosure url='https://n.example/a.mp3' type='audio/mpeg'/>\
+             <pheedo:origLink>https://n.example/1</pheedo:origLink></item>"
+                .to_owned(),
+            pair("https://n.example/1", ""),
+        ),
+    ] {
+        assert_eq!(links(&rss(&items)), [expected], "{items}");
+    }
+}
+
+#[test]
+fn each_entry_has_its_own_original_link() {
+    let entry = |n: u8, original: &str| {
+        format!("<entry><id>urn:{n}</id><title>t</title><link href='https://feeds.example/{n}'/>{original}</entry>")
+    };
+    let original = |n: u8| format!("<feedburner:origLink>https://n.example/{n}</feedburner:origLink>");
+    let document = atom(&[entry(1, &original(1)), entry(2, ""), entry(3, &(original(3) + &original(9)))].concat())
+        .replacen("<feed ", &format!("<feed xmlns:feedburner=\"{FEEDBURNER}\" "), 1);
+    assert_eq!(
+        links(&document),
+        [
+            pair("https://n.example/1", "https://feeds.example/1"),
+            pair("https://feeds.example/2", ""),
+            pair("https://n.example/3", "https://feeds.example/3")
+        ]
+    );
+    // The same in a document that has to be mended first.
+    let broken = document.replacen("<title>t</title>", "<title>t & u</title>", 1);
+    assert_eq!(links(&broken)[0], pair("https://n.example/1", "https://feeds.example/1"));
+    // One original for pages that differ is nobody's.
+    let same = atom(&[entry(1, &original(7)), entry(2, &original(7)), entry(3, &original(3))].concat());
+    assert_eq!(
+        links(&same),
+        [
+            pair("https://feeds.example/1", ""),
+            pair("https://feeds.example/2", ""),
+            pair("https://n.example/3", "https://feeds.example/3")
+        ]
+    );
+    // Where entries cannot be counted off against each other, nothing is changed.
+    let strange = atom(&format!("<x:entry xmlns:x='urn:x'/>{}", entry(1, &original(1))));
+    assert_eq!(links(&strange), [pair("https://feeds.example/1", "")]);
+}
+
+proptest! {
+    #[test]
+    fn original_links_in_junk_end_in_bounds(junk in "[<>/a-z:&;\\[\\]! ]{0,60}", more in "[<>/a-z:&; ]{0,60}") {
+        let document = rss(&format!("<item>{junk}<feedburner:origLink>https://n.example/1{more}</feedburner:origLink></item>"));
+        let _ = parse(document.as_bytes(), None, None);
+    }
+}

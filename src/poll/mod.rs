@@ -9,6 +9,7 @@
 mod judge;
 mod queue;
 mod quiet;
+pub mod resolve;
 mod run;
 mod stages;
 

@@ -67,6 +67,12 @@ impl Stages {
         *self.fetcher.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(fetcher);
     }
 
+    /// The fetcher that is used now.
+    #[must_use]
+    pub fn fetcher(&self) -> Arc<Fetcher> {
+        Arc::clone(&self.fetcher.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
     pub(super) fn store(&self) -> &Arc<dyn Store> {
         &self.store
     }
@@ -81,7 +87,7 @@ impl Stages {
         if let Some(until) = lease.state.retry_until.filter(|until| *until > self.clock.now()) {
             return self.held(&feed, &lease, until).await;
         }
-        let fetcher = Arc::clone(&self.fetcher.read().unwrap_or_else(PoisonError::into_inner));
+        let fetcher = self.fetcher();
         let ask = ask(&feed, &lease);
         let fetched = fetcher.fetch(&ask, self.clock.now()).await;
         let (result, ended, judge) = self.read(&plan, &feed, &lease, fetched).await;

@@ -2,8 +2,9 @@
 //!
 //! [`render`] makes documents of items and is pure; [`serve`] answers HTTP. Between them, without HTTP, so
 //! that the command line can print what the API answers: [`lists`] (feeds, streams, webhooks, deliveries),
-//! [`items`] (what is stored, newest first, or what meets a query), [`trace`] (the way of one story) and [`views`]
-//! (items made fit to be published). [`published`] is what of the configuration is shown.
+//! [`items`] (what is stored, newest first, or what meets a query), [`trace`] (the way of one story), [`merges`]
+//! (stories that are one) and [`views`] (items made fit to be published). [`published`] is what of the configuration is
+//! shown.
 //!
 //! Never polls, never calls a webhook, never reads the configuration: it is handed plain data, and what the
 //! operator asks for goes through [`serve::control::Control`].
@@ -13,6 +14,7 @@
 pub mod cursor;
 pub mod items;
 pub mod lists;
+pub mod merges;
 pub mod published;
 pub mod render;
 pub mod serve;

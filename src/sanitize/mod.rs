@@ -9,11 +9,13 @@
 mod allow;
 mod clean;
 mod cost;
+mod page;
 mod refs;
 mod scan;
 mod text;
 
 pub use self::clean::{MAX_CLEAN_BYTES, MAX_HTML_BYTES, clean};
+pub use self::page::{OwnAddress, own_address};
 pub use self::text::text;
 
 /// Version of the rules: clean HTML that an older version made is made again.

@@ -61,6 +61,12 @@ pub struct MergeStatus {
     pub reason: String,
     /// When it was undone.
     pub undone_at: Option<Timestamp>,
+    /// The title of the kept one.
+    pub title: Option<String>,
+    /// The link of the kept one.
+    pub kept_link: Option<String>,
+    /// The link of the absorbed one.
+    pub absorbed_link: Option<String>,
 }
 
 /// Makes a key by the rules of today, from one that was made by those of yesterday: the rules of this feed, or those of

@@ -24,10 +24,12 @@ use crate::domain::webhook::{
 
 mod keep;
 mod learn;
+mod resolve;
 pub mod sqlite;
 
 pub use self::keep::{Anatomy, FeedSize, FeedSizes, KEEP_ROWS, KeepCounts, KeepCursor, KeepRules, KeepStep, TableSize};
 pub use self::learn::{AliasSource, Keymaker, Learned, Learnt, MergeStatus, Rekeyed};
+pub use self::resolve::{Hunt, Hunted, Resolution, ShortLink, Unresolved};
 
 /// What every method gives: a result some time later.
 pub type Pending<'a, T> = Pin<Box<dyn Future<Output = Result<T, StoreError>> + Send + 'a>>;
@@ -427,6 +429,15 @@ pub trait Store: Send + Sync + 'static {
     /// A step of making the keys of stored items anew after the rules changed to `version`: at most `limit` items,
     /// newest first. Where two items get one key they become one. Calls no webhook.
     fn rekey(&self, maker: Arc<Keymaker>, version: i64, limit: u32, now: Timestamp) -> Pending<'_, Rekeyed>;
+
+    /// Looks through a page of recent items, newest first, for links on short hosts, and puts them on the list.
+    fn hunt_links(&self, hunt: Hunt, now: Timestamp) -> Pending<'_, Hunted>;
+
+    /// Short links on the list that are due, at most `limit`.
+    fn unresolved(&self, now: Timestamp, limit: u32) -> Pending<'_, Unresolved>;
+
+    /// Keeps what became of following a link, as one more try.
+    fn keep_resolution(&self, resolution: Resolution, now: Timestamp) -> Pending<'_, ()>;
 
     /// Counts and size; fails if the database does not answer.
     fn health(&self) -> Pending<'_, StoreHealth>;

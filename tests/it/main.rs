@@ -20,6 +20,7 @@ mod outbox;
 mod parse_corpus;
 mod real_feeds;
 mod rekey;
+mod resolve;
 mod sequences;
 mod store;
 mod support;

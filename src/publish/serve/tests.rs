@@ -29,6 +29,7 @@ use crate::domain::time::{Clock, Timestamp};
 use crate::domain::webhook::{Attempt, Settlement, Verdict};
 use crate::ops::health::{Part, Progress, Readiness};
 use crate::ops::metrics::Metrics;
+use crate::publish::merges::UnmergeReport;
 use crate::publish::published::{Live, Published, PublishedFeed, TokenHash};
 use crate::store::sqlite::{Access, Options, Sqlite};
 use crate::store::{FeedSpec, PollCommit, PollResult, Registry, Route, Store, StreamSpec, Subscriptions, Want};
@@ -99,6 +100,11 @@ impl Control for Desk {
     fn reload(&self) -> Doing<'_, ReloadReport> {
         self.0.note("reload".into());
         Box::pin(async { Err(ControlError::Refused { errors: vec!["f.toml:1: wrong".into()] }) })
+    }
+
+    fn unmerge(&self, item: i64) -> Doing<'_, UnmergeReport> {
+        self.0.note(format!("unmerge {item}"));
+        Box::pin(async move { Ok(UnmergeReport { count: 1, item, from: 1 }) })
     }
 
     fn test_webhook(&self, name: String) -> Doing<'_, TestReport> {
@@ -441,6 +447,11 @@ async fn writes_need_the_token_over_tcp_and_none_over_the_control_socket() {
     let names = Body::from(r#"{"feeds":["world"]}"#);
     house.send(control.clone(), Method::POST, "/api/v1/poll", &[], names).await;
     assert_eq!(house.operator.heard(), ["poll Some([\"world\"])", "poll None", "poll Some([\"world\"])"]);
+    assert_eq!(house.ask(whole.clone(), Method::POST, "/api/v1/items/7/unmerge", &[]).await.status, 401);
+    assert_eq!(house.ask(whole.clone(), Method::POST, "/api/v1/items/seven/unmerge", &token).await.status, 404);
+    let parted = house.ask(whole.clone(), Method::POST, "/api/v1/items/7/unmerge", &token).await;
+    assert_eq!((parted.status, &parted.json()["item"]), (200, &Value::from(7)));
+    assert_eq!(house.operator.heard(), ["unmerge 7"]);
     house.live.set(Published { admin: None, ..(*house.live.get().published).clone() });
     assert_eq!(house.ask(whole, Method::POST, "/api/v1/reload", &token).await.status, 403, "it was taken away");
     let refused = house.ask(control.clone(), Method::POST, "/api/v1/reload", &[]).await;

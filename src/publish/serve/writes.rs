@@ -63,6 +63,18 @@ pub(crate) async fn test_webhook(
     answer(state.parts().control.test_webhook(name).await)
 }
 
+/// `POST /api/v1/items/{item}/unmerge`.
+pub(crate) async fn unmerge(
+    Extract(state): Extract<State>,
+    Extension(access): Extension<Access>,
+    headers: HeaderMap,
+    item: Result<Path<i64>, PathRejection>,
+) -> Result<Response, Refused> {
+    admit(&state, access, &headers)?;
+    let Path(item) = item.map_err(|_| Problem::not_found("There is no item of that number."))?;
+    answer(state.parts().control.unmerge(item).await)
+}
+
 /// `POST /api/v1/reload`.
 pub(crate) async fn reload(
     Extract(state): Extract<State>,

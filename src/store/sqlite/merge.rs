@@ -169,8 +169,10 @@ pub(super) fn unmerge(keys: Keys<'_>, tx: &Tx<'_>, absorbed: ItemId, at: Timesta
 /// Merges, newest first: those that an item took part in, or all.
 pub(super) fn list(db: &Connection, item: Option<ItemId>, limit: u32) -> Result<Vec<MergeStatus>> {
     let mut read = db.prepare_cached(
-        "SELECT kept, absorbed, at, reason, undone_at FROM merge WHERE ?1 IS NULL OR kept = ?1 OR absorbed = ?1
-         ORDER BY id DESC LIMIT ?2",
+        "SELECT m.kept, m.absorbed, m.at, m.reason, m.undone_at, b.title, k.link, a.link
+         FROM merge m LEFT JOIN item k ON k.id = m.kept LEFT JOIN item a ON a.id = m.absorbed
+           LEFT JOIN item_body b ON b.item_id = m.kept
+         WHERE ?1 IS NULL OR m.kept = ?1 OR m.absorbed = ?1 ORDER BY m.id DESC LIMIT ?2",
     )?;
     let rows = read.query_map(params![item.map(|item| item.0), limit], |row| {
         Ok(MergeStatus {
@@ -179,6 +181,9 @@ pub(super) fn list(db: &Connection, item: Option<ItemId>, limit: u32) -> Result<
             at: Timestamp::from_ms(row.get(2)?),
             reason: row.get(3)?,
             undone_at: row.get::<_, Option<i64>>(4)?.map(Timestamp::from_ms),
+            title: row.get(5)?,
+            kept_link: row.get(6)?,
+            absorbed_link: row.get(7)?,
         })
     })?;
     rows.collect()

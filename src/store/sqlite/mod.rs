@@ -23,6 +23,7 @@ mod owe;
 mod past;
 mod reader;
 mod rekey;
+mod resolve;
 mod schema;
 mod streams;
 mod trace;
@@ -39,9 +40,9 @@ use self::hash::Hasher;
 use self::reader::Readers;
 use self::writer::{Tx, Writer};
 use super::{
-    Anatomy, Cleaned, CommitReport, FeedLease, FeedSizes, FeedStatus, Instance, KeepCursor, KeepRules, KeepStep,
-    Keymaker, Learned, Learnt, Leased, MergeStatus, Page, PageRequest, Pending, PollCommit, Registry, Rekeyed, Routes,
-    Store, StoreError, StoreHealth, Subscriptions, Want,
+    Anatomy, Cleaned, CommitReport, FeedLease, FeedSizes, FeedStatus, Hunt, Hunted, Instance, KeepCursor, KeepRules,
+    KeepStep, Keymaker, Learned, Learnt, Leased, MergeStatus, Page, PageRequest, Pending, PollCommit, Registry,
+    Rekeyed, Resolution, Routes, Store, StoreError, StoreHealth, Subscriptions, Unresolved, Want,
 };
 use crate::domain::decision::Judge;
 use crate::domain::feed::FeedId;
@@ -277,6 +278,31 @@ impl Store for Sqlite {
             let keys = keys::Keys { db: tx.db, hasher };
             rekey::Step { tx, keys, maker: maker.as_ref(), version, at: now }.run(limit)
         })
+    }
+
+    fn hunt_links(&self, hunt: Hunt, now: Timestamp) -> Pending<'_, Hunted> {
+        Box::pin(async move {
+            let (since, scratch) = (hunt.since, hunt.above.is_none() && hunt.below.is_none());
+            let resolve::Found { page, links } = self.read(move |db| resolve::hunt(db, &hunt)).await?;
+            if scratch || !links.is_empty() {
+                self.write(move |tx| {
+                    if scratch {
+                        resolve::forget(tx.db, since, now)?;
+                    }
+                    resolve::enlist(tx.db, &links, now)
+                })
+                .await?;
+            }
+            Ok(page)
+        })
+    }
+
+    fn unresolved(&self, now: Timestamp, limit: u32) -> Pending<'_, Unresolved> {
+        self.read(move |db| resolve::unresolved(db, now, limit))
+    }
+
+    fn keep_resolution(&self, resolution: Resolution, now: Timestamp) -> Pending<'_, ()> {
+        self.write(move |tx| resolve::keep(tx.db, &resolution, now))
     }
 
     fn health(&self) -> Pending<'_, StoreHealth> {

@@ -15,6 +15,7 @@ const MIGRATIONS: &[(&str, &str)] = &[
     ("0002_identity", include_str!("../migrations/0002_identity.sql")),
     ("0003_keep", include_str!("../migrations/0003_keep.sql")),
     ("0004_trace", include_str!("../migrations/0004_trace.sql")),
+    ("0005_resolve", include_str!("../migrations/0005_resolve.sql")),
 ];
 
 /// The version that this program writes.

@@ -11,9 +11,9 @@ use feedmill::domain::time::Timestamp;
 use feedmill::domain::trace::{TraceBy, Traced};
 use feedmill::domain::webhook::{DeliveryId, DeliveryState, DeliveryStatus, Settlement, WebhookStatus};
 use feedmill::store::{
-    Anatomy, Cleaned, CommitReport, FeedLease, FeedSizes, FeedStatus, Instance, KeepCursor, KeepRules, KeepStep,
-    Keymaker, Learned, Learnt, Leased, MergeStatus, Page, PageRequest, Pending, PollCommit, Registry, Rekeyed, Routes,
-    Store, StoreError, StoreHealth, Subscriptions, Want,
+    Anatomy, Cleaned, CommitReport, FeedLease, FeedSizes, FeedStatus, Hunt, Hunted, Instance, KeepCursor, KeepRules,
+    KeepStep, Keymaker, Learned, Learnt, Leased, MergeStatus, Page, PageRequest, Pending, PollCommit, Registry,
+    Rekeyed, Resolution, Routes, Store, StoreError, StoreHealth, Subscriptions, Unresolved, Want,
 };
 
 /// Each of `leases`, `bodies` and `settlements` is how many of the next calls fail.
@@ -147,6 +147,18 @@ impl Store for Faulty {
 
     fn rekey(&self, maker: Arc<Keymaker>, version: i64, limit: u32, now: Timestamp) -> Pending<'_, Rekeyed> {
         self.inner.rekey(maker, version, limit, now)
+    }
+
+    fn hunt_links(&self, hunt: Hunt, now: Timestamp) -> Pending<'_, Hunted> {
+        self.inner.hunt_links(hunt, now)
+    }
+
+    fn unresolved(&self, now: Timestamp, limit: u32) -> Pending<'_, Unresolved> {
+        self.inner.unresolved(now, limit)
+    }
+
+    fn keep_resolution(&self, resolution: Resolution, now: Timestamp) -> Pending<'_, ()> {
+        self.inner.keep_resolution(resolution, now)
     }
 
     fn health(&self) -> Pending<'_, StoreHealth> {
