@@ -141,6 +141,8 @@ pub struct Twin {
 /// What the store knows about a candidate, read inside the transaction that will act on it.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Known {
+    /// It stood in the feed's last load just as it stands here. Then nothing else is asked.
+    pub listed: bool,
     /// The same entry in the same feed.
     pub sighting: Option<KnownSighting>,
     /// An item with the same key and scope.

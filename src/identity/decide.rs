@@ -26,7 +26,7 @@ pub fn survey(
     let Some(newest) = newest else { return Survey::default() };
     let all = candidates.len();
     let is_unseen = |known: &Known, candidate: &Candidate| {
-        known.sighting.as_ref().is_none_or(|sighting| sighting.is_other(candidate.fingerprint))
+        !known.listed && known.sighting.as_ref().is_none_or(|sighting| sighting.is_other(candidate.fingerprint))
     };
     let dates_kept =
         known.iter().zip(candidates).any(|(known, entry)| known.twins.iter().any(|twin| same_date(twin, entry)));
@@ -43,7 +43,8 @@ pub fn survey(
     };
     let new: Vec<bool> = candidates.iter().enumerate().map(|(index, entry)| unknown(index, entry)).collect();
     if all >= CROWD && new.iter().filter(|new| **new).count() * 5 >= all * 4 {
-        let first_known = known.iter().zip(&found).position(|(known, found)| known.sighting.is_some() || *found);
+        let first_known =
+            known.iter().zip(&found).position(|(known, found)| known.listed || known.sighting.is_some() || *found);
         let is_old = |index: usize, candidate: &Candidate| match candidate.entry.published {
             Some(published) => published < newest,
             // Documents stand newest first: what stands below a known story is older than that.
@@ -70,6 +71,9 @@ pub fn survey(
 /// 4. Else it is new.
 #[must_use]
 pub fn decide(known: &Known, candidate: &Candidate, survey: &Survey) -> Decision {
+    if known.listed {
+        return Decision::Same;
+    }
     match (&known.sighting, known.item) {
         (Some(sighting), item) => match known_entry(sighting, item, candidate) {
             // A counter that began anew over stories that are known by what they say.
@@ -212,7 +216,7 @@ mod tests {
             ("the guid of a past story used again", past(seen(false, false)), None, (2, 2), Decision::Recycled),
         ];
         for (case, sighting, item, (title, text), decision) in table {
-            let known = Known { sighting, item, twins: Vec::new() };
+            let known = Known { sighting, item, ..Known::default() };
             assert_eq!(decide(&known, &candidate(title, text), &Survey::default()), decision, "{case}");
         }
     }

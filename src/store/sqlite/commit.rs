@@ -8,6 +8,7 @@ use super::super::{CommitReport, PollCommit, PollResult, Routes};
 use super::feeds::{self, json};
 use super::keys::Keys;
 use super::known::{Looked, Place, Present};
+use super::listing::{self, Digest, Listing};
 use super::writer::Tx;
 use super::{Instance, Result, items, streams};
 use crate::domain::decision::{Candidate, Decision, Judge, Life, LinkChange, Survey};
@@ -64,8 +65,15 @@ impl Commit<'_> {
         };
         let newest = feeds::newest(self.tx.db, poll.feed)?;
         let places: Vec<Place> = candidates.iter().map(|candidate| self.place(poll.feed, candidate)).collect();
+        let listing = Listing::read(self.tx.db, poll.feed)?;
+        let digests: Vec<Digest> = candidates
+            .iter()
+            .zip(&places)
+            .map(|(candidate, place)| listing::digest(self.keys.hasher, place, candidate))
+            .collect();
+        let is_listed = |index: usize| digests.get(index).is_some_and(|digest| listing.has(digest));
         let (known, present) = match newest {
-            Some(_) => self.look_at_all(poll.feed, candidates, &places)?,
+            Some(_) => self.look_at_all(poll.feed, candidates, &places, is_listed)?,
             None => Default::default(),
         };
         let survey = self.judge.survey(&known, candidates, newest);
@@ -80,6 +88,7 @@ impl Commit<'_> {
                 self.store(&mut load, index, candidate, place, &survey)?;
             }
         }
+        listing.replace(self.tx.db, poll.feed, &digests)?;
         if let Some(habits) = survey.habits.as_ref().or(habits.as_ref()) {
             feeds::keep_habits(self.tx.db, poll.feed, habits)?;
         }

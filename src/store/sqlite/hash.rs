@@ -28,8 +28,13 @@ impl Hasher {
 
     /// 128 bits, for places where nothing stands behind the hash.
     pub(super) fn long(self, text: &str) -> [u8; 16] {
+        self.long_of(text.as_bytes())
+    }
+
+    /// The same of bytes.
+    pub(super) fn long_of(self, bytes: &[u8]) -> [u8; 16] {
         let mut hasher = SipHasher128::new_with_key(&self.key);
-        hasher.write(text.as_bytes());
+        hasher.write(bytes);
         hasher.finish128().as_bytes()
     }
 }

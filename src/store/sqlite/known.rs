@@ -50,10 +50,15 @@ impl Commit<'_> {
         feed: FeedId,
         candidates: &[Candidate],
         places: &[Place],
+        is_listed: impl Fn(usize) -> bool,
     ) -> Result<(Vec<Known>, Present)> {
         let mut present = Present::default();
         let mut known = Vec::with_capacity(candidates.len());
-        for (candidate, place) in candidates.iter().zip(places) {
+        for (index, (candidate, place)) in candidates.iter().zip(places).enumerate() {
+            if is_listed(index) {
+                known.push(Known { listed: true, ..Known::default() });
+                continue;
+            }
             let looked = self.look(feed, candidate, place, true)?.known;
             let speaks = |sighting: &&KnownSighting| !sighting.is_other(candidate.fingerprint);
             present.items.extend(looked.sighting.as_ref().filter(speaks).map(|sighting| sighting.item));
@@ -62,6 +67,17 @@ impl Commit<'_> {
         }
         for (known, candidate) in known.iter_mut().zip(candidates) {
             self.add_twins(feed, candidate, known, &present)?;
+        }
+        if known.iter().any(|known| !known.twins.is_empty()) {
+            // Twins must have left the feed: only now it matters which items the listed entries are.
+            let mut read =
+                self.tx.db.prepare_cached("SELECT item_id FROM sighting WHERE feed_id = ?1 AND entry_hash = ?2")?;
+            for (_, place) in known.iter().zip(places).filter(|(known, _)| known.listed) {
+                let item: Option<i64> =
+                    read.query_row(params![feed.0, place.entry_hash], |row| row.get(0)).optional()?;
+                present.items.extend(item.map(ItemId));
+            }
+            known.iter_mut().for_each(|known| known.twins.retain(|twin| !present.items.contains(&twin.item)));
         }
         Ok((known, present))
     }
@@ -80,7 +96,7 @@ impl Commit<'_> {
         for alias in candidate.aliases.iter().take_while(|_| item.is_none()).collect::<Vec<_>>() {
             item = self.keys.find(self.keys.hash(0, alias), 0, alias)?.item;
         }
-        Ok(Looked { known: Known { sighting, item, twins: Vec::new() }, ident_hash: hash })
+        Ok(Looked { known: Known { sighting, item, ..Known::default() }, ident_hash: hash })
     }
 
     fn sighting(&self, feed: FeedId, place: &Place, fingerprint: Fingerprint) -> Result<Option<KnownSighting>> {
@@ -157,7 +173,7 @@ impl Commit<'_> {
     ) -> Result<()> {
         let Fingerprint { title, text } = candidate.fingerprint;
         let is_seen = known.sighting.as_ref().is_some_and(|sighting| !sighting.is_other(candidate.fingerprint));
-        if is_seen || known.item.is_some() || (title == 0 && text == 0) {
+        if known.listed || is_seen || known.item.is_some() || (title == 0 && text == 0) {
             return Ok(());
         }
         let mut read = self.tx.db.prepare_cached(

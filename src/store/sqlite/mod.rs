@@ -13,6 +13,7 @@ mod keep;
 mod keys;
 mod known;
 mod learn;
+mod listing;
 mod measure;
 mod merge;
 mod mint;

@@ -16,6 +16,7 @@ const MIGRATIONS: &[(&str, &str)] = &[
     ("0003_keep", include_str!("../migrations/0003_keep.sql")),
     ("0004_trace", include_str!("../migrations/0004_trace.sql")),
     ("0005_resolve", include_str!("../migrations/0005_resolve.sql")),
+    ("0006_listing", include_str!("../migrations/0006_listing.sql")),
 ];
 
 /// The version that this program writes.
