@@ -142,7 +142,9 @@ pub fn control_sockets(database: Option<&Path>, config: &Path, environment: &Env
     let name = "control.sock";
     let given = environment.variables.get("RUNTIME_DIRECTORY").map(PathBuf::from);
     let packaged = config.starts_with("/etc/feedmill").then(|| PathBuf::from("/run/feedmill"));
-    let beside = database.and_then(Path::parent).map(Path::to_path_buf);
+    // A database that is named without a folder is in this one.
+    let here = |folder: &Path| if folder.as_os_str().is_empty() { PathBuf::from(".") } else { folder.to_path_buf() };
+    let beside = database.and_then(Path::parent).map(here);
     given.or(packaged).into_iter().chain(beside).map(|folder| folder.join(name)).collect()
 }
 
@@ -403,4 +405,23 @@ fn count_attempts(metrics: &Arc<Metrics>) -> deliver::outbox::OnAttempt {
     Arc::new(move |_, attempt: &Attempt, verdict: &Verdict| {
         metrics.attempt(supervise::delivery_result(verdict), Duration::from_millis(attempt.duration_ms));
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_control_socket_stands_beside_the_database_wherever_that_is() {
+        let nothing = Environment::default();
+        for (database, socket) in [
+            ("feedmill.db", "./control.sock"),
+            ("config/a.db", "config/control.sock"),
+            ("/var/a.db", "/var/control.sock"),
+        ] {
+            let found = control_sockets(Some(Path::new(database)), Path::new("feedmill.toml"), &nothing);
+            assert_eq!(found, [PathBuf::from(socket)], "{database}");
+            assert!(socket != "./control.sock" || found.iter().all(|path| path.parent().is_some_and(Path::is_dir)));
+        }
+    }
 }

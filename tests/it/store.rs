@@ -213,6 +213,22 @@ async fn an_edit_revises_the_item_under_the_same_id() {
 }
 
 #[tokio::test]
+async fn a_link_that_changes_in_one_feed_stays_what_it_was_in_the_others() {
+    let bench = Bench::new(&[A, B]).await;
+    let linked = |link: &str, guid: &str, title: &str| Candidate {
+        link: Some(link.to_owned()),
+        ..candidate("https://x.example/1", guid, title)
+    };
+    bench.load(0, vec![linked("https://x.example/1?from=a", "urn:1", "One")]).await;
+    bench.load(1, vec![linked("https://x.example/1?from=a", "urn:b", "One")]).await;
+    bench.load(0, vec![linked("https://x.example/1?from=c", "urn:1", "One, corrected")]).await;
+    let item = bench.all().await.remove(0);
+    let links: Vec<_> = item.sightings.iter().map(|sighting| sighting.url.as_deref().unwrap()).collect();
+    assert_eq!(item.link.as_deref(), Some("https://x.example/1?from=c"));
+    assert_eq!(links, ["https://x.example/1?from=c", "https://x.example/1?from=a"]);
+}
+
+#[tokio::test]
 async fn an_edit_in_a_feed_that_only_carries_the_story_leaves_the_item_alone() {
     let bench = Bench::new(&[A, B]).await;
     bench.load(0, vec![candidate("https://x.example/1", "urn:1", "One")]).await;

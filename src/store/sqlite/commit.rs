@@ -258,6 +258,7 @@ impl Commit<'_> {
     pub(super) fn rewrite(&self, load: &mut Load<'_>, candidate: &Candidate, item: ItemId) -> Result<Vec<String>> {
         let db = self.tx.db;
         let changed = items::differences(db, item, &candidate.entry, candidate.link.as_deref())?;
+        self.keep_links(item, candidate.link.as_deref())?;
         db.prepare_cached(
             "UPDATE item SET link = coalesce(?2, link), updated = max(updated, ?3), revision = revision + 1 WHERE id = ?1",
         )?

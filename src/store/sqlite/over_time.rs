@@ -31,8 +31,21 @@ impl Commit<'_> {
         self.keys.note(item, "moved", &detail, load.at)
     }
 
+    /// Before an item gets another link: sightings that had the old one without saying so, say so.
+    pub(super) fn keep_links(&self, item: ItemId, link: Option<&str>) -> Result<()> {
+        self.tx
+            .db
+            .prepare_cached(
+                "UPDATE sighting SET link = (SELECT link FROM item WHERE id = ?1)
+                 WHERE item_id = ?1 AND link IS NULL AND ?2 <> (SELECT link FROM item WHERE id = ?1)",
+            )?
+            .execute(params![item.0, link])?;
+        Ok(())
+    }
+
     /// The item is published with the entry's link. That is no edit of the story.
     pub(super) fn relink(&self, load: &mut Load<'_>, candidate: &Candidate, item: ItemId) -> Result<()> {
+        self.keep_links(item, candidate.link.as_deref())?;
         let changed = self
             .tx
             .db
