@@ -5,6 +5,7 @@
 //! Invariant: everything is written by the one writer thread, in transactions that are whole before they
 //! are answered (`synchronous=FULL`).
 
+mod checkpoint;
 mod commit;
 mod feeds;
 mod hash;
@@ -37,6 +38,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use rusqlite::Connection;
 
+use self::checkpoint::Checkpointer;
 use self::hash::Hasher;
 use self::reader::Readers;
 use self::writer::{Tx, Writer};
@@ -90,7 +92,8 @@ impl Sqlite {
         let (instance, hasher) = schema::identity(&opened.connection).map_err(unusable)?;
         let version = Arc::new(AtomicU64::new(1));
         let readers = Readers::open(path).map_err(unusable)?;
-        let writer = Writer::start(opened.connection, Arc::clone(&version))
+        let checkpointer = Checkpointer::new(&opened.connection, path.to_owned()).map_err(unusable)?;
+        let writer = Writer::start(opened.connection, checkpointer, Arc::clone(&version))
             .map_err(|e| StoreError::Unusable { path: path.display().to_string(), cause: e.to_string() })?;
         Ok(Self {
             writer,

@@ -10,6 +10,7 @@ use std::thread;
 use rusqlite::Connection;
 use tokio::sync::{mpsc, oneshot};
 
+use super::checkpoint::Checkpointer;
 use super::{Result, StoreError, open};
 
 /// Jobs that may wait; who has one more waits itself.
@@ -73,9 +74,15 @@ pub(super) struct Writer {
 }
 
 impl Writer {
-    pub(super) fn start(connection: Connection, version: Arc<AtomicU64>) -> std::io::Result<Self> {
+    pub(super) fn start(
+        connection: Connection,
+        checkpointer: Checkpointer,
+        version: Arc<AtomicU64>,
+    ) -> std::io::Result<Self> {
         let (orders, queue) = mpsc::channel(QUEUE);
-        thread::Builder::new().name("store-writer".to_owned()).spawn(move || serve(connection, queue, &version))?;
+        thread::Builder::new()
+            .name("store-writer".to_owned())
+            .spawn(move || serve(connection, checkpointer, queue, &version))?;
         Ok(Self { orders })
     }
 
@@ -99,7 +106,12 @@ impl Writer {
     }
 }
 
-fn serve(connection: Connection, mut queue: mpsc::Receiver<Order>, version: &AtomicU64) {
+fn serve(
+    connection: Connection,
+    mut checkpointer: Checkpointer,
+    mut queue: mpsc::Receiver<Order>,
+    version: &AtomicU64,
+) {
     let mut closing = None;
     while closing.is_none() {
         let Some(first) = queue.blocking_recv() else { break };
@@ -116,7 +128,9 @@ fn serve(connection: Connection, mut queue: mpsc::Receiver<Order>, version: &Ato
             next = if group.len() < GROUP { queue.try_recv().ok() } else { None };
         }
         commit(&connection, group, version);
+        checkpointer.committed(&connection);
     }
+    drop(checkpointer);
     // Closing the last connection writes the log into the file; readers were closed before.
     let closed = connection.close().map_err(|(_, e)| open::failed(&e));
     if let Some(tell) = closing {
