@@ -2,7 +2,7 @@
 //!
 //! No zone given means UTC. What cannot be read is none, and never costs the entry.
 
-use chrono::{Days, NaiveDate, NaiveDateTime, TimeDelta};
+use chrono::{Datelike, Days, NaiveDate, NaiveDateTime, TimeDelta};
 
 use crate::domain::time::Timestamp;
 
@@ -15,7 +15,42 @@ pub(super) fn parse(text: &str) -> Option<Timestamp> {
     if text.len() > MAX_DATE_BYTES {
         return None;
     }
-    rfc3339(text).or_else(|| rfc822(text))
+    rfc3339(text).or_else(|| unix(text)).or_else(|| ideographic(text)).or_else(|| rfc822(text))
+}
+
+/// Seconds or milliseconds since 1970, as programs print them: nine digits are 1973 at least.
+fn unix(text: &str) -> Option<Timestamp> {
+    if !text.bytes().all(|byte| byte.is_ascii_digit()) {
+        return None;
+    }
+    let number: i64 = text.parse().ok()?;
+    match text.len() {
+        9 | 10 => Some(Timestamp::from_ms(number * 1_000)),
+        12 | 13 => Some(Timestamp::from_ms(number)),
+        _ => None,
+    }
+}
+
+/// Korean, Japanese and Chinese: the numbers in order, with a sign behind each. A Korean time without a zone is Korea's.
+fn ideographic(text: &str) -> Option<Timestamp> {
+    let korean = text.contains(['\u{B144}', '\u{C624}']);
+    if !korean && !text.contains('\u{5E74}') {
+        return None;
+    }
+    let mut numbers = text.split(|c: char| !c.is_ascii_digit()).filter(|digits| !digits.is_empty());
+    let mut next = |max: usize| match numbers.next() {
+        Some(digits) if digits.len() <= max => digits.parse().ok(),
+        Some(_) => None,
+        None => Some(0_u32),
+    };
+    let mut parts = Parts { year: i32::try_from(next(4)?).ok()?, month: next(2)?, day: next(2)?, ..Parts::default() };
+    (parts.hour, parts.minute, parts.second) = (next(2)?, next(2)?, next(2)?);
+    let (morning, afternoon) = (text.contains("\u{C624}\u{C804}"), text.contains("\u{C624}\u{D6C4}"));
+    if morning || afternoon || text.contains("\u{5348}\u{5F8C}") {
+        parts.hour = parts.hour % 12 + if morning { 0 } else { 12 };
+    }
+    parts.offset = if korean { 540 } else { 0 };
+    parts.timestamp()
 }
 
 /// A date and time as it was written.
@@ -77,6 +112,24 @@ impl<'a> Cursor<'a> {
         }
     }
 
+    /// The day of a year: three digits with no fourth, and no month behind them.
+    fn ordinal(&mut self) -> Option<u32> {
+        let digits = self.0.bytes().take_while(u8::is_ascii_digit).count();
+        let ends = self.0.as_bytes().get(digits).is_none_or(|byte| matches!(byte, b'T' | b't' | b' '));
+        if digits == 3 && ends { self.number(3, 3) } else { None }
+    }
+
+    /// A month as a number, or as a word: Hungarian programs write `2002-szeptember-07`.
+    fn month(&mut self, min: usize) -> Option<u32> {
+        if !self.0.starts_with(char::is_alphabetic) {
+            return self.number(min, 2);
+        }
+        let length = self.0.find(|c: char| !c.is_alphabetic())?;
+        let (word, rest) = self.0.split_at_checked(length)?;
+        self.0 = rest;
+        month_of(word)
+    }
+
     /// `:ss` and a fraction, as far as they are there; `second` and `milli` of `parts`.
     fn seconds(&mut self, parts: &mut Parts, basic: bool) -> Option<()> {
         if (basic && self.0.starts_with(|c: char| c.is_ascii_digit())) || self.eat(&[':']) {
@@ -102,21 +155,29 @@ fn rfc3339(text: &str) -> Option<Timestamp> {
     if at.0.is_empty() {
         return parts.timestamp();
     }
-    parts.month = at.number(if basic { 2 } else { 1 }, 2)?;
-    if !basic && at.0.is_empty() {
-        return parts.timestamp();
+    if !basic && let Some(ordinal) = at.ordinal() {
+        let date = NaiveDate::from_yo_opt(parts.year, ordinal)?;
+        (parts.month, parts.day) = (date.month(), date.day());
+    } else {
+        parts.month = at.month(if basic { 2 } else { 1 })?;
+        if !basic && at.0.is_empty() {
+            return parts.timestamp();
+        }
+        if !basic && !at.eat(&['-', '.']) {
+            return None;
+        }
+        parts.day = at.number(if basic { 2 } else { 1 }, 2)?;
     }
-    if !basic && !at.eat(&['-']) {
-        return None;
-    }
-    parts.day = at.number(if basic { 2 } else { 1 }, 2)?;
-    if at.eat(&['T', 't', ' ']) {
+    if at.0.starts_with(['T', 't', ' ']) {
+        // Some put spaces around the T.
+        at.0 = at.0.trim_start();
+        at.eat(&['T', 't']);
         at.0 = at.0.trim_start();
         if !at.0.is_empty() {
             parts.hour = at.number(1, 2)?;
             let colon = at.eat(&[':']);
             if colon || basic {
-                parts.minute = at.number(2, 2)?;
+                parts.minute = at.number(1, 2)?;
                 at.seconds(&mut parts, basic && !colon)?;
             }
         }
@@ -131,27 +192,36 @@ fn rfc822(text: &str) -> Option<Timestamp> {
     let mut parts = Parts::default();
     let (mut day, mut month, mut year, mut time) = (None, None, None, false);
     let bare = text.split('(').next().unwrap_or_default();
-    let dashed = |word: &&str| word.contains('-') && word.contains(|c: char| c.is_ascii_alphabetic());
+    let dashed = |word: &&str| word.contains('-') && word.contains(char::is_alphabetic);
     let words = bare.split(|c: char| c.is_whitespace() || c == ',').filter(|word| !word.is_empty());
     for word in words {
+        if let Some(numbers) = numeric(word).filter(|_| day.is_none()) {
+            (year, month, day) = (Some(numbers.0), Some(numbers.1), Some(numbers.2));
+            continue;
+        }
         // 06-Sep-2003 is three words.
         let pieces: Vec<&str> = match Some(word).filter(dashed).filter(|_| day.is_none()) {
             Some(word) => word.split('-').filter(|piece| !piece.is_empty()).collect(),
             None => vec![word],
         };
         for piece in pieces {
-            let number = piece.bytes().all(|byte| byte.is_ascii_digit());
+            // 7. and 7th are days.
+            let bare = piece.trim_end_matches(|c: char| c == '.' || (day.is_none() && !time && "stndrhº".contains(c)));
+            let number = !bare.is_empty() && bare.bytes().all(|byte| byte.is_ascii_digit());
             if piece.contains(':') && !time && !piece.starts_with(['+', '-']) {
                 clock(piece, &mut parts)?;
                 time = true;
-            } else if number && day.is_none() && piece.len() <= 2 {
-                day = piece.parse().ok();
-            } else if number && year.is_none() && piece.len() <= 4 {
-                year = full_year(piece);
-            } else if month.is_none() && month_of(piece).is_some() {
+            } else if number && day.is_none() && bare.len() <= 2 {
+                day = bare.parse().ok();
+            } else if number && year.is_none() && bare.len() <= 4 {
+                year = full_year(bare);
+            } else if !time && month_of(piece).is_some() {
+                // Of two words the later one: weekdays look like months in some languages.
                 month = month_of(piece);
             } else if time && half_day(piece, &mut parts.hour) {
                 // AM or PM: nothing more to do.
+            } else if time && month.is_none() && month_of(piece).is_some() {
+                month = month_of(piece);
             } else if time {
                 parts.offset = zone(piece).unwrap_or(parts.offset);
             }
@@ -196,14 +266,53 @@ fn full_year(digits: &str) -> Option<i32> {
     })
 }
 
+/// Year, month and day in one word: `2002/9/7`, `9/17/2002` as Americans write it, `17/9/2002` where that cannot be, `17.9.2002`.
+fn numeric(word: &str) -> Option<(i32, u32, u32)> {
+    let mark = if word.contains('/') { '/' } else { '.' };
+    let mut numbers = word.split(mark).map(|digits| {
+        Some(digits)
+            .filter(|digits| digits.len() <= 4)
+            .and_then(|digits| digits.parse::<u32>().ok().map(|n| (n, digits.len())))
+    });
+    let ((first, digits), (second, _), (third, length)) = (numbers.next()??, numbers.next()??, numbers.next()??);
+    if numbers.next().is_some() {
+        return None;
+    }
+    if digits == 4 {
+        return Some((i32::try_from(first).ok()?, second, third));
+    }
+    let year = full_year(word.get(word.len() - length..)?)?;
+    let american = mark == '/' && first <= 12;
+    Some(if american { (year, first, second) } else { (year, second, first) })
+}
+
+/// How the months begin in English, German, French, Spanish, Italian, Dutch, Portuguese, Polish, Russian, Greek and Hungarian.
+const MONTHS: [&str; 12] = [
+    "jan jän gen ene sty янв ιαν",
+    "feb fév fev lut фев φεβ",
+    "mar mär mae maa mrt már мар μαρ μάρ",
+    "apr avr abr kwi ápr апр απρ",
+    "may mai mei mag maj máj май мая μαι μαϊ μάι μαΐ",
+    "jun juin giu cze jún июн ιουν ιούν",
+    "jul juil lug lip júl июл ιουλ ιούλ",
+    "aug aoû aou ago sie авг αυγ αύγ",
+    "sep set wrz sze сен σεπ",
+    "oct okt out ott paź paz окт οκτ",
+    "nov lis ноя νοε νοέ",
+    "dec déc dez dic gru дек δεκ",
+];
+
 fn month_of(word: &str) -> Option<u32> {
-    const MONTHS: [&str; 12] = ["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"];
-    let start = word.get(..3)?.to_ascii_lowercase();
-    MONTHS.iter().zip(1..).find(|(name, _)| **name == start).map(|(_, number)| number)
+    let word = word.trim_matches('.').to_lowercase();
+    if word.chars().count() < 3 {
+        return None;
+    }
+    let begins = |stems: &&str| stems.split(' ').any(|stem| word.starts_with(stem));
+    MONTHS.iter().zip(1..).find(|(stems, _)| begins(stems)).map(|(_, number)| number)
 }
 
 /// Zones that are written by name, in minutes east of UTC: those of RFC 822, and what feeds have besides.
-const ZONES: [(&str, i64); 30] = [
+const ZONES: [(&str, i64); 40] = [
     ("Z", 0),
     ("UT", 0),
     ("UTC", 0),
@@ -234,6 +343,16 @@ const ZONES: [(&str, i64); 30] = [
     ("AEST", 600),
     ("AEDT", 660),
     ("NZST", 720),
+    ("NZDT", 780),
+    ("AWST", 480),
+    ("ACST", 570),
+    ("ACDT", 630),
+    ("SGT", 480),
+    ("HKT", 480),
+    ("IST", 330),
+    ("BRT", -180),
+    ("ART", -180),
+    ("MSD", 240),
 ];
 
 /// Minutes east of UTC: `+0200`, `+02:00`, `+02`, `GMT`, `GMT+2`. A name that is not known counts as UTC; none for what is no
@@ -251,7 +370,7 @@ fn zone(text: &str) -> Option<i64> {
     let mut at = Cursor(number.get(1..)?);
     let hours = at.number(1, 2)?;
     at.eat(&[':']);
-    let minutes = if at.0.is_empty() { 0 } else { at.number(2, 2)? };
+    let minutes = if at.0.is_empty() { 0 } else { at.number(1, 2)? };
     if hours > 23 || minutes > 59 {
         return Some(0);
     }
@@ -287,6 +406,27 @@ mod tests {
             ("Thu, 01 Jan 2004 19:48:21 GMT+2", "2004-01-01T17:48:21Z"),
             ("1 Jan 2004", "2004-01-01T00:00:00Z"),
             ("Fri, 31 Dec 1999 23:59:60 +0000", "1999-12-31T23:59:59Z"),
+            ("2003-07-01 T 01:55:07-05:00", "2003-07-01T06:55:07Z"),
+            ("2003-182T08:00Z", "2003-07-01T08:00:00Z"),
+            ("2003-j\u{FA}lius-1T8:00+2:0", "2003-07-01T06:00:00Z"),
+            ("2003-07-01T08:00:00+00:00Z", "2003-07-01T08:00:00Z"),
+            ("1057046400", "2003-07-01T08:00:00Z"),
+            ("1057046400250", "2003-07-01T08:00:00Z"),
+            ("2003\u{B144} 7\u{C6D4} 1\u{C77C}  08:00:00", "2003-06-30T23:00:00Z"),
+            ("2003-07-01 \u{C624}\u{D6C4} 8:00:00", "2003-07-01T11:00:00Z"),
+            ("2003\u{5E74}7\u{6708}1\u{65E5}", "2003-07-01T00:00:00Z"),
+            ("7/14/2003 8:00 PM", "2003-07-14T20:00:00Z"),
+            ("14/7/2003", "2003-07-14T00:00:00Z"),
+            ("2003/7/14 08:00", "2003-07-14T08:00:00Z"),
+            ("14.7.2003 08:00:00", "2003-07-14T08:00:00Z"),
+            ("mar., 1 juil. 2003 08:00:00 +0200", "2003-07-01T06:00:00Z"),
+            ("Dienstag, 1. M\u{E4}rz 2005 08:00:00 MEZ", "2005-03-01T07:00:00Z"),
+            ("mar, 01 mar 2005 08:00:00 GMT", "2005-03-01T08:00:00Z"),
+            ("wto, 1 lis 2005 08:00:00 +0100", "2005-11-01T07:00:00Z"),
+            ("\u{412}\u{442}, 1 \u{43C}\u{430}\u{44F} 2005 08:00:00 MSK", "2005-05-01T05:00:00Z"),
+            ("\u{3A4}\u{3C1}\u{3B9}, 01 \u{399}\u{3BF}\u{3CD}\u{3BB} 2003 08:00:00 EET", "2003-07-01T06:00:00Z"),
+            ("July 1st, 2003", "2003-07-01T00:00:00Z"),
+            ("1 August 2003 8:05 NOVT", "2003-08-01T08:05:00Z"),
         ];
         for (text, expected) in cases {
             assert_eq!(parse(text).map(Timestamp::rfc3339).as_deref(), Some(expected), "{text}");

@@ -51,7 +51,7 @@ fn map_entry(entry: model::Entry, atom: bool, base: Option<&Url>) -> Entry {
         proxy_link: None,
         link,
         title: entry.title.and_then(|text| title(&text, atom)),
-        summary: summary.or_else(|| described().filter(|_| content.is_none())),
+        summary: summary.or_else(described),
         content,
         published,
         updated,

@@ -1,16 +1,9 @@
 //! What a publisher may send: every limit of the parser, with its name.
 
-/// Largest document, in bytes. feed-rs takes some 29 bytes of memory for each byte of the worst input.
+/// Largest document, in bytes.
 pub const MAX_DOCUMENT_BYTES: usize = 20_000_000;
 /// Entries that are taken of one document.
 pub const MAX_ENTRIES: usize = 10_000;
-/// How deep elements may nest.
-pub const MAX_DEPTH: usize = 256;
-/// How deep those may nest that feed-rs recurses into (`media:group`, `media:content`, `itunes:category`): a stack that overflows
-/// cannot be caught, and some 200 levels fill 2 MB in a debug build.
-pub(super) const MAX_RECURSION: usize = 16;
-/// Comparisons of attributes in a document: quick-xml compares each of a tag with all before it.
-pub(super) const MAX_COMPARISONS: usize = 50_000_000;
 /// Longest title, name, term or other one-line text, in bytes; longer ones are cut.
 pub(super) const MAX_LINE_BYTES: usize = 65_536;
 /// Longest summary or content, in bytes; longer ones are cut.
@@ -25,3 +18,15 @@ pub(super) const MAX_LIST: usize = 200;
 pub(super) const MAX_JUNK_BYTES: usize = 65_536;
 /// Repairs of one kind that are listed one by one; the rest is counted.
 pub(super) const MAX_LISTED_REPAIRS: usize = 20;
+/// How deep elements are followed by the lenient reader; what is deeper means nothing.
+pub(super) const MAX_FOLLOWED: usize = 512;
+/// Entities that a document may declare.
+pub(super) const MAX_ENTITIES: usize = 1_000;
+/// Longest entity, in bytes; a longer one is not put in.
+pub(super) const MAX_ENTITY_BYTES: usize = 65_536;
+/// What all entities of a document together may expand to, in bytes.
+pub(super) const MAX_EXPANSION_BYTES: usize = 1_000_000;
+/// Namespace declarations that are in force at once.
+pub(super) const MAX_NAMESPACES: usize = 256;
+/// Largest document that feed-rs is given, in bytes: it takes some 29 bytes of memory for each byte of the worst input.
+pub(super) const MAX_FIRST_READER_BYTES: usize = 1_000_000;

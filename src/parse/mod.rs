@@ -9,23 +9,22 @@
 
 mod charset;
 mod date;
-mod depth;
 mod feed;
 mod json;
+mod lenient;
 mod limits;
-mod mend;
 mod original;
 mod page;
 mod plain;
 mod root;
+mod route;
 mod shape;
 
-use std::io::Read;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use url::Url;
 
-pub use self::limits::{MAX_DEPTH, MAX_DOCUMENT_BYTES, MAX_ENTRIES};
+pub use self::limits::{MAX_DOCUMENT_BYTES, MAX_ENTRIES};
 use self::root::Kind;
 pub use self::shape::{EnclosureRow, EntryShape, FeedShape, RepairShape, Shape, shape};
 use crate::domain::feed::FeedInfo;
@@ -95,37 +94,18 @@ pub fn parse(bytes: &[u8], content_type: Option<&str>, base: Option<&Url>) -> Re
     Ok(feed)
 }
 
-/// Reads the XML document whose root tag opens at `at`: as it is, else once more with what can be mended mended.
+/// Reads the XML document whose root tag opens at `at`: with feed-rs if that reads it fully, else with the lenient reader.
 fn xml(text: &str, at: usize, base: Option<&Url>, repairs: &mut Vec<Repair>) -> Result<Feed, ParseError> {
-    let (document, closing) = bounded(text.get(at..).unwrap_or_default(), at, repairs)?;
-    let text = text.get(..at + document.len()).unwrap_or(text);
-    let (tag, rest) = root::tag(text, at, repairs);
-    let error = match first_reader(&[&tag, rest, &closing], base) {
-        Ok(feed) => return Ok(feed),
-        Err(error) => error,
-    };
-    let mut mended = Vec::new();
-    let Some(whole) = mend::mend(rest, text.len() - rest.len(), &mut mended) else { return Err(error) };
-    repairs.append(&mut mended);
-    // Mending turns tags into text and quotes into nothing: what was inside may count now.
-    let whole = [&*tag, &*whole, &*closing].concat();
-    let (document, closing) = bounded(&whole, at, repairs)?;
-    first_reader(&[document, "", &closing], base).map_err(|again| {
-        ParseError::new(format!("{again} What could be mended of it was mended already; that was not enough."))
-    })
+    let document = text.get(at..).unwrap_or_default();
+    let whole = route::strict(document).and_then(|length| document.get(..length));
+    if let Some(feed) = whole.and_then(|document| first_reader(document, base)) {
+        return Ok(feed);
+    }
+    lenient::read(text, at, base, repairs)
 }
 
-/// The part of an XML document that is read, and the tags that close it there. `at` is where it begins.
-fn bounded<'a>(document: &'a str, at: usize, repairs: &mut Vec<Repair>) -> Result<(&'a str, String), ParseError> {
-    let Some(cut) = depth::check(document)? else { return Ok((document, String::new())) };
-    let what = format!("The document has more than {MAX_ENTRIES} entries; the rest was left out.");
-    repairs.push(Repair::new(at + cut.length, what));
-    Ok((document.get(..cut.length).unwrap_or(document), cut.closing))
-}
-
-/// feed-rs, over the pieces of a document, without joining them.
-fn first_reader(pieces: &[&str; 3], base: Option<&Url>) -> Result<Feed, ParseError> {
-    let [tag, rest, closing] = pieces;
+/// feed-rs, for a document that it reads fully; none if it fails, or gives fewer entries than there are.
+fn first_reader(document: &str, base: Option<&Url>) -> Option<Feed> {
     // feed-rs 3.0.0 can panic: on `<author>`s where the byte beside an e-mail address is inside of a character.
     let read = catch_unwind(AssertUnwindSafe(|| {
         let parser = feed_rs::parser::Builder::new()
@@ -134,40 +114,16 @@ fn first_reader(pieces: &[&str; 3], base: Option<&Url>) -> Result<Feed, ParseErr
             .id_generator(|_, _, _| feed::NO_ID.to_owned())
             .timestamp_parser(|text| date::parse(text).map(crate::domain::time::Timestamp::to_chrono))
             .build();
-        parser.parse(tag.as_bytes().chain(rest.as_bytes()).chain(closing.as_bytes()))
+        parser.parse(document.as_bytes())
     }));
-    match read {
-        Ok(Ok(read)) => {
-            let mut feed = feed::map(read, base);
-            original::put(&mut feed, pieces);
-            Ok(feed)
-        }
-        Ok(Err(error)) => Err(ParseError::new(sentence(&error))),
-        Err(_) => Err(ParseError::new("The document cannot be read: feed-rs failed inside on one of its values.")),
-    }
+    let mut feed = feed::map(read.ok()?.ok()?, base);
+    original::put(&mut feed, document);
+    Some(feed)
 }
 
-/// A feed-rs error as a sentence; its byte position is left out where it counts from the root.
-fn sentence(error: &feed_rs::parser::ParseFeedError) -> String {
-    use feed_rs::parser::{ParseErrorKind, ParseFeedError};
-    match error {
-        ParseFeedError::XmlReader(error) => {
-            let cause = error.to_string();
-            let cause = cause.split_once(": ").map_or(cause.as_str(), |(_, cause)| cause);
-            format!("The document is not well-formed XML: {}.", cause.trim_end_matches('.'))
-        }
-        ParseFeedError::ParseError(ParseErrorKind::NoFeedRoot) => {
-            "The document has the root of a feed, but no channel that can be read.".to_owned()
-        }
-        ParseFeedError::ParseError(ParseErrorKind::UnknownMimeType { mime, .. }) => {
-            format!("The document has a text of the type \u{201c}{mime}\u{201d}, which Atom does not know.")
-        }
-        ParseFeedError::ParseError(ParseErrorKind::MissingContent { reference, .. }) => {
-            format!("The document lacks the text of an element that needs one ({reference}).")
-        }
-        other => format!("The document cannot be read: {other}."),
-    }
-}
-
+#[cfg(test)]
+mod differential;
+#[cfg(test)]
+mod hostile;
 #[cfg(test)]
 mod tests;

@@ -16,11 +16,19 @@ const SERVICES: [&str; 2] = ["feedburner", "pheedo"];
 
 /// Gives entries the links that their document says are the original ones. Where the entries cannot be told apart, nothing
 /// is changed.
-pub(super) fn put(feed: &mut Feed, pieces: &[&str; 3]) {
-    if !pieces.iter().any(|piece| piece.contains("origLink")) {
+pub(super) fn put(feed: &mut Feed, document: &str) {
+    if !document.contains("origLink") {
         return;
     }
-    let Some(links) = read(&pieces.concat()).filter(|links| links.len() == feed.entries.len()) else { return };
+    let Some(links) = read(document).filter(|links| links.len() == feed.entries.len()) else { return };
+    apply(feed, links);
+}
+
+/// Gives each entry the original link that belongs to it.
+pub(super) fn apply(feed: &mut Feed, links: Vec<Option<String>>) {
+    if links.iter().all(Option::is_none) {
+        return;
+    }
     // One original for entries that link to different pages is the site's own address, or a template's.
     let mut first: HashMap<&str, &Option<String>> = HashMap::new();
     let mut shared: HashSet<String> = HashSet::new();

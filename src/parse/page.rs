@@ -3,7 +3,6 @@
 use url::Url;
 
 use super::ParseError;
-use super::depth::start_tag;
 use super::plain;
 
 /// How far a page is looked through, in bytes.
@@ -31,7 +30,7 @@ fn feeds(text: &str, base: Option<&Url>) -> Vec<String> {
             rest = here.get(1..).unwrap_or_default();
             continue;
         }
-        let (tag, after) = here.split_at_checked(start_tag(here).0).unwrap_or((here, ""));
+        let (tag, after) = here.split_at_checked(start_tag(here)).unwrap_or((here, ""));
         found.extend(feed(tag, base).filter(|url| !found.contains(url)));
         if found.len() == MAX_FEEDS {
             break;
@@ -75,4 +74,19 @@ fn attribute<'a>(tag: &'a str, name: &str) -> Option<&'a str> {
         rest = next;
     }
     None
+}
+
+/// Length of a start tag. A `>` inside of quotes does not end it.
+fn start_tag(tag: &str) -> usize {
+    let bytes = tag.as_bytes();
+    let mut quote = None;
+    for (at, byte) in bytes.iter().enumerate().skip(1) {
+        match (quote, byte) {
+            (None, b'>') => return at + 1,
+            (None, b'"' | b'\'') => quote = Some(byte),
+            (Some(open), byte) if open == byte => quote = None,
+            _ => {}
+        }
+    }
+    bytes.len()
 }

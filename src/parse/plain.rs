@@ -28,18 +28,24 @@ pub(super) fn line(text: &str) -> String {
     one_line(&references(&modern(cut(text, MAX_LINE_BYTES))))
 }
 
-/// `text` with its C1 controls as the windows-1252 characters that they were meant to be: XML has `&#146;` as U+0092, which
-/// nobody ever means (HTML section 13.2.5.80).
+/// `text` with its C1 controls as what they were meant to be, which nobody ever means: UTF-8 that was taken for Latin-1 where
+/// all of it together is valid UTF-8, else windows-1252 (HTML section 13.2.5.80), as XML has `&#146;` as U+0092.
 pub(super) fn modern(text: &str) -> Cow<'_, str> {
     let c1 = |c: char| matches!(c, '\u{80}'..='\u{9F}');
     if !text.as_bytes().windows(2).any(|two| matches!(two, [0xC2, 0x80..=0x9F])) {
         return Cow::Borrowed(text);
     }
-    let meant = |c: char| match u8::try_from(u32::from(c)) {
-        Ok(byte) if c1(c) => WINDOWS_1252.decode_without_bom_handling(&[byte]).0.chars().next().unwrap_or(c),
-        _ => c,
-    };
-    Cow::Owned(text.chars().map(meant).collect())
+    let bytes: Option<Vec<u8>> = text.chars().map(|c| u8::try_from(u32::from(c)).ok()).collect();
+    if let Some(meant) = bytes.and_then(|bytes| String::from_utf8(bytes).ok()) {
+        return Cow::Owned(meant);
+    }
+    Cow::Owned(text.chars().map(|c| if c1(c) { windows(c) } else { c }).collect())
+}
+
+/// The character of windows-1252 in the place of a C1 control.
+fn windows(c: char) -> char {
+    let Ok(byte) = u8::try_from(u32::from(c)) else { return c };
+    WINDOWS_1252.decode_without_bom_handling(&[byte]).0.chars().next().unwrap_or(c)
 }
 
 /// HTML as plain text on one line; tags go, text in angle brackets that is no tag stays. Decoded once more where a

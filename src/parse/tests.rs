@@ -85,7 +85,8 @@ fn rdf_is_read() {
     let entry = &feed.entries[0];
     assert_eq!(feed.info.updated, time("2026-11-24T00:00:00Z"));
     assert_eq!((entry.link.as_deref(), entry.summary.as_deref()), (Some("http://example.org/1"), Some("<i>d</i>")));
-    assert_eq!((entry.guid.as_deref(), entry.published), (None, time("2026-11-23T01:00:00Z")));
+    let about = Some("http://example.org/1");
+    assert_eq!((entry.guid.as_deref(), entry.published), (about, time("2026-11-23T01:00:00Z")));
 }
 
 #[test]
@@ -305,7 +306,6 @@ fn roots_that_feed_rs_does_not_know_are_read() {
     let old =
         "<feed version='0.3' xmlns='http://purl.org/atom/ns#'><title>T</title><entry><title>a</title></entry></feed>";
     assert_eq!(read(old).entries.len(), 1);
-    assert!(read(old).repairs[0].what.contains("2005/Atom"));
     assert_eq!(read(format!("{}<!-- & junk <", rss("<item/>"))).entries.len(), 1, "junk behind the root");
 }
 
@@ -320,7 +320,7 @@ fn what_is_no_feed_is_named() {
         error,
         "This is a web page, not a feed. It names: https://example.org/feed?a=1&b=2, https://example.org/blog/atom.xml."
     );
-    let cases: [(&[u8], &str); 12] = [
+    let cases: [(&[u8], &str); 11] = [
         (b"", "The document is empty."),
         (b"  \n", "no root element"),
         (b"<?xml version='1.0'?>", "no root element"),
@@ -331,8 +331,7 @@ fn what_is_no_feed_is_named() {
         (b"<svg xmlns='x'/>", "SVG"),
         (b"<soap:Envelope xmlns:soap='x'/>", "SOAP"),
         (b"<catalog><x/></catalog>", "<catalog>"),
-        (b"<rss version='2.0'><channel><item><title>cut", "not well-formed"),
-        (b"<rss version='2.0'/>", "no channel"),
+        (b"<rss version='2.0'><channel><item><title>cut", "ends before an entry"),
     ];
     for (document, expected) in cases {
         let message = refused(document);
@@ -341,9 +340,11 @@ fn what_is_no_feed_is_named() {
 }
 
 #[test]
-fn a_panic_inside_of_feed_rs_is_an_error() {
-    let document = rss("<item><author>\u{2014}\u{2014}a@example.org</author></item>");
-    assert!(refused(document).contains("feed-rs failed"));
+fn a_panic_inside_of_feed_rs_is_left_to_the_lenient_reader() {
+    let document = rss("<item><link>https://example.org/1</link><author>\u{2014}\u{2014}a@example.org</author></item>");
+    let at = document.find("<rss").unwrap();
+    assert!(route::strict(&document[at..]).is_some() && first_reader(&document[at..], None).is_none());
+    assert_eq!(read(document).entries[0].link.as_deref(), Some("https://example.org/1"));
 }
 
 #[test]
@@ -370,7 +371,7 @@ fn limits_hold() {
         rss(&format!("<item><title{list}>a</title></item>"))
     };
     assert_eq!(read(attributes(2_000)).entries.len(), 1);
-    assert!(refused(attributes(20_000)).contains("a tag with some 40000 attributes"));
+    assert_eq!(read(attributes(20_000)).entries[0].title.as_deref(), Some("a"));
     let tags = read(rss(&format!(
         "<item>{}</item>",
         (0..500).map(|n| format!("<category>{n}</category>")).collect::<String>()
@@ -379,23 +380,17 @@ fn limits_hold() {
 }
 
 #[test]
-fn deep_documents_are_refused_before_the_stack_is_used_up() {
-    let nested = |name: &str, depth: usize| {
-        let document =
-            format!("<item>{}{}</item>", format!("<{name}>").repeat(depth), format!("</{name}>").repeat(depth));
-        let declared = "<rss xmlns:media='http://search.yahoo.com/mrss/' ";
-        rss(&document).replace("<rss ", declared)
-    };
-    // Three levels are the document's own.
-    let cases =
-        [("media:group", limits::MAX_RECURSION), ("media:content", limits::MAX_RECURSION), ("b", MAX_DEPTH - 3)];
-    for (name, deepest) in cases {
-        assert_eq!(read(nested(name, deepest)).entries.len(), 1, "{name}");
-        assert!(refused(nested(name, deepest + 1)).contains("nests deeper than"), "{name}");
-        assert!(refused(nested(name, 60_000)).contains("nests deeper than"), "{name}");
+fn deep_documents_are_read_without_a_stack() {
+    for name in ["media:group", "media:content", "b", "author", "source", "title", "item", "channel"] {
+        for depth in [20, 600, if name == "item" { 5_000 } else { 60_000 }] {
+            let nest = format!("{}{}", format!("<{name}>").repeat(depth), format!("</{name}>").repeat(depth));
+            let feed = read(rss(&format!("<item><title>a</title>{nest}</item><item><title>b</title></item>")));
+            let titles: Vec<_> = feed.entries.iter().filter_map(|entry| entry.title.as_deref()).collect();
+            assert!(titles.contains(&"a") && titles.contains(&"b"), "{name} {depth}: {titles:?}");
+        }
     }
     let hidden = format!("{}<!DOCTYPE x [{}]>", "<group>".repeat(9), "</group>".repeat(9)).repeat(2000);
-    assert!(refused(rss(&hidden)).contains("DOCTYPE"));
+    assert_eq!(read(rss(&format!("<item><title>a</title></item>{hidden}"))).entries.len(), 1);
     let wide = "<item><title>a</title><x y='>'/><![CDATA[<b><b>]]><!-- <b> --></item>".repeat(400);
     assert_eq!(read(rss(&wide)).entries.len(), 400, "breadth is not depth");
 }
@@ -621,9 +616,9 @@ fn each_entry_has_its_own_original_link() {
             pair("https://n.example/3", "https://feeds.example/3")
         ]
     );
-    // Where entries cannot be counted off against each other, nothing is changed.
+    // An entry of another namespace is none.
     let strange = atom(&format!("<x:entry xmlns:x='urn:x'/>{}", entry(1, &original(1))));
-    assert_eq!(links(&strange), [pair("https://feeds.example/1", "")]);
+    assert_eq!(links(&strange), [pair("https://n.example/1", "https://feeds.example/1")]);
 }
 
 proptest! {

@@ -1,0 +1,419 @@
+//! Elements by family and local name: what they mean in an entry and in a feed.
+
+use std::borrow::Cow;
+
+use super::entry::{About, Draft, Link, id, size};
+use super::field::{Form, Reach};
+use super::person;
+use super::refs::Place as At;
+use super::scan::Tag;
+use super::space::Family;
+use super::text::{self, Text};
+use super::walk::{Place, Walk};
+use crate::domain::item::{Category, Enclosure, Person};
+use crate::domain::time::Timestamp;
+use crate::parse::limits::MAX_LIST;
+use crate::parse::{date, plain};
+
+impl<'a> Walk<'a> {
+    /// RDF and CDF say in attributes what others have elements for.
+    pub(super) fn entry_attributes(&mut self, draft: &mut Draft, tag: &Tag<'a>, at: usize) {
+        if tag.inside.is_empty() {
+            return;
+        }
+        let about = self.attribute(tag, "rdf:about", at).or_else(|| self.attribute(tag, "about", at));
+        if let Some(about) = about {
+            draft.guid.offer(9, id(&about));
+        }
+        if let Some(href) = self.attribute(tag, "href", at) {
+            draft.link.offer(5, plain::url(&href, self.bases.nearest()));
+        }
+        let modified = self.attribute(tag, "lastmod", at).and_then(|text| date::parse(&text));
+        draft.updated.offer(9, modified);
+    }
+
+    pub(super) fn feed_attributes(&mut self, tag: &Tag<'a>, at: usize) {
+        if tag.inside.is_empty() {
+            return;
+        }
+        let language = self.attribute(tag, "xml:lang", at).and_then(|text| plain::filled(plain::line(&text)));
+        self.about.language.offer(1, language);
+        let href = self.attribute(tag, "href", at).and_then(|href| plain::url(&href, self.bases.nearest()));
+        self.about.link.offer(5, href);
+        let modified = self.attribute(tag, "lastmod", at).and_then(|text| date::parse(&text));
+        self.about.updated.offer(9, modified);
+    }
+
+    /// The text of an element: by its type for Atom, else HTML.
+    fn text(&mut self, tag: &Tag<'a>, family: Family, reach: Reach) -> Text {
+        let raw = self.inside(tag, reach);
+        let mut reader = self.reader();
+        if family == Family::Atom { text::atom(tag, &raw, &mut reader) } else { text::rss(&raw, &mut reader) }
+    }
+
+    /// The text of an element that is no prose: an id, an address, a word.
+    fn word(&mut self, tag: &Tag<'a>, place: At) -> Cow<'a, str> {
+        let raw = self.inside(tag, Reach::Line);
+        self.reader().text(&raw, Form::Decoded, place)
+    }
+
+    fn date(&mut self, tag: &Tag<'a>) -> Option<Timestamp> {
+        date::parse(&self.word(tag, At::Address))
+    }
+
+    fn line(&mut self, tag: &Tag<'a>) -> Option<String> {
+        let raw = self.inside(tag, Reach::Line);
+        let source = self.reader().text(&raw, Form::Either, At::Text);
+        plain::title(&source)
+    }
+
+    fn person(&mut self, tag: &Tag<'a>) -> Option<Person> {
+        let raw = self.inside(tag, Reach::Body);
+        let base = self.bases.nearest().cloned();
+        person::read(&raw, base.as_ref(), &mut self.reader())
+    }
+
+    /// An address in the text of an element.
+    fn address(&mut self, tag: &Tag<'a>) -> Option<String> {
+        let word = self.word(tag, At::Address);
+        plain::url(&word, self.bases.nearest())
+    }
+
+    /// An address in an attribute.
+    fn target(&mut self, tag: &Tag<'a>, name: &str, at: usize) -> Option<String> {
+        let value = self.attribute(tag, name, at)?;
+        plain::url(&value, self.bases.nearest())
+    }
+
+    /// Atom's link, wherever it stands.
+    fn link(&mut self, tag: &Tag<'a>, at: usize) -> Option<Link> {
+        Some(Link {
+            url: self.target(tag, "href", at)?,
+            rel: self.attribute(tag, "rel", at).map(|rel| rel.trim().to_owned()).unwrap_or_default(),
+            kind: self.attribute(tag, "type", at).and_then(|text| plain::filled(plain::line(&text))),
+            length: self.attribute(tag, "length", at).and_then(|text| size(&text)),
+        })
+    }
+
+    fn category(&mut self, tag: &Tag<'a>, at: usize) -> Option<Category> {
+        let filled = |text: Cow<'_, str>| plain::filled(plain::line(&text));
+        let term = self.attribute(tag, "term", at).and_then(filled);
+        let label = self.attribute(tag, "label", at).and_then(filled);
+        let scheme = self.attribute(tag, "scheme", at).or_else(|| self.attribute(tag, "domain", at)).and_then(filled);
+        let text = self.line(tag);
+        Some(Category { term: term.or(text).or_else(|| label.clone())?, scheme, label })
+    }
+
+    /// An element of an entry; false if it means nothing there.
+    pub(super) fn entry_element(&mut self, tag: Tag<'a>, family: Family, name: &str, at: usize) -> bool {
+        let Some(mut draft) = self.draft.take() else { return false };
+        let known = match family {
+            Family::Rss | Family::Atom => self.core_element(&mut draft, tag, family, name, at),
+            Family::Dc => self.dublin_core(&mut draft, tag, name),
+            Family::Content if name == "encoded" => {
+                let body = self.text(&tag, family, Reach::Body).body();
+                draft.content.offer(0, body);
+                true
+            }
+            Family::Xhtml if matches!(name, "body" | "div") => {
+                let raw = self.inside(&tag, Reach::Body);
+                let source = self.reader().text(&raw, Form::Markup, At::Text).into_owned();
+                draft.content.offer(2, Text { source, html: true }.body());
+                true
+            }
+            Family::Burner if name == "origlink" => {
+                let link = self.word(&tag, At::Address);
+                let link = plain::url(&link, None).filter(|url| url.starts_with("http"));
+                draft.original = draft.original.take().or(link);
+                true
+            }
+            Family::Itunes => self.itunes(&mut draft, tag, name, at),
+            _ => false,
+        };
+        self.draft = Some(draft);
+        known || (family == Family::Media && self.media_element(tag, name, at))
+    }
+
+    fn core_element(&mut self, draft: &mut Draft, tag: Tag<'a>, family: Family, name: &str, at: usize) -> bool {
+        match name {
+            "title" => {
+                let title = self.text(&tag, family, Reach::Line).title();
+                draft.title.offer(0, title);
+            }
+            "link" if tag.raw("href").is_some() => {
+                let link = self.link(&tag, at).filter(|_| draft.links.len() < MAX_LIST);
+                draft.links.extend(link);
+            }
+            "link" => {
+                let link = self.address(&tag);
+                draft.link.offer(0, link);
+            }
+            "guid" => {
+                let permanent = self.attribute(&tag, "ispermalink", at);
+                draft.permanent = permanent.is_none_or(|word| !word.trim().eq_ignore_ascii_case("false"));
+                draft.guid.offer(0, id(&self.word(&tag, At::Address)));
+            }
+            "id" => draft.guid.offer(1, id(&self.word(&tag, At::Address))),
+            "description" | "summary" | "abstract" => {
+                let body = self.text(&tag, family, Reach::Body).body();
+                if name == "summary" && family == Family::Rss {
+                    draft.short = draft.short.take().or(body);
+                } else {
+                    draft.summary.offer(0, body);
+                }
+            }
+            "content" | "fullitem" | "body" => {
+                draft.language =
+                    self.attribute(&tag, "xml:lang", at).and_then(|text| plain::filled(plain::line(&text)));
+                let body = self.text(&tag, if name == "content" { Family::Atom } else { family }, Reach::Body).body();
+                draft.content.offer(1, body);
+            }
+            "pubdate" | "published" => draft.published.revise(0, self.date(&tag)),
+            "issued" | "date" => draft.published.revise(1, self.date(&tag)),
+            "created" => draft.published.revise(3, self.date(&tag)),
+            "updated" => draft.updated.revise(0, self.date(&tag)),
+            "modified" => draft.updated.revise(1, self.date(&tag)),
+            "author" => {
+                let author = self.person(&tag).filter(|_| draft.authors.len() < MAX_LIST);
+                draft.authors.extend(author);
+            }
+            "category" => {
+                if let Some(category) = self.category(&tag, at) {
+                    draft.category(category);
+                }
+            }
+            "enclosure" => {
+                let file = self.file(&tag, ["url", "href"], "length", at).filter(|_| draft.files.len() < MAX_LIST);
+                draft.files.extend(file);
+            }
+            "source" if family == Family::Atom && !tag.closed => {
+                self.source = Some(About::default());
+                self.push(tag, Place::Source);
+            }
+            "contributor" | "comments" | "source" | "rights" | "copyright" | "generator" => {
+                self.inside(&tag, Reach::Body);
+            }
+            _ => return false,
+        }
+        true
+    }
+
+    fn dublin_core(&mut self, draft: &mut Draft, tag: Tag<'a>, name: &str) -> bool {
+        match name {
+            "title" => {
+                let title = self.line(&tag);
+                draft.title.offer(5, title);
+            }
+            "description" | "abstract" => {
+                let body = self.text(&tag, Family::Rss, Reach::Body).body();
+                draft.summary.offer(2, body);
+            }
+            "date" => draft.date = self.date(&tag).or(draft.date),
+            "issued" => draft.published.revise(2, self.date(&tag)),
+            "created" | "available" => draft.published.revise(3, self.date(&tag)),
+            "modified" => draft.updated.revise(1, self.date(&tag)),
+            "creator" | "author" => {
+                let author = self.person(&tag).filter(|_| draft.authors.len() < MAX_LIST);
+                draft.authors.extend(author);
+            }
+            "subject" => {
+                if let Some(term) = self.line(&tag) {
+                    draft.category(Category { term, ..Category::default() });
+                }
+            }
+            _ => return false,
+        }
+        true
+    }
+
+    fn itunes(&mut self, draft: &mut Draft, tag: Tag<'a>, name: &str, at: usize) -> bool {
+        match name {
+            "author" => {
+                let author = self.line(&tag).map(|name| Person { name: Some(name), ..Person::default() });
+                draft.credits.extend(author);
+            }
+            "summary" => {
+                let body = self.text(&tag, Family::Rss, Reach::Body).body();
+                draft.described.offer(0, body);
+            }
+            "title" => {
+                let title = self.line(&tag);
+                draft.title.offer(7, title);
+            }
+            "image" => {
+                let image = self.target(&tag, "href", at);
+                draft.image.offer(1, image);
+                self.inside(&tag, Reach::Line);
+            }
+            _ => return false,
+        }
+        true
+    }
+
+    fn file(&mut self, tag: &Tag<'a>, urls: [&str; 2], length: &str, at: usize) -> Option<Enclosure> {
+        Some(Enclosure {
+            url: urls.into_iter().find_map(|name| self.target(tag, name, at))?,
+            mime_type: self
+                .attribute(tag, "type", at)
+                .map(|text| plain::line(&text))
+                .filter(|kind| is_media_type(kind)),
+            length_bytes: self.attribute(tag, length, at).and_then(|text| size(&text)),
+        })
+    }
+
+    /// An element of Media RSS, in an entry or one of its groups.
+    pub(super) fn media_element(&mut self, tag: Tag<'a>, name: &str, at: usize) -> bool {
+        match name {
+            "group" => self.push(tag, Place::Media),
+            "content" => {
+                let file = self.file(&tag, ["url", "href"], "filesize", at);
+                if let Some(draft) = self.draft.as_mut().filter(|draft| draft.files.len() < MAX_LIST) {
+                    draft.files.extend(file);
+                }
+                self.push(tag, Place::Media);
+            }
+            "thumbnail" => {
+                let image = self.target(&tag, "url", at);
+                if let Some(draft) = &mut self.draft {
+                    draft.image.offer(0, image);
+                }
+                self.inside(&tag, Reach::Line);
+            }
+            "title" => {
+                let title = self.line(&tag);
+                if let Some(draft) = &mut self.draft {
+                    draft.title.offer(6, title);
+                }
+            }
+            "description" => {
+                let body = self.text(&tag, Family::Rss, Reach::Body).body();
+                if let Some(draft) = &mut self.draft {
+                    draft.described.offer(1, body);
+                }
+            }
+            "category" => {
+                let category = self.category(&tag, at);
+                if let (Some(draft), Some(category)) = (&mut self.draft, category) {
+                    draft.category(category);
+                }
+            }
+            _ => return false,
+        }
+        true
+    }
+
+    /// An element of a feed, or of the source of an entry; false if it means nothing there.
+    pub(super) fn feed_element(&mut self, tag: Tag<'a>, family: Family, name: &str, at: usize) -> bool {
+        let source = self.source.take();
+        let inner = source.is_some();
+        let mut about = source.unwrap_or_else(|| std::mem::take(&mut self.about));
+        let known = self.about_element(&mut about, tag, family, name, at);
+        if inner {
+            self.source = Some(about);
+        } else {
+            self.about = about;
+        }
+        known
+    }
+
+    fn about_element(&mut self, about: &mut About, tag: Tag<'a>, family: Family, name: &str, at: usize) -> bool {
+        match (family, name) {
+            (Family::Rss | Family::Atom, "title") => {
+                let title = self.text(&tag, family, Reach::Line).title();
+                about.title.offer(0, title);
+            }
+            (Family::Dc | Family::Itunes, "title") => about.title.offer(5, self.line(&tag)),
+            (Family::Rss | Family::Atom, "link") if tag.raw("href").is_some() => {
+                let link = self.link(&tag, at).filter(|_| about.links.len() < MAX_LIST);
+                about.links.extend(link);
+            }
+            (Family::Rss | Family::Atom, "link") => about.link.offer(0, self.address(&tag)),
+            (Family::Rss | Family::Atom, "description" | "subtitle" | "tagline" | "abstract") => {
+                let text = self.text(&tag, family, Reach::Body).title();
+                about.description.offer(0, text);
+            }
+            (Family::Dc, "description") | (Family::Itunes, "subtitle" | "summary") => {
+                let text = self.text(&tag, Family::Rss, Reach::Body).title();
+                about.description.offer(5, text);
+            }
+            (Family::Rss | Family::Atom, "id") => {
+                let id = id(&self.word(&tag, At::Address));
+                about.id.offer(0, id);
+            }
+            (Family::Rss | Family::Atom, "updated" | "lastbuilddate" | "modified") => {
+                about.updated.offer(0, self.date(&tag))
+            }
+            (Family::Dc, "date" | "modified") => about.updated.offer(1, self.date(&tag)),
+            (Family::Rss | Family::Atom, "pubdate" | "published" | "date") => about.updated.offer(2, self.date(&tag)),
+            (Family::Rss, "language") | (Family::Dc, "language") => {
+                let language = self.line(&tag);
+                about.language.offer(u8::from(family == Family::Dc) * 2, language);
+            }
+            (Family::Rss | Family::Atom, "copyright" | "rights") => {
+                let text = self.text(&tag, family, Reach::Line).title();
+                about.rights.offer(0, text);
+            }
+            (Family::Dc, "rights") => about.rights.offer(1, self.line(&tag)),
+            (Family::Rss | Family::Atom, "icon" | "logo") => {
+                let rank = u8::from(name == "logo");
+                about.icon.offer(rank, self.address(&tag));
+            }
+            (Family::Rss, "image") => self.picture(about, &tag),
+            (Family::Itunes, "image") => {
+                about.icon.offer(3, self.target(&tag, "href", at));
+                self.inside(&tag, Reach::Line);
+            }
+            (Family::Atom, "author") | (Family::Dc, "creator") | (Family::Itunes, "author") => {
+                let author = self.person(&tag).filter(|_| about.authors.len() < MAX_LIST);
+                about.authors.extend(author);
+            }
+            _ => return self.furniture(&tag, family, name),
+        }
+        true
+    }
+
+    /// Elements that are known and not kept: what is inside of them is not the feed's own.
+    fn furniture(&mut self, tag: &Tag<'a>, family: Family, name: &str) -> bool {
+        let known = matches!(family, Family::Rss | Family::Atom)
+            && matches!(
+                name,
+                "author"
+                    | "contributor"
+                    | "textinput"
+                    | "managingeditor"
+                    | "webmaster"
+                    | "category"
+                    | "generator"
+                    | "docs"
+                    | "ttl"
+                    | "cloud"
+                    | "skiphours"
+                    | "skipdays"
+            );
+        if known {
+            self.inside(tag, Reach::Body);
+        }
+        known
+    }
+
+    /// RSS' picture, with a title and a link of its own.
+    fn picture(&mut self, about: &mut About, tag: &Tag<'a>) {
+        let raw = self.inside(tag, Reach::Body);
+        let mut inside = super::scan::Scanner::new(raw.text, 0);
+        let mut fields = super::field::Fields::default();
+        while let Some(token) = inside.next(None) {
+            if let super::scan::Token::Open(tag) = token
+                && tag.local().eq_ignore_ascii_case("url")
+            {
+                let url = fields.read(&mut inside, &tag, Reach::Line, &mut self.log);
+                let url = self.reader().text(&url, Form::Decoded, At::Address);
+                about.icon.offer(2, plain::url(&url, self.bases.nearest()));
+            }
+        }
+    }
+}
+
+/// RFC 6838 4.2: two words and a slash.
+fn is_media_type(kind: &str) -> bool {
+    kind.split_once('/').is_some_and(|(kind, rest)| !kind.is_empty() && !rest.is_empty())
+}

@@ -1,0 +1,481 @@
+//! Which reader: a look over the whole document for all that feed-rs 3.0.0 loses or refuses. What is well-formed, of a version
+//! and namespaces that it knows, and made of elements that both readers read alike, goes to feed-rs.
+//!
+//! A list of what is known, not of what is not: an element that is on none goes to the lenient reader.
+
+use memchr::{memchr, memchr2, memmem};
+
+use super::lenient::space::{self, Family};
+use super::limits::{MAX_ENTRIES, MAX_FIRST_READER_BYTES};
+
+/// How deep a document may nest that goes to feed-rs: it recurses into some elements.
+const MAX_NESTING: usize = 32;
+/// Attributes of one tag: quick-xml compares each with all before it.
+const MAX_ATTRIBUTES: usize = 64;
+/// Namespaces of a document.
+const MAX_PREFIXES: usize = 64;
+
+/// How long the document is that begins with its root tag, if feed-rs reads it fully.
+pub(super) fn strict(document: &str) -> Option<usize> {
+    if document.len() > MAX_FIRST_READER_BYTES {
+        return None;
+    }
+    let mut look = Look {
+        bytes: document.as_bytes(),
+        at: 0,
+        open: Vec::new(),
+        link: None,
+        prefixes: Vec::new(),
+        items: 0,
+        seen: 0,
+        feed: 0,
+    };
+    loop {
+        look.step()?;
+        if look.open.is_empty() {
+            break;
+        }
+    }
+    // Items may stand behind the root.
+    let behind = look.bytes.get(look.at..)?;
+    let more = memmem::find(behind, b"<item").or_else(|| memmem::find(behind, b"<entry"));
+    more.is_none().then_some(look.at)
+}
+
+/// Where in a document one is, by what may stand there.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Place {
+    Rss,
+    Channel,
+    Item,
+    Feed,
+    Entry,
+    Person,
+    Media,
+    /// Text, and nothing else.
+    Leaf,
+    /// Something that both readers step over.
+    Aside,
+}
+
+struct Look<'a> {
+    bytes: &'a [u8],
+    at: usize,
+    open: Vec<(&'a [u8], Place)>,
+    /// Where the inside of the link begins that is open.
+    link: Option<usize>,
+    prefixes: Vec<(&'a [u8], Family)>,
+    items: usize,
+    /// What the open entry has, and what the feed has.
+    seen: u32,
+    feed: u32,
+}
+
+/// What an entry has: a bit each.
+mod bit {
+    pub(super) const TITLE: u32 = 1;
+    pub(super) const LINK: u32 = 1 << 1;
+    pub(super) const TEXT: u32 = 1 << 2;
+    pub(super) const CONTENT: u32 = 1 << 3;
+    pub(super) const ID: u32 = 1 << 4;
+    pub(super) const DATE: u32 = 1 << 5;
+    pub(super) const UPDATED: u32 = 1 << 6;
+    pub(super) const FILE: u32 = 1 << 7;
+    pub(super) const MEDIA: u32 = 1 << 8;
+    pub(super) const ITUNES: u32 = 1 << 9;
+    pub(super) const PODCAST: u32 = 1 << 10;
+    pub(super) const OTHER_TITLE: u32 = 1 << 11;
+    /// An author or picture of iTunes, which feed-rs drops where there is no title or summary of iTunes.
+    pub(super) const CREDIT: u32 = 1 << 12;
+    pub(super) const DESCRIBED: u32 = 1 << 13;
+}
+
+/// A start tag's attributes that matter.
+#[derive(Default)]
+struct Said<'a> {
+    kind: Option<&'a [u8]>,
+    version: Option<&'a [u8]>,
+    default: Option<&'a [u8]>,
+    href: bool,
+    term: bool,
+    strange: bool,
+}
+
+impl<'a> Look<'a> {
+    /// One token; none if the document is for the lenient reader.
+    fn step(&mut self) -> Option<()> {
+        let rest = self.bytes.get(self.at..)?;
+        let found = memchr2(b'<', b'&', rest)?;
+        self.at += found;
+        let here = rest.get(found..)?;
+        let skip = |end: &[u8]| memmem::find(here, end).map(|at| at + end.len());
+        match here {
+            [b'&', ..] => self.at += reference(here)?,
+            [b'<', b'/', name @ ..] => self.close(name)?,
+            [b'<', b'!', b'-', b'-', ..] => self.at += skip(b"-->")?,
+            [b'<', b'!', b'[', b'C', b'D', b'A', b'T', b'A', b'[', ..] => self.at += skip(b"]]>")?,
+            [b'<', b'?', ..] => self.at += skip(b"?>")?,
+            [b'<', byte, ..] if byte.is_ascii_alphabetic() => self.tag(here)?,
+            _ => return None,
+        }
+        Some(())
+    }
+
+    fn close(&mut self, name: &[u8]) -> Option<()> {
+        let (open, place) = self.open.pop()?;
+        if let Some(from) = self.link.take() {
+            // A relative one may lead nowhere, and the guid count instead.
+            let inside = self.bytes.get(from..self.at)?.trim_ascii();
+            let inside = inside.strip_prefix(b"<![CDATA[").unwrap_or(inside).trim_ascii();
+            inside.get(..4).filter(|start| start.eq_ignore_ascii_case(b"http"))?;
+        }
+        let rest = name.strip_prefix(open)?;
+        let blank = rest.iter().take_while(|byte| byte.is_ascii_whitespace()).count();
+        if rest.get(blank) != Some(&b'>') {
+            return None;
+        }
+        self.at += 2 + open.len() + blank + 1;
+        self.closed(place)
+    }
+
+    /// What an entry must have, once it ends.
+    fn closed(&mut self, place: Place) -> Option<()> {
+        let has = |bits: u32| self.seen & bits == bits;
+        let strange = match place {
+            Place::Item => {
+                let titled = !has(bit::OTHER_TITLE) || has(bit::TITLE);
+                let credited = !has(bit::CREDIT) || has(bit::DESCRIBED);
+                !(has(bit::LINK) && titled && credited)
+            }
+            Place::Entry => false,
+            _ => return Some(()),
+        };
+        let merged = has(bit::MEDIA | bit::FILE) || has(bit::MEDIA | bit::ITUNES) || has(bit::PODCAST | bit::ITUNES);
+        self.items += 1;
+        (!strange && !merged && self.items <= MAX_ENTRIES).then_some(())
+    }
+
+    fn tag(&mut self, here: &'a [u8]) -> Option<()> {
+        let ends = |byte: &u8| byte.is_ascii_whitespace() || matches!(byte, b'>' | b'/');
+        let length = here.get(1..)?.iter().position(ends)?;
+        let name = here.get(1..=length)?;
+        let mut said = Said::default();
+        let (end, closed) = self.attributes(here, 1 + length, &mut said)?;
+        let place = self.place_of(name, &said)?;
+        self.at += end;
+        if place == Place::Item || place == Place::Entry {
+            self.seen = 0;
+        }
+        if closed {
+            return if name == b"link" && place == Place::Leaf && !said.href { None } else { self.closed(place) };
+        }
+        if self.open.len() == MAX_NESTING {
+            return None;
+        }
+        if name == b"link" && self.open.last().is_some_and(|(_, place)| *place == Place::Item) {
+            self.link = Some(self.at);
+        }
+        self.open.push((name, place));
+        Some(())
+    }
+
+    /// Reads attributes as XML has them; none if one is not. Gives the tag's length, and whether it closes itself.
+    fn attributes(&mut self, here: &'a [u8], from: usize, said: &mut Said<'a>) -> Option<(usize, bool)> {
+        let mut at = from;
+        let blank = |at: &mut usize| {
+            while here.get(*at).is_some_and(u8::is_ascii_whitespace) {
+                *at += 1;
+            }
+        };
+        for _ in 0..MAX_ATTRIBUTES {
+            blank(&mut at);
+            match here.get(at)? {
+                b'>' => return Some((at + 1, false)),
+                b'/' => return (here.get(at + 1) == Some(&b'>')).then_some((at + 2, true)),
+                _ => {}
+            }
+            let length = here
+                .get(at..)?
+                .iter()
+                .position(|byte| byte.is_ascii_whitespace() || matches!(byte, b'=' | b'>' | b'<' | b'/'))?;
+            let key = here.get(at..at + length)?;
+            at += length;
+            blank(&mut at);
+            if here.get(at) != Some(&b'=') {
+                return None;
+            }
+            at += 1;
+            blank(&mut at);
+            let quote = *here.get(at).filter(|byte| matches!(byte, b'"' | b'\''))?;
+            let length = memchr(quote, here.get(at + 1..)?)?;
+            let value = here.get(at + 1..at + 1 + length)?;
+            at += length + 2;
+            if !here.get(at).is_some_and(|byte| byte.is_ascii_whitespace() || matches!(byte, b'>' | b'/')) {
+                return None;
+            }
+            self.attribute(key, value, said)?;
+        }
+        None
+    }
+
+    fn attribute(&mut self, key: &'a [u8], value: &'a [u8], said: &mut Said<'a>) -> Option<()> {
+        let mut rest = value;
+        while let Some(found) = memchr2(b'<', b'&', rest) {
+            let here = rest.get(found..)?;
+            rest = here.get(reference(here)?..)?;
+        }
+        match key {
+            b"type" => said.kind = Some(value),
+            b"version" => said.version = Some(value),
+            b"xmlns" => said.default = Some(value),
+            // An empty address would be that of the feed itself.
+            b"href" => said.href = !value.trim_ascii().is_empty(),
+            b"length" | b"fileSize" if !value.iter().all(u8::is_ascii_digit) => return None,
+            b"term" => said.term = true,
+            b"mode" | b"src" => said.strange = true,
+            // feed-rs minds the case of names.
+            _ if [&b"type"[..], b"href", b"url", b"length", b"filesize", b"xmlns", b"ispermalink"]
+                .iter()
+                .any(|name| key.eq_ignore_ascii_case(name)) =>
+            {
+                return matches!(key, b"url" | b"length" | b"fileSize" | b"isPermaLink").then_some(());
+            }
+            _ => {
+                if let Some(prefix) = key.strip_prefix(b"xmlns:") {
+                    self.declare(prefix, value)?;
+                }
+            }
+        }
+        Some(())
+    }
+
+    /// A namespace that feed-rs knows by another spelling is lost to it.
+    fn declare(&mut self, prefix: &'a [u8], uri: &[u8]) -> Option<()> {
+        const KNOWN: [&str; 8] = [
+            "http://purl.org/rss/1.0/",
+            "http://www.w3.org/2005/Atom",
+            "http://purl.org/rss/1.0/modules/content/",
+            "http://purl.org/dc/elements/1.1/",
+            "http://search.yahoo.com/mrss/",
+            "http://www.itunes.com/dtds/podcast-1.0.dtd",
+            "https://podcastindex.org/namespace/1.0",
+            "http://wellformedweb.org/CommentAPI/",
+        ];
+        let uri = std::str::from_utf8(uri).ok()?;
+        let family = match space::family(uri) {
+            family @ (Family::Other | Family::Burner | Family::Rdf) => family,
+            // Stays unused in many feeds; used, it is in no list below.
+            Family::Xhtml | Family::Rss => Family::Xhtml,
+            family if KNOWN.contains(&uri) => family,
+            // Dublin Core's terms, a misspelt space: only where it is used.
+            _ => Family::Xhtml,
+        };
+        match self.prefixes.iter().find(|(known, _)| *known == prefix) {
+            Some((_, known)) => (*known == family).then_some(()),
+            None => {
+                self.prefixes.push((prefix, family));
+                (self.prefixes.len() <= MAX_PREFIXES).then_some(())
+            }
+        }
+    }
+
+    /// What a tag opens, from where one is; none if it is in no list.
+    fn place_of(&mut self, name: &'a [u8], said: &Said<'a>) -> Option<Place> {
+        let Some((_, place)) = self.open.last().copied() else { return root(name, said) };
+        if said.default.is_some() {
+            return None;
+        }
+        let (family, local) = match memchr(b':', name) {
+            None => (None, name),
+            Some(at) => {
+                let prefix = name.get(..at)?;
+                let family = self.prefixes.iter().find(|(known, _)| *known == prefix).map(|(_, family)| *family)?;
+                (Some(family), name.get(at + 1..)?)
+            }
+        };
+        let aside = matches!(family, Some(Family::Other | Family::Burner | Family::Rdf | Family::Wfw));
+        match place {
+            Place::Leaf => None,
+            Place::Aside | Place::Person => {
+                (!matches!(local, b"item" | b"entry" | b"channel" | b"feed" | b"rss")).then_some(Place::Aside)
+            }
+            _ if aside => (!matches!(local, b"item" | b"entry")).then_some(Place::Aside),
+            Place::Rss => {
+                (family.is_none() && local == b"channel" && self.once(true, 1 << 31)).then_some(Place::Channel)
+            }
+            Place::Channel => self.channel(family, local, said),
+            Place::Item => self.item(family, local, said),
+            Place::Feed => self.feed(family, local, said),
+            Place::Entry => self.entry(family, local, said),
+            Place::Media => match family {
+                Some(Family::Media) => media_aside(local).then_some(Place::Aside),
+                _ => None,
+            },
+        }
+    }
+
+    /// Whether something is there for the first time.
+    fn once(&mut self, feed: bool, bits: u32) -> bool {
+        let seen = if feed { &mut self.feed } else { &mut self.seen };
+        let new = *seen & bits == 0;
+        *seen |= bits;
+        new
+    }
+
+    fn channel(&mut self, family: Option<Family>, local: &[u8], said: &Said<'_>) -> Option<Place> {
+        let place = match (family, local) {
+            (None, b"item") => Place::Item,
+            (None, b"title") => self.once(true, bit::TITLE).then_some(Place::Leaf)?,
+            (None, b"link") => (!said.href && self.once(true, bit::LINK)).then_some(Place::Leaf)?,
+            (None, b"description") => self.once(true, bit::TEXT).then_some(Place::Leaf)?,
+            (None, b"pubDate") => self.once(true, bit::DATE).then_some(Place::Leaf)?,
+            (None, b"lastBuildDate") => self.once(true, bit::UPDATED).then_some(Place::Leaf)?,
+            (
+                None,
+                b"language" | b"copyright" | b"category" | b"generator" | b"docs" | b"ttl" | b"managingEditor"
+                | b"webMaster" | b"rating",
+            ) => Place::Leaf,
+            (None, b"image" | b"cloud" | b"textInput" | b"skipHours" | b"skipDays") => Place::Aside,
+            (Some(Family::Atom), b"link") => said.href.then_some(Place::Leaf)?,
+            (Some(Family::Itunes | Family::Podcast | Family::Media), _) => Place::Aside,
+            _ => return None,
+        };
+        Some(place)
+    }
+
+    fn item(&mut self, family: Option<Family>, local: &[u8], said: &Said<'_>) -> Option<Place> {
+        let single = match (family, local) {
+            (None, b"title") => bit::TITLE,
+            (None, b"link") if !said.href => bit::LINK,
+            (None, b"description") => bit::TEXT,
+            (None, b"guid") => bit::ID,
+            (None, b"pubDate") | (Some(Family::Dc), b"date") => bit::DATE,
+            (Some(Family::Content), b"encoded") => bit::CONTENT,
+            (None, b"author" | b"category" | b"comments" | b"source") | (Some(Family::Dc), b"creator") => {
+                return Some(Place::Leaf);
+            }
+            (None, b"enclosure") => {
+                self.seen |= bit::FILE;
+                return Some(Place::Leaf);
+            }
+            (Some(Family::Itunes), _) => {
+                self.seen |= bit::ITUNES
+                    | match local {
+                        b"title" => bit::OTHER_TITLE | bit::DESCRIBED,
+                        b"summary" => bit::DESCRIBED,
+                        b"author" | b"image" => bit::CREDIT,
+                        _ => 0,
+                    };
+                return Some(Place::Leaf);
+            }
+            (Some(Family::Podcast), _) => {
+                self.seen |= bit::PODCAST;
+                return Some(Place::Aside);
+            }
+            (Some(Family::Media), _) => return self.media(local),
+            _ => return None,
+        };
+        self.once(false, single).then_some(Place::Leaf)
+    }
+
+    fn media(&mut self, local: &[u8]) -> Option<Place> {
+        match local {
+            b"content" => {
+                self.seen |= bit::MEDIA;
+                Some(Place::Media)
+            }
+            b"thumbnail" => Some(Place::Leaf),
+            _ => media_aside(local).then_some(Place::Aside),
+        }
+    }
+
+    fn feed(&mut self, family: Option<Family>, local: &[u8], said: &Said<'_>) -> Option<Place> {
+        let place = match (family, local) {
+            (None, b"entry") => Place::Entry,
+            (None, b"title") => (self.once(true, bit::TITLE) && is_known_text(said)).then_some(Place::Leaf)?,
+            (None, b"subtitle" | b"rights") => is_known_text(said).then_some(Place::Leaf)?,
+            (None, b"id") => self.once(true, bit::ID).then_some(Place::Leaf)?,
+            (None, b"updated") => self.once(true, bit::UPDATED).then_some(Place::Leaf)?,
+            (None, b"link") => said.href.then_some(Place::Leaf)?,
+            (None, b"category" | b"generator" | b"icon" | b"logo") => Place::Leaf,
+            (None, b"author" | b"contributor") => Place::Person,
+            (Some(Family::Media), _) => Place::Aside,
+            _ => return None,
+        };
+        Some(place)
+    }
+
+    fn entry(&mut self, family: Option<Family>, local: &[u8], said: &Said<'_>) -> Option<Place> {
+        let single = match (family, local) {
+            (None, b"title") => bit::TITLE,
+            (None, b"summary") => bit::TEXT,
+            (None, b"content") => bit::CONTENT,
+            (None, b"id") => bit::ID,
+            (None, b"published") => bit::DATE,
+            (None, b"updated") => bit::UPDATED,
+            (None, b"link") => return said.href.then_some(Place::Leaf),
+            (None, b"category") => return said.term.then_some(Place::Leaf),
+            (None, b"rights") => return is_known_text(said).then_some(Place::Leaf),
+            (None, b"author" | b"contributor") => return Some(Place::Person),
+            (Some(Family::Media), _) => return self.media(local),
+            _ => return None,
+        };
+        let texts = bit::TITLE | bit::TEXT | bit::CONTENT;
+        (self.once(false, single) && (single & texts == 0 || is_known_text(said))).then_some(Place::Leaf)
+    }
+}
+
+/// Text types that both readers read alike: feed-rs writes XHTML's `<br/>` as two tags, which are two breaks.
+fn is_known_text(said: &Said<'_>) -> bool {
+    !said.strange && matches!(said.kind, None | Some(b"text" | b"html"))
+}
+
+/// Elements of Media RSS that say nothing that is kept.
+fn media_aside(local: &[u8]) -> bool {
+    matches!(
+        local,
+        b"credit"
+            | b"rating"
+            | b"copyright"
+            | b"keywords"
+            | b"adult"
+            | b"restriction"
+            | b"hash"
+            | b"community"
+            | b"license"
+            | b"status"
+            | b"thumbnail"
+    )
+}
+
+fn root(name: &[u8], said: &Said<'_>) -> Option<Place> {
+    match name {
+        b"rss" if said.default.is_none() && matches!(said.version, Some(b"2.0" | b"0.91" | b"0.92")) => {
+            Some(Place::Rss)
+        }
+        b"feed" if said.default == Some(b"http://www.w3.org/2005/Atom") => Some(Place::Feed),
+        _ => None,
+    }
+}
+
+/// Length of a reference that XML has without a DTD (sections 4.1 and 4.6), to a character that it allows (section 2.2).
+fn reference(here: &[u8]) -> Option<usize> {
+    let end = here.iter().take(12).position(|byte| *byte == b';')?;
+    let name = here.get(1..end)?;
+    let known = match name {
+        b"amp" | b"lt" | b"gt" | b"quot" | b"apos" => true,
+        [b'#', b'x', digits @ ..] => is_character(digits, 16),
+        [b'#', digits @ ..] => is_character(digits, 10),
+        _ => false,
+    };
+    known.then_some(end + 1)
+}
+
+fn is_character(digits: &[u8], radix: u32) -> bool {
+    let code =
+        std::str::from_utf8(digits).ok().filter(|digits| digits.bytes().all(|byte| char::from(byte).is_digit(radix)));
+    let c = code.and_then(|digits| u32::from_str_radix(digits, radix).ok()).and_then(char::from_u32);
+    c.is_some_and(|c| {
+        matches!(c, '\t' | '\n' | '\r' | ' '..='\u{7F}' | '\u{A0}'..) && !matches!(c, '\u{FFFE}' | '\u{FFFF}')
+    })
+}
