@@ -17,7 +17,7 @@ const SERVICES: [&str; 2] = ["feedburner", "pheedo"];
 /// Gives entries the links that their document says are the original ones. Where the entries cannot be told apart, nothing
 /// is changed.
 pub(super) fn put(feed: &mut Feed, document: &str) {
-    if !document.contains("origLink") {
+    if memchr::memmem::find(document.as_bytes(), b"origLink").is_none() {
         return;
     }
     let Some(links) = read(document).filter(|links| links.len() == feed.entries.len()) else { return };

@@ -32,7 +32,8 @@ pub(super) fn line(text: &str) -> String {
 /// all of it together is valid UTF-8, else windows-1252 (HTML section 13.2.5.80), as XML has `&#146;` as U+0092.
 pub(super) fn modern(text: &str) -> Cow<'_, str> {
     let c1 = |c: char| matches!(c, '\u{80}'..='\u{9F}');
-    if !text.as_bytes().windows(2).any(|two| matches!(two, [0xC2, 0x80..=0x9F])) {
+    let bytes = text.as_bytes();
+    if !memchr::memchr_iter(0xC2, bytes).any(|at| matches!(bytes.get(at + 1), Some(0x80..=0x9F))) {
         return Cow::Borrowed(text);
     }
     let bytes: Option<Vec<u8>> = text.chars().map(|c| u8::try_from(u32::from(c)).ok()).collect();
@@ -113,7 +114,8 @@ fn hidden_length(here: &str) -> Option<usize> {
 
 /// Length of the tag or comment at the start of `here`; 0 if it is none.
 fn tag_length(here: &str) -> usize {
-    let name = here.trim_start_matches('<').trim_start_matches('/');
+    let name = here.get(1..).unwrap_or_default();
+    let name = name.strip_prefix('/').unwrap_or(name);
     if !name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '!' || c == '?') {
         return 0;
     }
@@ -129,7 +131,8 @@ fn tag_length(here: &str) -> usize {
 
 /// Whether a tag parts words.
 fn breaks(tag: &str) -> bool {
-    let name = tag.trim_start_matches(['<', '/']);
+    let name = tag.get(1..).unwrap_or_default();
+    let name = name.strip_prefix('/').unwrap_or(name);
     let end = name.find(|c: char| !c.is_ascii_alphanumeric()).unwrap_or(name.len());
     let name = name.get(..end).unwrap_or_default().to_ascii_lowercase();
     matches!(name.as_str(), "br" | "p" | "div" | "li" | "h1" | "h2" | "h3" | "h4" | "td" | "tr")

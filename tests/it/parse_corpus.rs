@@ -22,8 +22,16 @@ use serde_json::Value;
 use unicode_normalization::UnicodeNormalization;
 use url::Url;
 
-/// Least share of cases, in per cent, that must pass.
-const FLOORS: [(&str, usize); 3] = [("real-popular", 96), ("real-world", 84), ("all", 87)];
+/// Least share of cases, in per cent, that must pass; a class that is not named has that of "each".
+///
+/// What remains, and why: links that are no addresses for people (`tag:`, `urn:`, `mailto:`, `javascript:`; 5), ids resolved
+/// against a base where ours are kept as written (4), the last of several channel links (3), `self` as the feed's page (2),
+/// values of one reader that are no better (mojibake kept, items not found, a comma in a name, a zone of one's own, made-up elements,
+/// `media:description` beside a description; 6), an Atom category document (1).
+const FLOORS: [(&str, usize); 4] = [("real-popular", 100), ("real-world", 99), ("all", 99), ("each", 90)];
+
+/// Its three cases want an item's title as the feed's, from a reader that lost its way; text and encoding are read.
+const WRONG: &str = "illformed-chardet";
 
 #[test]
 fn the_corpus_is_read_without_a_panic_and_no_worse_than_before() {
@@ -50,9 +58,12 @@ fn the_corpus_is_read_without_a_panic_and_no_worse_than_before() {
         println!("{class:<28} {passed:>5} of {total:>5}  {:>5.1} %", 100.0 * *passed as f64 / *total as f64);
     }
     assert!(panics.is_empty(), "panicked on {panics:?}");
-    for (class, floor) in FLOORS {
-        let (passed, total) = classes[class];
-        assert!(passed * 100 >= floor * total, "{class}: {passed} of {total} pass, less than {floor} %");
+    for (class, (passed, total)) in &classes {
+        let floor = FLOORS.iter().find(|(name, _)| name == class).unwrap_or(&FLOORS[3]).1;
+        assert!(
+            class == WRONG || passed * 100 >= floor * total,
+            "{class}: {passed} of {total} pass, less than {floor} %"
+        );
     }
 }
 

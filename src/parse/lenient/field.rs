@@ -233,7 +233,7 @@ impl Reader<'_> {
             };
             match token {
                 Token::Text(text) if decode => {
-                    made.push_str(&self.entities.decode(text, raw.at + here, place, self.log))
+                    made.push_str(&self.entities.decode(text, raw.at + here, place, self.log));
                 }
                 Token::Text(text) => made.push_str(text),
                 Token::CData(text) if form == Form::Markup => escape(text, &mut made),

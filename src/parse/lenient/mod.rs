@@ -5,6 +5,7 @@
 //!
 //! Invariant: each byte is looked at a bounded number of times, and what is kept is at most a fixed multiple of the document.
 
+mod about;
 mod entry;
 mod field;
 mod log;

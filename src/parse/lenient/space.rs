@@ -25,7 +25,7 @@ pub(in crate::parse) enum Family {
     Itunes,
     /// XHTML.
     Xhtml,
-    /// FeedBurner and Pheedo.
+    /// `FeedBurner` and Pheedo.
     Burner,
     /// Podcasting 2.0.
     Podcast,

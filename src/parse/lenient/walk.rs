@@ -289,7 +289,7 @@ impl<'a> Walk<'a> {
         match found {
             Some(depth) => self.close_to(depth),
             None if self.begun && !self.stack.is_empty() => {
-                self.log.note(at, "An end tag closes nothing that is open.")
+                self.log.note(at, "An end tag closes nothing that is open.");
             }
             None => {}
         }
