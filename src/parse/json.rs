@@ -2,13 +2,12 @@
 //!
 //! feed-rs refuses a whole JSON Feed for one field that is not as it should be, so it is never asked.
 
-use serde::Deserialize;
 use serde_json::{Map, Value};
 use url::Url;
 
 use super::limits::{MAX_BODY_BYTES, MAX_ENTRIES, MAX_ID_BYTES, MAX_LIST};
 use super::root::not_json_feed;
-use super::{Feed, ParseError, Repair, date, plain};
+use super::{Feed, ParseError, Repair, date, json_value, plain};
 use crate::domain::feed::FeedInfo;
 use crate::domain::item::{Category, Enclosure, Entry, Person};
 
@@ -19,7 +18,7 @@ type Object = Map<String, Value>;
 /// # Errors
 /// A sentence that says what is wrong with the JSON, or that it is something else.
 pub(super) fn read(text: &str, base: Option<&Url>, repairs: &mut Vec<Repair>) -> Result<Feed, ParseError> {
-    let value = value(text, repairs)?;
+    let value = json_value::read(text, repairs)?;
     let Some(root) = value.as_object() else { return Err(not_json_feed("it is no object.")) };
     let Some(items) = root.get("items").and_then(Value::as_array) else {
         return Err(not_json_feed("it has no list of items."));
@@ -46,63 +45,6 @@ pub(super) fn read(text: &str, base: Option<&Url>, repairs: &mut Vec<Repair>) ->
         ));
     }
     Ok(Feed { info, entries, repairs: Vec::new() })
-}
-
-/// The first JSON value of `text`, and nothing of what follows; once more with slips mended if that fails.
-fn value(text: &str, repairs: &mut Vec<Repair>) -> Result<Value, ParseError> {
-    let first = |text: &str| Value::deserialize(&mut serde_json::Deserializer::from_str(text));
-    let error = match first(text) {
-        Ok(value) => return Ok(value),
-        Err(error) => error,
-    };
-    let mut mended = Vec::new();
-    if let Ok(value) = first(&mend(text, &mut mended)) {
-        repairs.append(&mut mended);
-        return Ok(value);
-    }
-    Err(ParseError::new(format!("The document begins like JSON, but cannot be read as it: {error}.")))
-}
-
-/// `text` without commas before a closing bracket, and with the line ends and tabs in its strings escaped. Linear.
-fn mend(text: &str, repairs: &mut Vec<Repair>) -> String {
-    let mut made = String::with_capacity(text.len() + 64);
-    let (mut string, mut escaped, mut comma) = (false, false, None);
-    let (mut commas, mut controls) = (None, None);
-    for (at, c) in text.char_indices() {
-        if string {
-            match c {
-                '\n' | '\r' | '\t' => {
-                    controls.get_or_insert(at);
-                    made.push_str(match c {
-                        '\n' => "\\n",
-                        '\r' => "\\r",
-                        _ => "\\t",
-                    });
-                }
-                c => made.push(c),
-            }
-            string = escaped || c != '"';
-            escaped = c == '\\' && !escaped;
-            continue;
-        }
-        if let (Some(held), ']' | '}') = (comma, c) {
-            commas.get_or_insert(held);
-            made.truncate(held_at(&made));
-        }
-        if !c.is_whitespace() {
-            comma = (c == ',').then_some(at);
-        }
-        string = c == '"';
-        made.push(c);
-    }
-    repairs.extend(commas.map(|at| Repair::new(at, "A comma before a closing bracket was left out.")));
-    repairs.extend(controls.map(|at| Repair::new(at, "Raw line ends or tabs in a string were read.")));
-    made
-}
-
-/// Where the last comma of `made` is: only white space follows it.
-fn held_at(made: &str) -> usize {
-    made.rfind(',').unwrap_or(made.len())
 }
 
 fn entry(item: &Object, base: Option<&Url>) -> Entry {

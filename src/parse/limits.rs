@@ -30,3 +30,9 @@ pub(super) const MAX_EXPANSION_BYTES: usize = 1_000_000;
 pub(super) const MAX_NAMESPACES: usize = 256;
 /// Largest document that feed-rs is given, in bytes: it takes some 29 bytes of memory for each byte of the worst input.
 pub(super) const MAX_FIRST_READER_BYTES: usize = 1_000_000;
+/// How much longer the relative addresses of a document may become when they are made absolute, beside twice its own length, in bytes.
+pub(super) const MAX_GROWTH_BYTES: usize = 1_000_000;
+/// Longest base that relative addresses are resolved against, in bytes.
+pub(super) const MAX_BASE_BYTES: usize = 1_024;
+/// What the values of a JSON document may take beside four times its own length, in bytes; what is beyond is null.
+pub(super) const MAX_VALUES_BYTES: usize = 8_000_000;

@@ -11,6 +11,7 @@ mod charset;
 mod date;
 mod feed;
 mod json;
+mod json_value;
 mod lenient;
 mod limits;
 mod original;
@@ -24,6 +25,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use url::Url;
 
+use self::limits::MAX_BASE_BYTES;
 pub use self::limits::{MAX_DOCUMENT_BYTES, MAX_ENTRIES};
 use self::root::Kind;
 pub use self::shape::{EnclosureRow, EntryShape, FeedShape, RepairShape, Shape, shape};
@@ -82,6 +84,7 @@ pub fn parse(bytes: &[u8], content_type: Option<&str>, base: Option<&Url>) -> Re
             bytes.len()
         )));
     }
+    let base = base.filter(|base| base.as_str().len() <= MAX_BASE_BYTES);
     let mut repairs = Vec::new();
     let text = charset::decode(bytes, content_type, &mut repairs);
     let mut feed = match root::kind(&text, &mut repairs) {

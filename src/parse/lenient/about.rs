@@ -16,7 +16,7 @@ impl<'a> Walk<'a> {
         }
         let language = self.attribute(tag, "xml:lang", at).and_then(|text| plain::filled(plain::line(&text)));
         self.about.language.offer(1, language);
-        let href = self.attribute(tag, "href", at).and_then(|href| plain::url(&href, self.bases.nearest()));
+        let href = self.target(tag, "href", at);
         self.about.link.offer(5, href);
         let modified = self.attribute(tag, "lastmod", at).and_then(|text| date::parse(&text));
         self.about.updated.offer(9, modified);
@@ -127,7 +127,8 @@ impl<'a> Walk<'a> {
             {
                 let url = fields.read(&mut inside, &tag, Reach::Line, &mut self.log);
                 let url = self.reader().text(&url, Form::Decoded, At::Address);
-                about.icon.offer(2, plain::url(&url, self.bases.nearest()));
+                let url = url.into_owned();
+                about.icon.offer(2, self.resolve(&url));
             }
         }
     }

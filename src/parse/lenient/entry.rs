@@ -6,7 +6,7 @@ use super::person;
 use crate::domain::feed::FeedInfo;
 use crate::domain::item::{Category, Enclosure, Entry, Person};
 use crate::domain::time::Timestamp;
-use crate::parse::limits::{MAX_ID_BYTES, MAX_LIST};
+use crate::parse::limits::{MAX_BASE_BYTES, MAX_ID_BYTES, MAX_LIST};
 use crate::parse::plain;
 
 /// Something of which a document may have several: the one of the lowest rank counts, and the first of that.
@@ -251,7 +251,7 @@ impl<'a> Bases<'a> {
             (Err(url::ParseError::RelativeUrlWithoutBase), Some(outer)) => outer.join(base).ok(),
             _ => None,
         };
-        if let Some(url) = url.filter(|url| !url.cannot_be_a_base()) {
+        if let Some(url) = url.filter(|url| !url.cannot_be_a_base() && url.as_str().len() <= MAX_BASE_BYTES) {
             self.list.push((depth, url));
         }
     }

@@ -25,9 +25,7 @@ impl<'a> Walk<'a> {
         if let Some(about) = about {
             draft.guid.offer(9, id(&about));
         }
-        if let Some(href) = self.attribute(tag, "href", at) {
-            draft.link.offer(5, plain::url(&href, self.bases.nearest()));
-        }
+        draft.link.offer(5, self.target(tag, "href", at));
         let modified = self.attribute(tag, "lastmod", at).and_then(|text| date::parse(&text));
         draft.updated.offer(9, modified);
     }
@@ -57,20 +55,28 @@ impl<'a> Walk<'a> {
 
     pub(super) fn person(&mut self, tag: &Tag<'a>) -> Option<Person> {
         let raw = self.inside(tag, Reach::Body);
-        let base = self.bases.nearest().cloned();
-        person::read(&raw, base.as_ref(), &mut self.reader())
+        let mut person = person::read(&raw, &mut self.reader())?;
+        person.uri = person.uri.and_then(|uri| self.resolve(&uri));
+        Some(person)
+    }
+
+    /// An absolute address. A short relative one under a long base takes much of little: all of them together are bounded.
+    pub(super) fn resolve(&mut self, address: &str) -> Option<String> {
+        let url = plain::url(address, self.bases.nearest())?;
+        self.growth = self.growth.checked_sub(url.len().saturating_sub(address.len()))?;
+        Some(url)
     }
 
     /// An address in the text of an element.
     pub(super) fn address(&mut self, tag: &Tag<'a>) -> Option<String> {
         let word = self.word(tag, At::Address);
-        plain::url(&word, self.bases.nearest())
+        self.resolve(&word)
     }
 
     /// An address in an attribute.
     pub(super) fn target(&mut self, tag: &Tag<'a>, name: &str, at: usize) -> Option<String> {
         let value = self.attribute(tag, name, at)?;
-        plain::url(&value, self.bases.nearest())
+        self.resolve(&value)
     }
 
     /// Atom's link, wherever it stands.

@@ -45,3 +45,6 @@ pub(super) fn read(text: &str, at: usize, base: Option<&Url>, repairs: &mut Vec<
     original::apply(&mut feed, walk.originals);
     Ok(feed)
 }
+
+#[cfg(test)]
+mod tests;

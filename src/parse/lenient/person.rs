@@ -7,8 +7,8 @@ use crate::domain::item::Person;
 use crate::parse::limits::MAX_LIST;
 use crate::parse::plain;
 
-/// The person in an element with elements of its own, or with a text.
-pub(super) fn read(raw: &Raw<'_>, base: Option<&url::Url>, reader: &mut Reader<'_>) -> Option<Person> {
+/// The person in an element with elements of its own, or with a text; their page as it is written.
+pub(super) fn read(raw: &Raw<'_>, reader: &mut Reader<'_>) -> Option<Person> {
     if !raw.tags {
         return parse(&plain::line(&reader.text(raw, Form::Decoded, Place::Text)));
     }
@@ -35,7 +35,6 @@ pub(super) fn read(raw: &Raw<'_>, base: Option<&url::Url>, reader: &mut Reader<'
         }
     }
     person.email = person.email.and_then(|email| plain::filled(email.trim_start_matches("mailto:").to_owned()));
-    person.uri = person.uri.and_then(|uri| plain::url(&uri, base));
     if person.name.is_none() && person.email.is_none() {
         let spoken = parse(&plain::line(&loose))?;
         return Some(Person { uri: person.uri, ..spoken });

@@ -11,7 +11,7 @@ use super::refs::{Entities, Place as At};
 use super::scan::{Scanner, Tag, Token, local, lower};
 use super::space::{Family, Spaces};
 use crate::domain::item::Entry;
-use crate::parse::limits::{MAX_ENTRIES, MAX_FOLLOWED};
+use crate::parse::limits::{MAX_ENTRIES, MAX_FOLLOWED, MAX_GROWTH_BYTES};
 
 /// What an open element is.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -50,6 +50,8 @@ pub(super) struct Walk<'a> {
     /// Whether the document ended inside of an entry.
     pub(super) cut: bool,
     full: bool,
+    /// How much longer than written the addresses of the document may still become, in bytes.
+    pub(super) growth: usize,
     pub(super) about: About,
     pub(super) source: Option<About>,
     pub(super) draft: Option<Draft>,
@@ -99,6 +101,7 @@ impl<'a> Walk<'a> {
             channel: false,
             cut: false,
             full: false,
+            growth: text.len() * 2 + MAX_GROWTH_BYTES,
             about: About::default(),
             source: None,
             draft: None,

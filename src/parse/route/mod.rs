@@ -16,6 +16,8 @@ use super::limits::{MAX_ENTRIES, MAX_FIRST_READER_BYTES};
 const MAX_NESTING: usize = 32;
 /// Attributes of one tag: quick-xml compares each with all before it.
 const MAX_ATTRIBUTES: usize = 64;
+/// A longer `xml:base` goes to the lenient reader, which bounds what relative addresses grow to.
+const MAX_SHORT_BASE: usize = 128;
 /// Namespaces of a document.
 const MAX_PREFIXES: usize = 64;
 
@@ -218,6 +220,7 @@ impl<'a> Look<'a> {
             b"length" | b"fileSize" if !value.iter().all(u8::is_ascii_digit) => return None,
             b"term" => said.term = true,
             b"mode" | b"src" => said.strange = true,
+            b"xml:base" if value.len() > MAX_SHORT_BASE => return None,
             // feed-rs minds the case of names.
             _ if [&b"type"[..], b"href", b"url", b"length", b"filesize", b"xmlns", b"ispermalink"]
                 .iter()
