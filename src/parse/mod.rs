@@ -125,8 +125,10 @@ fn first_reader(document: &str, base: Option<&Url>) -> Option<Feed> {
 }
 
 #[cfg(test)]
+#[path = "differential/tests.rs"]
 mod differential;
 #[cfg(test)]
+#[path = "hostile/tests.rs"]
 mod hostile;
 #[cfg(test)]
 mod tests;
