@@ -234,6 +234,9 @@ impl Commit<'_> {
         if revise {
             self.revise(load, index, candidate, item, EventKind::ItemUpdated)?;
         }
+        if self.see_again(load, candidate, place, item)? {
+            return Ok(());
+        }
         self.see(load, candidate, place, item, trusted)
     }
 
@@ -330,11 +333,12 @@ impl Commit<'_> {
         self.tx
             .db
             .prepare_cached(
-                "INSERT INTO sighting (feed_id, entry_hash, item_id, key_hash, fingerprint, first_seen, guid, link, trusted)
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, nullif(?8, (SELECT link FROM item WHERE id = ?3)), ?9)
+                "INSERT INTO sighting (feed_id, entry_hash, item_id, key_hash, fingerprint, twin_hash, first_seen, guid,
+                   link, trusted)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, nullif(?9, (SELECT link FROM item WHERE id = ?3)), ?10)
                  ON CONFLICT (feed_id, entry_hash) DO UPDATE SET item_id = excluded.item_id,
-                   key_hash = excluded.key_hash, fingerprint = excluded.fingerprint, guid = excluded.guid,
-                   link = excluded.link, trusted = excluded.trusted",
+                   key_hash = excluded.key_hash, fingerprint = excluded.fingerprint, twin_hash = excluded.twin_hash,
+                   guid = excluded.guid, link = excluded.link, trusted = excluded.trusted",
             )?
             .execute(params![
                 load.feed.0,
@@ -342,12 +346,36 @@ impl Commit<'_> {
                 item.0,
                 place.key_hash,
                 candidate.fingerprint.pack(),
+                candidate.fingerprint.likeness(),
                 load.at.as_ms(),
                 candidate.entry.guid,
                 candidate.link,
                 trusted
             ])?;
         Ok(())
+    }
+
+    /// Writes the sighting of an entry that is seen again for the same item: no index is touched unless its title changed.
+    fn see_again(&self, load: &Load<'_>, candidate: &Candidate, place: &Place, item: ItemId) -> Result<bool> {
+        let changed = self
+            .tx
+            .db
+            .prepare_cached(
+                "UPDATE sighting SET key_hash = ?4, fingerprint = ?5, guid = ?7,
+                   link = nullif(?8, (SELECT link FROM item WHERE id = ?3))
+                 WHERE feed_id = ?1 AND entry_hash = ?2 AND item_id = ?3 AND twin_hash = ?6",
+            )?
+            .execute(params![
+                load.feed.0,
+                place.entry_hash,
+                item.0,
+                place.key_hash,
+                candidate.fingerprint.pack(),
+                candidate.fingerprint.likeness(),
+                candidate.entry.guid,
+                candidate.link
+            ])?;
+        Ok(changed > 0)
     }
 
     /// The snapshot that becomes `atom:source`; one row for as long as the feed says the same of itself.

@@ -178,18 +178,19 @@ impl Commit<'_> {
         }
         let mut read = self.tx.db.prepare_cached(
             "SELECT s.item_id, s.fingerprint, i.published FROM sighting s JOIN item i ON i.id = s.item_id
-             WHERE s.feed_id = ?1 AND s.fingerprint BETWEEN ?2 AND ?3 LIMIT ?4",
+             WHERE s.feed_id = ?1 AND s.twin_hash = ?5 AND s.fingerprint BETWEEN ?2 AND ?3 LIMIT ?4",
         )?;
         // Without a title, only the same text is a sign.
         let (low, high) = if title == 0 { (text, text) } else { (0, u32::MAX) };
         let (first, last) = (Fingerprint { title, text: low }.pack(), Fingerprint { title, text: high }.pack());
-        let rows = read.query_map(params![feed.0, first, last, MOST_TWINS], |row| {
-            Ok(Twin {
-                item: ItemId(row.get(0)?),
-                same_text: text != 0 && Fingerprint::unpack(row.get(1)?).text == text,
-                published: row.get::<_, Option<i64>>(2)?.map(Timestamp::from_ms),
-            })
-        })?;
+        let rows =
+            read.query_map(params![feed.0, first, last, MOST_TWINS, candidate.fingerprint.likeness()], |row| {
+                Ok(Twin {
+                    item: ItemId(row.get(0)?),
+                    same_text: text != 0 && Fingerprint::unpack(row.get(1)?).text == text,
+                    published: row.get::<_, Option<i64>>(2)?.map(Timestamp::from_ms),
+                })
+            })?;
         for twin in rows {
             let twin = twin?;
             if !present.items.contains(&twin.item) {
