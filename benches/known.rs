@@ -133,6 +133,10 @@ impl House {
             }
             self.depth = to;
         }
+        // A feed shows its newest entries.
+        for feed in 0..FEEDS {
+            self.load(feed, Self::candidates(feed, depth - LOAD..depth, 0));
+        }
     }
 
     /// The median of loads of the newest entries, in microseconds.
