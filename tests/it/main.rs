@@ -19,6 +19,7 @@ mod outbox;
 mod parse_corpus;
 mod real_feeds;
 mod sequences;
+mod simulate;
 mod store;
 mod support;
 mod url_corpus;
