@@ -136,7 +136,8 @@ pub(super) fn repeated_guids<'a>(load: &Evidence<'a>) -> HashSet<&'a str> {
         let Some(guid) = guid.as_deref() else { continue };
         let story = (key.as_deref(), *print);
         let before = *first.entry(guid).or_insert(story);
-        if before.0 != story.0 || before.1.is_other(story.1) {
+        // What has neither title nor text is like itself.
+        if before.0 != story.0 || (before.1 != story.1 && before.1.is_other(story.1)) {
             repeated.insert(guid);
         }
     }
@@ -197,6 +198,8 @@ mod tests {
         assert_eq!(habits.reason, "2 of 2 entries share their guid with another story");
         let twice = after(&Habits::default(), &[("g", "https://n/a", 1, 1), ("g", "https://n/a", 1, 1)]);
         assert_eq!(twice, Habits::default(), "the same entry twice");
+        let bare = after(&Habits::default(), &[("g", "https://n/a", 0, 0), ("h", "https://n/b", 0, 0)]);
+        assert_eq!(bare, Habits::default(), "entries of a guid and a link alone");
     }
 
     #[test]

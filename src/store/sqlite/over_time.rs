@@ -148,29 +148,42 @@ impl Commit<'_> {
         self.keys.note(item, "taken-over", "the publisher's own feed carries it: link and text are from there", load.at)
     }
 
-    /// Learns other keys of the item by the publisher's own word. One that is another item's makes one of the two.
+    /// Learns other keys of the item by the publisher's own word. One that is another item's makes one of the two, if
+    /// they say the same.
     pub(super) fn learn(&self, load: &Load<'_>, candidate: &Candidate, item: ItemId) -> Result<()> {
-        if candidate.scope == Scope::Feed {
+        if candidate.scope == Scope::Feed || candidate.aliases.is_empty() {
             return Ok(());
         }
+        let item = self.keys.life(item.0)?.item;
+        let find = |key: &str| Ok::<_, rusqlite::Error>(self.keys.find(self.keys.hash(0, key), 0, key)?.item);
         for other in &candidate.aliases {
-            match self.keys.find(self.keys.hash(0, other), 0, other)?.item {
+            match find(other)? {
+                // It is known by the address that stayed: the link is another one.
+                Some(found) if found.item == item && find(&candidate.key)?.is_none() => {
+                    self.lead(&candidate.key, item, load)?;
+                }
                 Some(found) if found.item == item || found.life == Life::Past => {}
                 Some(found) => {
-                    merge(self.keys, self.tx, item, found.item, "origlink", load.at)?;
-                }
-                None => {
-                    let key: Option<String> = self
-                        .tx
-                        .db
-                        .prepare_cached("SELECT key FROM item WHERE id = ?1 AND scope_feed = 0")?
-                        .query_row([item.0], |row| row.get(0))
-                        .optional()?;
-                    if let Some(key) = key {
-                        self.keys.alias(other, &key, "origlink", self.judge.rule_version(), load.at)?;
+                    if self.is_alike(Some(found), candidate)? {
+                        merge(self.keys, self.tx, item, found.item, "origlink", load.at)?;
                     }
                 }
+                None => self.lead(other, item, load)?,
             }
+        }
+        Ok(())
+    }
+
+    /// From now on `from` leads to the item, by the publisher's word.
+    fn lead(&self, from: &str, item: ItemId, load: &Load<'_>) -> Result<()> {
+        let key: Option<String> = self
+            .tx
+            .db
+            .prepare_cached("SELECT key FROM item WHERE id = ?1 AND scope_feed = 0")?
+            .query_row([item.0], |row| row.get(0))
+            .optional()?;
+        if let Some(key) = key {
+            self.keys.alias(from, &key, "origlink", self.judge.rule_version(), load.at)?;
         }
         Ok(())
     }

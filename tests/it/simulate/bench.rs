@@ -72,7 +72,9 @@ impl Judge for SimJudge {
     }
 
     fn decide(&self, known: &Known, candidate: &Candidate, survey: &Survey) -> Decision {
-        decide::decide(known, candidate, survey)
+        let decision = decide::decide(known, candidate, survey);
+        if std::env::var_os("SIMDEBUG").is_some() { eprintln!("DECIDE {} {:?} -> {decision:?}", candidate.key, known); }
+        decision
     }
 
     fn rule_version(&self) -> i64 {
@@ -236,6 +238,24 @@ impl Bench {
     pub(super) fn resolve(&self, item: i64) -> i64 {
         let mut read = self.db.prepare_cached("SELECT coalesce(merged_into, id) FROM item WHERE id = ?1").unwrap();
         read.query_row([item], |row| row.get(0)).unwrap_or(item)
+    }
+
+    pub(super) fn dump(&self) -> String {
+        let mut out = String::new();
+        for sql in ["SELECT 'item', id, ident_hash, scope_feed, key, state, merged_into FROM item", "SELECT 'past_item', ident_hash, proof, item_id, seen_day, 0, 0 FROM past_item", "SELECT 'past_sighting', hex(entry_hash), item_id, key_hash, fingerprint, 0, 0 FROM past_sighting", "SELECT 'alias', from_key, to_key, source, 0, 0, 0 FROM alias", "SELECT 'sighting', feed_id, hex(entry_hash), item_id, guid, link, fingerprint FROM sighting", "SELECT 'trace', item_id, kind, detail, 0, 0, 0 FROM trace"] {
+            let mut read = self.db.prepare(sql).unwrap();
+            let mut rows = read.query([]).unwrap();
+            while let Some(row) = rows.next().unwrap() {
+                let cells: Vec<_> = (0..7).map(|n| format!("{:?}", row.get::<_, rusqlite::types::Value>(n).unwrap())).collect();
+                out += &format!("    {}\n", cells.join(" "));
+            }
+        }
+        out
+    }
+
+    /// Whether more than hashes are left of it.
+    pub(super) fn is_item(&self, item: i64) -> bool {
+        self.db.prepare_cached("SELECT 1 FROM item WHERE id = ?1").unwrap().exists([item]).unwrap()
     }
 
     /// How often a webhook was, or is to be, called about an item as a new one.

@@ -205,6 +205,7 @@ async fn simulate(seed: u64, wild: bool, steps: usize) -> Run {
     let kind = why.split(' ').next().unwrap_or_default().to_owned();
     let ops = shorten(seed, wild, ops[..=last].to_vec(), &kind).await;
     let (run, failed) = play(seed, wild, &ops, true).await;
+    if std::env::var_os("SIMDEBUG").is_some() { println!("{}", run.bench.dump()); }
     panic!(
         "seed {seed}, wild {wild}: {why}\nshortened to {} steps: {}\n{}",
         ops.len(), failed.map_or_else(String::new, |(_, why)| why), run.told.unwrap_or_default()

@@ -19,6 +19,8 @@ struct Seen {
     text: u32,
     date: Option<Timestamp>,
     wordy: bool,
+    /// Of its story only hashes were left: they stay as they were.
+    past: bool,
 }
 
 /// Two stories with a sign in common have one group; only stories of one group may be one item.
@@ -42,6 +44,8 @@ pub(super) struct Oracle {
     /// Loads in a row with a flood.
     floods: HashMap<usize, u32>,
     shared_guids: HashSet<usize>,
+    /// The keys by which a story was told, or that lead to its item.
+    own_keys: HashMap<usize, HashSet<String>>,
     loaded: HashMap<usize, Timestamp>,
     /// Chances to know a story again that were asked for, and those that were not.
     pub(super) asked: usize,
@@ -87,15 +91,18 @@ impl Oracle {
             text: print.text,
             date: candidate.entry.published,
             wordy: candidate.wordy,
+            past: false,
         };
         let mut same = BTreeSet::new();
         // Rule 2: a canonical URL that is no hub is one story, in all feeds and for ever.
         if now.global {
-            for key in std::iter::once(&now.key).chain(&candidate.aliases) {
-                let known = self.keys.entry(key.clone()).or_default();
-                same.extend(known.iter().copied());
-                known.insert(now.story);
-            }
+            let known = self.keys.entry(now.key.clone()).or_default();
+            same.extend(known.iter().copied());
+            known.insert(now.story);
+        }
+        // A proxy's address is one too, for who has it as its link.
+        for key in &candidate.aliases {
+            self.keys.entry(key.clone()).or_default().insert(now.story);
         }
         // Rule 1: one guid in one feed, and the title, the text or the link kept (or no link of its own at all).
         let known = self.entries.entry((feed, candidate.entry_id.clone())).or_default();
@@ -125,25 +132,26 @@ impl Oracle {
     }
 
     /// Whether the design says that this is to be known as a story of before, which has just one item.
-    fn must_know(&self, feed: usize, candidate: &Candidate, loaded: &Loaded, item: i64, lone: bool) -> Option<&'static str> {
+    fn must_know(&self, bench: &Bench, feed: usize, candidate: &Candidate, loaded: &Loaded, item: i64, lone: bool) -> Option<&'static str> {
         let print = candidate.fingerprint;
         let story = story_of(candidate);
         let kept = |was: u32, is: u32| was != 0 && was == is;
         let alike = |was: &Seen| kept(was.title, print.title) || kept(was.text, print.text);
         let global = candidate.scope == Scope::Global;
         if let Some(all) = self.entries.get(&(feed, candidate.entry_id.clone())) {
-            let last = all.last()?;
+            let last = all.iter().rfind(|was| !was.past)?;
             if all.iter().all(|was| was.story == story) && (alike(last) || last.key == candidate.key) {
                 return Some("its guid is known, and title, text or link stayed");
             }
         }
-        let mine = || self.entries.iter().filter_map(|(at, all)| Some((at, all.last()?))).filter(|(_, was)| was.story == story);
-        let by_key = self.keys.get(&candidate.key).is_some_and(|who| who.contains(&story));
+        let mine = || self.entries.iter().filter_map(|(at, all)| Some((at, all.iter().rfind(|was| !was.past)?))).filter(|(_, was)| was.story == story);
+        let by_key = self.own_keys.get(&story).is_some_and(|keys| keys.contains(&candidate.key));
         if global && by_key && mine().any(|(_, was)| alike(was)) {
             return Some("its key is known, and title or text stayed");
         }
-        // From here on: guid and link are others. It must have left the feed, and be no member of a large series.
-        let first = *self.dates.get(&item)?;
+        // From here on: guid and link are others. It must have left the feed, and be no member of a large series; and
+        // something must be left of it: of a past story no date is known.
+        let first = *self.dates.get(&item).filter(|_| bench.is_item(item))?;
         let title = if print.title == 0 { print.text } else { print.title };
         let rows = self.entries.iter().filter(|(at, all)| at.0 == feed && all.iter().any(|was| was.title == print.title)).count();
         if title == 0 || !lone || rows > 15 {
@@ -178,7 +186,7 @@ impl Oracle {
             let story = story_of(candidate);
             let lone = loaded.candidates.iter().filter(|other| story_of(other) == story).count() == 1;
             let single = self.items.get(&story).filter(|items| items.len() == 1).and_then(|items| items.first().copied());
-            musts.push(single.and_then(|item| Some((item, self.must_know(feed, candidate, loaded, item, lone)?))));
+            musts.push(single.and_then(|item| Some((item, self.must_know(bench, feed, candidate, loaded, item, lone)?))));
         }
         // Document order is newest first, and the store reads from the end.
         let known_keys: HashMap<String, BTreeSet<usize>> = self.keys.clone();
@@ -195,7 +203,8 @@ impl Oracle {
         for (index, candidate) in loaded.candidates.iter().enumerate().rev() {
             let story = story_of(candidate);
             let Some(item) = bench.item(feed, &candidate.entry_id) else {
-                let known = known_keys.get(&candidate.key).is_some_and(|who| who.iter().any(|who| self.group(*who) == self.group(story)));
+                let mut keys = std::iter::once(&candidate.key).chain(&candidate.aliases).filter_map(|key| known_keys.get(key));
+                let known = keys.any(|who| who.iter().any(|who| self.group(*who) == self.group(story)));
                 if !known {
                     return Err(format!("story {story} was not stored, and its key was nobody's"));
                 }
@@ -203,7 +212,7 @@ impl Oracle {
             };
             let item = bench.resolve(item);
             let quiet = loaded.first || loaded.survey.backfill.get(index).copied().unwrap_or(false);
-            self.one(bench, candidate, item, musts[index], (top, quiet))?;
+            self.one(bench, feed, candidate, item, musts[index], (top, quiet))?;
         }
         if let Some(before) = self.loaded.insert(feed, world.now) {
             for (candidate, old) in loaded.candidates.iter().zip(&loaded.survey.backfill) {
@@ -224,7 +233,7 @@ impl Oracle {
         })
     }
 
-    fn one(&mut self, bench: &Bench, candidate: &Candidate, item: i64, must: Option<(i64, &str)>, (top, quiet): (i64, bool)) -> Result<(), String> {
+    fn one(&mut self, bench: &Bench, feed: usize, candidate: &Candidate, item: i64, must: Option<(i64, &str)>, (top, quiet): (i64, bool)) -> Result<(), String> {
         let story = story_of(candidate);
         let held = self.stories.entry(item).or_default();
         held.insert(story);
@@ -241,6 +250,13 @@ impl Oracle {
         items.insert(item);
         let is_second = items.len() > before && before > 0;
         self.asked += usize::from(must.is_some());
+        if !bench.is_item(item) {
+            if let Some(now) = self.entries.get_mut(&(feed, candidate.entry_id.clone())).and_then(|all| all.iter_mut().rfind(|was| was.story == story)) {
+                now.past = true;
+            }
+        } else if candidate.scope == Scope::Global {
+            self.own_keys.entry(story).or_default().insert(candidate.key.clone());
+        }
         if let Some((wanted, why)) = must.filter(|(wanted, _)| *wanted != item)
             && self.is_alone(story)
         {
@@ -307,6 +323,10 @@ impl Oracle {
 
     /// A true statement was believed: both keys are a story's.
     pub(super) fn learnt(&mut self, keys: [&str; 2], story: usize) {
+        let own = self.own_keys.entry(story).or_default();
+        if keys.iter().any(|key| own.contains(*key)) {
+            own.extend(keys.map(str::to_owned));
+        }
         for key in keys {
             let known = self.keys.entry(key.to_owned()).or_default();
             let others: Vec<usize> = known.iter().copied().collect();

@@ -78,6 +78,8 @@ pub(super) enum Links {
     Fragment,
     /// Through a proxy that names the original, and one that does not.
     Proxy,
+    /// One proxy for all.
+    OneProxy,
     Opaque,
     Missing,
 }
@@ -392,7 +394,7 @@ impl World {
             }
             What::Links => {
                 it.links = rng.pick(&[
-                    L::Own, L::Own, L::Tracked, L::Broken, L::Home, L::Page, L::Fragment, L::Proxy, L::Opaque, L::Missing,
+                    L::Own, L::Own, L::Tracked, L::Broken, L::Home, L::Page, L::Fragment, L::Proxy, L::OneProxy, L::Opaque, L::Missing,
                 ]);
             }
             What::Dates => it.dates = rng.pick(&[Dates::Own, Dates::Missing, Dates::Now, Dates::Jitter, Dates::Future]),
@@ -463,6 +465,7 @@ impl World {
             Links::Page => (Some(format!("{}news", self.home(feed))), None),
             Links::Fragment => (Some(format!("{}log#v{}.{id}", self.home(feed), self.stories[id].slug)), None),
             Links::Proxy => (Some(address), Some(self.proxy(id))),
+            Links::OneProxy => (Some(address), Some(format!("{}blog", self.home(feed)))),
             Links::Opaque => (Some(self.proxy(id)), None),
             Links::Missing => (None, None),
         }
