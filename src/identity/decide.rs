@@ -31,15 +31,12 @@ pub fn survey(
     let dates_kept =
         known.iter().zip(candidates).any(|(known, entry)| known.twins.iter().any(|twin| same_date(twin, entry)));
     let crowd = Survey { flood: true, dates_kept, ..Survey::default() };
-    // Of a past story that is known by its key no sighting is written: at each load it would be found anew.
-    let is_past = |known: &Known| known.sighting.is_none() && known.item.is_some_and(|item| item.life == Life::Past);
     let is_found = |known: &Known, candidate: &Candidate| {
         is_unseen(known, candidate) && (known.item.is_some() || twin(&known.twins, candidate, &crowd).is_some())
     };
     let found: Vec<bool> = known.iter().zip(candidates).map(|(known, entry)| is_found(known, entry)).collect();
-    let told = known.iter().zip(&found).filter(|(known, _)| !is_past(known));
-    let (told, refound) = told.fold((0, 0), |(told, refound), (_, found)| (told + 1, refound + usize::from(*found)));
-    let flood = told >= CROWD && refound * 2 >= told;
+    let refound = found.iter().filter(|found| **found).count();
+    let flood = all >= CROWD && refound * 2 >= all;
     let mut survey = if flood { crowd } else { Survey::default() };
     let unknown = |index: usize, candidate: &Candidate| {
         known.get(index).is_some_and(|known| decide(known, candidate, &survey) == Decision::New)
@@ -289,13 +286,6 @@ mod tests {
         assert_eq!(again.habits.unwrap().id, IdPolicy::Link);
         assert_eq!(survey(&Habits::default(), &known, &load, None, now()), Survey::default(), "the first load");
         assert!(!survey(&Habits::default(), &known[..4], &load[..4], Some(date()), now()).flood, "four are no crowd");
-    }
-
-    #[test]
-    fn past_stories_under_new_guids_are_no_flood_for_they_would_be_one_at_each_load() {
-        let past = Known { item: Some(KnownItem { item: ItemId(9), life: Life::Past }), ..Known::default() };
-        let found = survey(&Habits::default(), &vec![past; 6], &vec![candidate(1, 1); 6], Some(date()), now());
-        assert_eq!(found, Survey::default());
     }
 
     #[test]

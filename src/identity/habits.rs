@@ -8,6 +8,8 @@ use crate::domain::time::Timestamp;
 
 /// The hubs that are remembered of one feed: the oldest go.
 const MAX_HUBS: usize = 256;
+/// Entries with one link that are compared with each other.
+const MAX_TOLD: usize = 32;
 /// Loads with new guids for known stories, until the guids are not believed any more. One is a site that moved.
 const FLOODS: u32 = 2;
 
@@ -121,10 +123,20 @@ fn are_stories(load: &Evidence<'_>, places: &[usize], most: usize) -> bool {
     if stories.len() > most {
         return true;
     }
-    // Without a title or a text there is too little to tell.
-    let whole = |index: &usize| print(index).title != 0 && print(index).text != 0;
-    let Some((first, rest)) = places.split_first().filter(|_| places.iter().all(whole)) else { return false };
-    rest.iter().any(|index| print(first).is_other(print(index)))
+    let mut told: Vec<_> = places.iter().map(|index| (guid(index), print(index))).collect();
+    told.dedup();
+    told.truncate(MAX_TOLD);
+    told.iter().enumerate().any(|(n, one)| told.iter().skip(n + 1).any(|other| are_two(*one, *other)))
+}
+
+/// Whether two entries with one link are two stories: nothing of them is the same. Where there is no title or no text,
+/// two guids may be one story that was posted again with another headline; but without guids of their own, one of the
+/// two would be lost.
+fn are_two(one: (Option<&str>, Fingerprint), other: (Option<&str>, Fingerprint)) -> bool {
+    let titles = one.1.title != 0 && other.1.title != 0;
+    let texts = one.1.text != 0 && other.1.text != 0;
+    let tells = if one.0 == other.0 { titles || texts } else { titles && texts };
+    tells && one.1.is_other(other.1)
 }
 
 /// Guids that stand for several stories in one load: they are not unique here. An entry that is there twice shares
@@ -175,6 +187,9 @@ mod tests {
             ("two without guids", vec![("", "https://n/a", 1, 1), ("", "https://n/a", 2, 2)], true),
             ("one story reposted", vec![("1", "https://n/a", 1, 1), ("2", "https://n/a", 1, 2)], false),
             ("too little to tell", vec![("1", "https://n/a", 1, 0), ("2", "https://n/a", 2, 0)], false),
+            ("two headlines without guids", vec![("", "https://n/a", 1, 0), ("", "https://n/a", 2, 0)], true),
+            ("two texts without titles and guids", vec![("", "https://n/a", 0, 1), ("", "https://n/a", 0, 2)], true),
+            ("an edit that stands twice, without guids", vec![("", "https://n/a", 1, 1), ("", "https://n/a", 1, 2)], false),
             ("links of their own", vec![("1", "https://n/a", 1, 1), ("2", "https://n/b", 2, 2)], false),
         ] {
             assert_eq!(after(&Habits::default(), &lines).hubs.len(), usize::from(hub), "{case}");

@@ -7,7 +7,7 @@ use rusqlite::{OptionalExtension as _, params};
 use super::Result;
 use super::commit::Commit;
 use super::keys::{Found, MOVED};
-use crate::domain::decision::{Candidate, Fingerprint, Known, KnownItem, KnownSighting, Life, Scope, Twin};
+use crate::domain::decision::{Candidate, Decision, Fingerprint, Known, KnownItem, KnownSighting, Life, Scope, Twin};
 use crate::domain::feed::FeedId;
 use crate::domain::item::ItemId;
 use crate::domain::time::Timestamp;
@@ -32,6 +32,15 @@ pub(super) struct Looked {
 #[derive(Default)]
 pub(super) struct Present {
     pub(super) items: HashSet<ItemId>,
+}
+
+/// Whether there is nothing to write: the entry is the same, and so is what is remembered of it.
+pub(super) fn known_as_it_is(known: &Known, candidate: &Candidate, decision: Decision) -> bool {
+    let past = known.item.is_some_and(|item| item.life == Life::Past);
+    decision == Decision::Same
+        && known.sighting.as_ref().map_or(!past, |sighting| {
+            sighting.life != Life::Past || (sighting.same_key && sighting.fingerprint == candidate.fingerprint)
+        })
 }
 
 impl Commit<'_> {

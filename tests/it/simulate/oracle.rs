@@ -19,8 +19,6 @@ struct Seen {
     text: u32,
     date: Option<Timestamp>,
     wordy: bool,
-    /// Of its story only hashes were left: they stay as they were.
-    past: bool,
 }
 
 /// Two stories with a sign in common have one group; only stories of one group may be one item.
@@ -91,7 +89,6 @@ impl Oracle {
             text: print.text,
             date: candidate.entry.published,
             wordy: candidate.wordy,
-            past: false,
         };
         let mut same = BTreeSet::new();
         // Rule 2: a canonical URL that is no hub is one story, in all feeds and for ever.
@@ -139,14 +136,15 @@ impl Oracle {
         let alike = |was: &Seen| kept(was.title, print.title) || kept(was.text, print.text);
         let global = candidate.scope == Scope::Global;
         if let Some(all) = self.entries.get(&(feed, candidate.entry_id.clone())) {
-            let last = all.iter().rfind(|was| !was.past)?;
+            let last = all.last()?;
             if all.iter().all(|was| was.story == story) && (alike(last) || last.key == candidate.key) {
                 return Some("its guid is known, and title, text or link stayed");
             }
         }
-        let mine = || self.entries.iter().filter_map(|(at, all)| Some((at, all.iter().rfind(|was| !was.past)?))).filter(|(_, was)| was.story == story);
+        let mine = || self.entries.iter().filter_map(|(at, all)| Some((at, all.last()?))).filter(|(_, was)| was.story == story);
         let by_key = self.own_keys.get(&story).is_some_and(|keys| keys.contains(&candidate.key));
-        if global && by_key && mine().any(|(_, was)| alike(was)) {
+        // An address that a past story has left is nobody's.
+        if global && by_key && bench.is_item(item) && mine().any(|(_, was)| alike(was)) {
             return Some("its key is known, and title or text stayed");
         }
         // From here on: guid and link are others. It must have left the feed, and be no member of a large series; and
@@ -212,7 +210,7 @@ impl Oracle {
             };
             let item = bench.resolve(item);
             let quiet = loaded.first || loaded.survey.backfill.get(index).copied().unwrap_or(false);
-            self.one(bench, feed, candidate, item, musts[index], (top, quiet))?;
+            self.one(bench, candidate, item, musts[index], (top, quiet))?;
         }
         if let Some(before) = self.loaded.insert(feed, world.now) {
             for (candidate, old) in loaded.candidates.iter().zip(&loaded.survey.backfill) {
@@ -233,7 +231,7 @@ impl Oracle {
         })
     }
 
-    fn one(&mut self, bench: &Bench, feed: usize, candidate: &Candidate, item: i64, must: Option<(i64, &str)>, (top, quiet): (i64, bool)) -> Result<(), String> {
+    fn one(&mut self, bench: &Bench, candidate: &Candidate, item: i64, must: Option<(i64, &str)>, (top, quiet): (i64, bool)) -> Result<(), String> {
         let story = story_of(candidate);
         let held = self.stories.entry(item).or_default();
         held.insert(story);
@@ -250,11 +248,7 @@ impl Oracle {
         items.insert(item);
         let is_second = items.len() > before && before > 0;
         self.asked += usize::from(must.is_some());
-        if !bench.is_item(item) {
-            if let Some(now) = self.entries.get_mut(&(feed, candidate.entry_id.clone())).and_then(|all| all.iter_mut().rfind(|was| was.story == story)) {
-                now.past = true;
-            }
-        } else if candidate.scope == Scope::Global {
+        if candidate.scope == Scope::Global {
             self.own_keys.entry(story).or_default().insert(candidate.key.clone());
         }
         if let Some((wanted, why)) = must.filter(|(wanted, _)| *wanted != item)
@@ -382,6 +376,11 @@ const NEVER: &[(&str, &str)] = &[
     ("calls about one item to one webhook more than once",
      "SELECT count(*) FROM (SELECT 1 FROM delivery d JOIN delivery_event x ON x.delivery_id = d.id
         JOIN event e ON e.id = x.event_id WHERE e.kind = 'item.new' GROUP BY e.item_id, d.webhook_id HAVING count(*) > 1)"),
+    ("feeds whose count of entries is wrong",
+     "SELECT count(*) FROM feed f LEFT JOIN feed_tally t ON t.feed_id = f.id WHERE coalesce(t.entries, 0) <>
+        (SELECT count(*) FROM sighting WHERE feed_id = f.id) + (SELECT count(*) FROM past_sighting WHERE feed_id = f.id)"),
+    ("counts of items that are wrong",
+     "SELECT count(*) FROM tally WHERE name = 'items' AND n <> (SELECT count(*) FROM item WHERE state = 0)"),
     ("past items that are items, too", "SELECT count(*) FROM past_item p JOIN item i ON i.id = p.item_id"),
 ];
 
