@@ -31,6 +31,11 @@ const DAY: Duration = Duration::from_secs(86_400);
 static RULES: LazyLock<[Rules; 2]> =
     LazyLock::new(|| [Rules::default(), Rules::default().for_feed(&[], &["cb".to_owned()])]);
 
+/// A key as the rules of tomorrow make it.
+pub(super) fn tomorrow(key: &str) -> String {
+    RULES[1].key(key).unwrap_or_else(|| key.to_owned())
+}
+
 /// A database with its feeds, the stream of what the planet carries, and two webhooks: on all, and on that stream.
 pub(super) struct Bench {
     pub(super) store: Arc<Sqlite>,

@@ -6,7 +6,7 @@ use feedmill::domain::decision::{Candidate, Scope};
 use feedmill::domain::feed::IdPolicy;
 use feedmill::domain::time::Timestamp;
 
-use super::bench::{Bench, Loaded};
+use super::bench::{Bench, Loaded, tomorrow};
 use super::world::{Document, World};
 
 /// An appearance of a story in a feed, as the store knows it from then on.
@@ -93,13 +93,15 @@ impl Oracle {
         let mut same = BTreeSet::new();
         // Rule 2: a canonical URL that is no hub is one story, in all feeds and for ever.
         if now.global {
-            let known = self.keys.entry(now.key.clone()).or_default();
+            // By the rules of tomorrow, for keys will be made anew.
+            let key = tomorrow(&now.key);
+            let known = self.keys.entry(key).or_default();
             same.extend(known.iter().copied());
             known.insert(now.story);
         }
         // A proxy's address is one too, for who has it as its link.
         for key in &candidate.aliases {
-            self.keys.entry(key.clone()).or_default().insert(now.story);
+            self.keys.entry(tomorrow(key)).or_default().insert(now.story);
         }
         // Rule 1: one guid in one feed, and the title, the text or the link kept (or no link of its own at all).
         let known = self.entries.entry((feed, candidate.entry_id.clone())).or_default();
@@ -201,7 +203,7 @@ impl Oracle {
         for (index, candidate) in loaded.candidates.iter().enumerate().rev() {
             let story = story_of(candidate);
             let Some(item) = bench.item(feed, &candidate.entry_id) else {
-                let mut keys = std::iter::once(&candidate.key).chain(&candidate.aliases).filter_map(|key| known_keys.get(key));
+                let mut keys = std::iter::once(&candidate.key).chain(&candidate.aliases).filter_map(|key| known_keys.get(&tomorrow(key)));
                 let known = keys.any(|who| who.iter().any(|who| self.group(*who) == self.group(story)));
                 if !known {
                     return Err(format!("story {story} was not stored, and its key was nobody's"));
@@ -322,7 +324,7 @@ impl Oracle {
             own.extend(keys.map(str::to_owned));
         }
         for key in keys {
-            let known = self.keys.entry(key.to_owned()).or_default();
+            let known = self.keys.entry(tomorrow(key)).or_default();
             let others: Vec<usize> = known.iter().copied().collect();
             known.insert(story);
             for other in others {

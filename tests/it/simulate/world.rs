@@ -66,6 +66,18 @@ pub(super) enum Guids {
     Random,
 }
 
+pub(super) const GUIDS: [Guids; 9] = [
+    Guids::Url,
+    Guids::Urn,
+    Guids::Permalink,
+    Guids::Missing,
+    Guids::Constant,
+    Guids::Position,
+    Guids::FromTheEnd,
+    Guids::Reused,
+    Guids::Random,
+];
+
 /// How it writes its links.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Links {
@@ -117,6 +129,8 @@ pub(super) struct Feed {
     path: u32,
     scheme: u32,
     shift: i64,
+    /// Its dates were not always those of the stories.
+    pub(super) jittered: bool,
     told: usize,
     /// Documents that it served before.
     pub(super) docs: Vec<Document>,
@@ -221,6 +235,7 @@ impl World {
             path: 0,
             scheme: 0,
             shift: 0,
+            jittered: false,
             told: 0,
             docs: Vec::new(),
         };
@@ -267,6 +282,15 @@ impl World {
         let window = &mut self.feeds[feed].window;
         window.insert(if ago > 0 { window.len() } else { 0 }, id);
         id
+    }
+
+    /// A feed of so many stories and nothing else.
+    pub(super) fn only(&mut self, feed: usize, count: usize, guids: Guids, links: Links) {
+        self.feeds[feed].window.clear();
+        for n in 0..count {
+            self.publish(feed, i64::try_from(n).unwrap() * DAY, &mut Rng(u64::try_from(n).unwrap()));
+        }
+        (self.feeds[feed].guids, self.feeds[feed].links) = (guids, links);
     }
 
     fn site(&self, feed: usize) -> String {
@@ -383,21 +407,21 @@ impl World {
     }
 
     fn misbehave(&mut self, feed: usize, how: What, rng: &mut Rng) {
-        use Guids as G;
         use Links as L;
         let it = &mut self.feeds[feed];
         match how {
             What::Guids => {
-                it.guids = rng.pick(&[
-                    G::Url, G::Urn, G::Permalink, G::Missing, G::Constant, G::Position, G::FromTheEnd, G::Reused, G::Random,
-                ]);
+                it.guids = rng.pick(&GUIDS);
             }
             What::Links => {
                 it.links = rng.pick(&[
                     L::Own, L::Own, L::Tracked, L::Broken, L::Home, L::Page, L::Fragment, L::Proxy, L::OneProxy, L::Opaque, L::Missing,
                 ]);
             }
-            What::Dates => it.dates = rng.pick(&[Dates::Own, Dates::Missing, Dates::Now, Dates::Jitter, Dates::Future]),
+            What::Dates => {
+                it.dates = rng.pick(&[Dates::Own, Dates::Missing, Dates::Now, Dates::Jitter, Dates::Future]);
+                it.jittered |= matches!(it.dates, Dates::Now | Dates::Jitter);
+            }
             What::Texts => it.texts = rng.pick(&[Texts_::Full, Texts_::Full, Texts_::Short, Texts_::Missing]),
             _ => it.titles = rng.chance(60),
         }
