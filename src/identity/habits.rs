@@ -12,6 +12,8 @@ const MAX_HUBS: usize = 256;
 const MAX_TOLD: usize = 32;
 /// Loads with new guids for known stories, until the guids are not believed any more. One is a site that moved.
 const FLOODS: u32 = 2;
+/// So many small loads of that sort weigh as much as one.
+const FLOOD: u32 = 4;
 
 /// What one load says, entry by entry.
 #[derive(Clone, Copy, Debug)]
@@ -43,14 +45,29 @@ pub(super) fn learn(before: &Habits, load: &Evidence<'_>, now: Timestamp) -> Hab
 
 /// Counts loads in a row in which most guids were new and most stories known.
 #[must_use]
-pub(super) fn after_load(before: &Habits, flood: bool, now: Timestamp) -> Habits {
+pub(super) fn after_load(before: &Habits, seen: Refound, now: Timestamp) -> Habits {
     let mut habits = before.clone();
-    habits.floods = if flood { habits.floods.saturating_add(1) } else { 0 };
-    if habits.floods >= FLOODS && habits.id == IdPolicy::Guid {
-        let reason = format!("in {} loads in a row most guids were new and most stories known", habits.floods);
+    habits.floods = match seen {
+        Refound::Few => 0,
+        Refound::AllOfFew => habits.floods.saturating_add(1),
+        Refound::Flood => habits.floods.saturating_add(FLOOD),
+    };
+    if habits.floods >= FLOODS * FLOOD && habits.id == IdPolicy::Guid {
+        let reason = "in several loads in a row most guids were new and most stories known".to_owned();
         degrade(&mut habits, IdPolicy::Link, reason, now);
     }
     habits
+}
+
+/// How many of a load's stories were known under guids that were not.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Refound {
+    /// Not most of them.
+    Few,
+    /// All of a load that is too small to tell by itself.
+    AllOfFew,
+    /// Most of a crowd.
+    Flood,
 }
 
 fn degrade(habits: &mut Habits, id: IdPolicy, reason: String, now: Timestamp) {
@@ -233,10 +250,17 @@ mod tests {
 
     #[test]
     fn guids_that_change_from_load_to_load_are_not_believed() {
-        let once = after_load(&Habits::default(), true, now());
-        assert_eq!(once.id, IdPolicy::Guid, "a site moves once");
-        assert_eq!(after_load(&once, true, now()).id, IdPolicy::Link);
-        assert_eq!(after_load(&after_load(&once, false, now()), true, now()).id, IdPolicy::Guid);
+        use Refound::{AllOfFew, Few, Flood};
+        for (case, loads, id) in [
+            ("a site moves once", vec![Flood], IdPolicy::Guid),
+            ("and again", vec![Flood, Flood], IdPolicy::Link),
+            ("not in a row", vec![Flood, Few, Flood], IdPolicy::Guid),
+            ("a small feed that moves", vec![AllOfFew, AllOfFew], IdPolicy::Guid),
+            ("a small feed, load after load", vec![AllOfFew; 8], IdPolicy::Link),
+        ] {
+            let after = loads.iter().fold(Habits::default(), |before, seen| after_load(&before, *seen, now()));
+            assert_eq!(after.id, id, "{case}");
+        }
     }
 
     #[test]

@@ -184,6 +184,7 @@ impl Commit<'_> {
         (item, life): (ItemId, Life),
     ) -> Result<()> {
         self.see(load, candidate, place, item, true)?;
+        self.keys.forget_sightings(load.feed.0, item)?;
         load.newest =
             load.newest.max(Some(candidate.entry.published.map_or(load.at, |published| published.min(load.at))));
         load.report.sighted += 1;

@@ -77,6 +77,7 @@ impl Commit<'_> {
             }
         }
         self.see(load, candidate, place, item, true)?;
+        self.keys.forget_sightings(load.feed.0, item)?;
         load.report.sighted += 1;
         Ok(())
     }

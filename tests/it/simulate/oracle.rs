@@ -280,8 +280,15 @@ impl Oracle {
             self.shared_guids.insert(feed);
         }
         let floods = self.floods.entry(feed).or_default();
-        let known = *floods >= 2;
-        *floods = if loaded.survey.flood { *floods + 1 } else if known { *floods } else { 0 };
+        let known = *floods >= 8;
+        // A load of a few with nothing but new guids counts, too, but not as much.
+        let few = loaded.candidates.len() < 5 && loaded.report.sighted > 0;
+        *floods = match loaded.survey.flood {
+            true => *floods + 4,
+            false if few => *floods + 1,
+            false if known => *floods,
+            false => 0,
+        };
         if loaded.habits.id != IdPolicy::Guid && !known && !self.shared_guids.contains(&feed) {
             return Err(format!("feed {feed} lost its trust without a reason: {}", loaded.habits.reason));
         }
