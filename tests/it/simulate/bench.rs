@@ -263,6 +263,10 @@ impl Bench {
         self.db.prepare_cached("SELECT 1 FROM item WHERE id = ?1").unwrap().exists([item]).unwrap()
     }
 
+    pub(super) fn is_shown(&self, item: i64) -> bool {
+        self.db.prepare_cached("SELECT 1 FROM item WHERE id = ?1 AND state = 0").unwrap().exists([item]).unwrap()
+    }
+
     /// How often a webhook was, or is to be, called about an item as a new one.
     pub(super) fn calls(&self, item: i64, hook: usize) -> i64 {
         let sql = "SELECT count(*) FROM delivery d JOIN delivery_event x ON x.delivery_id = d.id

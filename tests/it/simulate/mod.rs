@@ -248,10 +248,11 @@ async fn the_same_stories_do_not_make_the_database_grow_whatever_their_guids_and
 async fn in_a_world_of_bad_feeds_no_story_is_lost_in_another_and_none_that_can_be_known_is_told_twice() {
     let random = u64::from(std::process::id()) ^ u64::try_from(Instant::now().elapsed().as_nanos()).unwrap();
     println!("the random seed is {random}");
+    let steps = std::env::var("SIMULATE_STEPS").map_or(120, |text| text.parse().unwrap());
     let (mut loads, mut asked, mut split, mut merged) = (0, 0, 0, 0);
     for seed in seeds().chain(std::env::var_os("SIMULATE").is_none().then_some(random)) {
         for wild in [false, true] {
-            let run = simulate(seed, wild, 120).await;
+            let run = simulate(seed, wild, steps).await;
             loads += run.loads;
             asked += run.oracle.asked;
             split += run.oracle.split;

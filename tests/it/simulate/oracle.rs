@@ -7,7 +7,7 @@ use feedmill::domain::feed::IdPolicy;
 use feedmill::domain::time::Timestamp;
 
 use super::bench::{Bench, Loaded, tomorrow};
-use super::world::{Document, World};
+use super::world::{Document, PLANET, World};
 
 /// An appearance of a story in a feed, as the store knows it from then on.
 #[derive(Clone)]
@@ -38,7 +38,9 @@ pub(super) struct Oracle {
     dates: HashMap<i64, Option<Timestamp>>,
     /// What is published under which id, and its revision.
     published: HashMap<i64, (i64, i64)>,
+    /// Feeds that had a flood, and those that had one in which no date had stayed.
     flooded: HashSet<usize>,
+    undated: HashSet<usize>,
     /// Loads in a row with a flood.
     floods: HashMap<usize, u32>,
     shared_guids: HashSet<usize>,
@@ -49,6 +51,8 @@ pub(super) struct Oracle {
     pub(super) asked: usize,
     pub(super) split: usize,
     pub(super) merged: usize,
+    /// Stories that the planet has carried, or may have.
+    carried: HashSet<usize>,
 }
 
 pub(super) fn story_of(candidate: &Candidate) -> usize {
@@ -112,7 +116,7 @@ impl Oracle {
         same.extend(known.iter().filter(|was| alike(was)).map(|was| was.story));
         known.push(now.clone());
         // Rule 3: one title, and the date or a long text with it, as far as the decision looks at it.
-        let flooded = self.flooded.contains(&feed);
+        let (flooded, without_dates) = (self.flooded.contains(&feed), self.undated.contains(&feed));
         let known = self.titles.entry((feed, if now.title == 0 { now.text } else { now.title })).or_default();
         let twin = |was: &Seen| {
             let same_date = was.date.is_some() && was.date == now.date;
@@ -120,7 +124,8 @@ impl Oracle {
             let undated = was.date.is_none() && now.date.is_none();
             (same_text && same_date)
                 || (same_text && now.wordy && undated)
-                || (flooded && (same_date || (same_text && now.wordy)))
+                || (flooded && same_date)
+                || (without_dates && same_text && now.wordy)
         };
         same.extend(known.iter().filter(|was| twin(was)).map(|was| was.story));
         known.push(now.clone());
@@ -179,6 +184,9 @@ impl Oracle {
         let kept: BTreeSet<usize> = loaded.candidates.iter().map(story_of).collect();
         if loaded.survey.flood {
             self.flooded.insert(feed);
+            if !loaded.survey.dates_kept {
+                self.undated.insert(feed);
+            }
         }
         // What must be known is asked by what was known before this load.
         let mut musts = Vec::new();
@@ -213,6 +221,13 @@ impl Oracle {
             let item = bench.resolve(item);
             let quiet = loaded.first || loaded.survey.backfill.get(index).copied().unwrap_or(false);
             self.one(bench, candidate, item, musts[index], (top, quiet))?;
+            // It entered the planet's stream: by its creation, or because the planet carries it, too.
+            if feed == PLANET && self.carried.insert(story) && self.is_alone(story) && bench.is_shown(item) {
+                let calls = bench.calls(item, 1);
+                if calls != i64::from(!quiet) {
+                    return Err(format!("CALLS: item {item} (story {story}, quiet: {quiet}) entered the stream, with {calls} calls"));
+                }
+            }
         }
         if let Some(before) = self.loaded.insert(feed, world.now) {
             for (candidate, old) in loaded.candidates.iter().zip(&loaded.survey.backfill) {
