@@ -206,7 +206,11 @@ mod tests {
             ("too little to tell", vec![("1", "https://n/a", 1, 0), ("2", "https://n/a", 2, 0)], false),
             ("two headlines without guids", vec![("", "https://n/a", 1, 0), ("", "https://n/a", 2, 0)], true),
             ("two texts without titles and guids", vec![("", "https://n/a", 0, 1), ("", "https://n/a", 0, 2)], true),
-            ("an edit that stands twice, without guids", vec![("", "https://n/a", 1, 1), ("", "https://n/a", 1, 2)], false),
+            (
+                "an edit that stands twice, without guids",
+                vec![("", "https://n/a", 1, 1), ("", "https://n/a", 1, 2)],
+                false,
+            ),
             ("links of their own", vec![("1", "https://n/a", 1, 1), ("2", "https://n/b", 2, 2)], false),
         ] {
             assert_eq!(after(&Habits::default(), &lines).hubs.len(), usize::from(hub), "{case}");

@@ -259,6 +259,20 @@ mod tests {
     }
 
     #[test]
+    fn an_original_link_makes_the_one_that_it_replaced_another_key_unless_that_leads_to_several() {
+        let proxied = |guid: &str, link: &str, proxy: &str| Entry {
+            proxy_link: Some(format!("https://{proxy}")),
+            ..entry(guid, &format!("https://h.example/{link}"), guid)
+        };
+        let aliases = |entries: Vec<Entry>| -> Vec<usize> {
+            prepared("https://h.example/home", entries).iter().map(|candidate| candidate.aliases.len()).collect()
+        };
+        assert_eq!(aliases(vec![proxied("1", "a", "p.example/1"), proxied("2", "b", "p.example/2")]), [1, 1]);
+        assert_eq!(aliases(vec![proxied("1", "a", "p.example/x"), proxied("2", "b", "p.example/x")]), [0, 0]);
+        assert_eq!(aliases(vec![proxied("1", "a", "h.example/home")]), [0], "the home page");
+    }
+
+    #[test]
     fn the_front_page_is_nobodys_story() {
         let all = prepared(
             "https://h.example/blog/",

@@ -4,8 +4,8 @@ use rusqlite::{OptionalExtension as _, params};
 
 use super::Result;
 use super::commit::{Commit, Load, REVISED};
-use super::keys::{MOVED, SHOWN};
 use super::keep::DAY_MS;
+use super::keys::{MOVED, SHOWN};
 use super::known::{Looked, Place, known_as_it_is};
 use super::merge::merge;
 use super::streams;
@@ -118,13 +118,7 @@ impl Commit<'_> {
     }
 
     /// A past story in one more place, edited, or under another address: it goes on to be known, and that is all.
-    pub(super) fn follow(
-        &self,
-        load: &Load<'_>,
-        candidate: &Candidate,
-        place: &Place,
-        looked: &Looked,
-    ) -> Result<()> {
+    pub(super) fn follow(&self, load: &Load<'_>, candidate: &Candidate, place: &Place, looked: &Looked) -> Result<()> {
         let known = &looked.known;
         if known_as_it_is(known, candidate, Decision::Same) {
             return Ok(());

@@ -162,6 +162,11 @@ impl Step<'_> {
         ] {
             db.prepare_cached(sql)?.execute(params![item.0, from, to])?;
         }
+        // What was merged is given back by the hashes that it has now.
+        db.prepare_cached(
+            "UPDATE merge SET undo = replace(undo, hex(?2), hex(?3)) WHERE kept = ?1 AND undone_at IS NULL",
+        )?
+        .execute(params![item.0, from, to])?;
         Ok(())
     }
 

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::hash::Hasher as _;
+use std::path::Path;
 use std::sync::{Arc, LazyLock, Mutex};
 use std::time::Duration;
 
@@ -77,9 +78,7 @@ impl Judge for SimJudge {
     }
 
     fn decide(&self, known: &Known, candidate: &Candidate, survey: &Survey) -> Decision {
-        let decision = decide::decide(known, candidate, survey);
-        if std::env::var_os("SIMDEBUG").is_some() { eprintln!("DECIDE {} {:?} -> {decision:?}", candidate.key, known); }
-        decision
+        decide::decide(known, candidate, survey)
     }
 
     fn rule_version(&self) -> i64 {
@@ -101,7 +100,9 @@ fn matches(stream: StreamId, meets: bool) -> Vec<Match> {
 
 impl Bench {
     pub(super) async fn new(now: Timestamp) -> Self {
-        let dir = TempDir::new_in(if std::path::Path::new("/dev/shm").is_dir() { "/dev/shm" } else { "/tmp" }).unwrap();
+        // In memory where it can be: what a crash would leave is not asked here.
+        let memory = Path::new("/dev/shm");
+        let dir = if memory.is_dir() { TempDir::new_in(memory) } else { TempDir::new() }.unwrap();
         let path = dir.path().join("t.db");
         let options = Options { access: Access::Own, check: false, tagging: "example.org,2026-01-01".to_owned() };
         let store = Arc::new(Sqlite::open(&path, &options).unwrap());
@@ -243,19 +244,6 @@ impl Bench {
     pub(super) fn resolve(&self, item: i64) -> i64 {
         let mut read = self.db.prepare_cached("SELECT coalesce(merged_into, id) FROM item WHERE id = ?1").unwrap();
         read.query_row([item], |row| row.get(0)).unwrap_or(item)
-    }
-
-    pub(super) fn dump(&self) -> String {
-        let mut out = String::new();
-        for sql in ["SELECT 'item', id, ident_hash, scope_feed, key, state, merged_into FROM item", "SELECT 'past_item', ident_hash, proof, item_id, seen_day, 0, 0 FROM past_item", "SELECT 'past_sighting', hex(entry_hash), item_id, key_hash, fingerprint, 0, 0 FROM past_sighting", "SELECT 'alias', from_key, to_key, source, 0, 0, 0 FROM alias", "SELECT 'sighting', feed_id, hex(entry_hash), item_id, guid, link, fingerprint FROM sighting", "SELECT 'trace', item_id, kind, detail, 0, 0, 0 FROM trace"] {
-            let mut read = self.db.prepare(sql).unwrap();
-            let mut rows = read.query([]).unwrap();
-            while let Some(row) = rows.next().unwrap() {
-                let cells: Vec<_> = (0..7).map(|n| format!("{:?}", row.get::<_, rusqlite::types::Value>(n).unwrap())).collect();
-                out += &format!("    {}\n", cells.join(" "));
-            }
-        }
-        out
     }
 
     /// Whether more than hashes are left of it.

@@ -136,7 +136,15 @@ impl Oracle {
     }
 
     /// Whether the design says that this is to be known as a story of before, which has just one item.
-    fn must_know(&self, bench: &Bench, feed: usize, candidate: &Candidate, loaded: &Loaded, item: i64, lone: bool) -> Option<&'static str> {
+    fn must_know(
+        &self,
+        bench: &Bench,
+        feed: usize,
+        candidate: &Candidate,
+        loaded: &Loaded,
+        item: i64,
+        lone: bool,
+    ) -> Option<&'static str> {
         let print = candidate.fingerprint;
         let story = story_of(candidate);
         let kept = |was: u32, is: u32| was != 0 && was == is;
@@ -148,7 +156,9 @@ impl Oracle {
                 return Some("its guid is known, and title, text or link stayed");
             }
         }
-        let mine = || self.entries.iter().filter_map(|(at, all)| Some((at, all.last()?))).filter(|(_, was)| was.story == story);
+        let mine = || {
+            self.entries.iter().filter_map(|(at, all)| Some((at, all.last()?))).filter(|(_, was)| was.story == story)
+        };
         let by_key = self.own_keys.get(&story).is_some_and(|keys| keys.contains(&candidate.key));
         // An address that a past story has left is nobody's.
         if global && by_key && bench.is_item(item) && mine().any(|(_, was)| alike(was)) {
@@ -158,7 +168,11 @@ impl Oracle {
         // something must be left of it: of a past story no date is known.
         let first = *self.dates.get(&item).filter(|_| bench.is_item(item))?;
         let title = if print.title == 0 { print.text } else { print.title };
-        let rows = self.entries.iter().filter(|(at, all)| at.0 == feed && all.iter().any(|was| was.title == print.title)).count();
+        let rows = self
+            .entries
+            .iter()
+            .filter(|(at, all)| at.0 == feed && all.iter().any(|was| was.title == print.title))
+            .count();
         if title == 0 || !lone || rows > 15 {
             return None;
         }
@@ -177,7 +191,15 @@ impl Oracle {
     }
 
     /// Judges a load.
-    pub(super) fn load(&mut self, bench: &Bench, world: &World, feed: usize, document: &Document, loaded: &Loaded, top: i64) -> Result<(), String> {
+    pub(super) fn load(
+        &mut self,
+        bench: &Bench,
+        world: &World,
+        feed: usize,
+        document: &Document,
+        loaded: &Loaded,
+        top: i64,
+    ) -> Result<(), String> {
         self.policy(feed, document, loaded)?;
         self.hubs(world, feed, document, loaded)?;
         let told: BTreeSet<usize> = document.iter().map(|(_, _, story)| *story).collect();
@@ -193,8 +215,11 @@ impl Oracle {
         for candidate in &loaded.candidates {
             let story = story_of(candidate);
             let lone = loaded.candidates.iter().filter(|other| story_of(other) == story).count() == 1;
-            let single = self.items.get(&story).filter(|items| items.len() == 1).and_then(|items| items.first().copied());
-            musts.push(single.and_then(|item| Some((item, self.must_know(bench, feed, candidate, loaded, item, lone)?))));
+            let single =
+                self.items.get(&story).filter(|items| items.len() == 1).and_then(|items| items.first().copied());
+            musts.push(
+                single.and_then(|item| Some((item, self.must_know(bench, feed, candidate, loaded, item, lone)?))),
+            );
         }
         // Document order is newest first, and the store reads from the end.
         let known_keys: HashMap<String, BTreeSet<usize>> = self.keys.clone();
@@ -211,7 +236,9 @@ impl Oracle {
         for (index, candidate) in loaded.candidates.iter().enumerate().rev() {
             let story = story_of(candidate);
             let Some(item) = bench.item(feed, &candidate.entry_id) else {
-                let mut keys = std::iter::once(&candidate.key).chain(&candidate.aliases).filter_map(|key| known_keys.get(&tomorrow(key)));
+                let mut keys = std::iter::once(&candidate.key)
+                    .chain(&candidate.aliases)
+                    .filter_map(|key| known_keys.get(&tomorrow(key)));
                 let known = keys.any(|who| who.iter().any(|who| self.group(*who) == self.group(story)));
                 if !known {
                     return Err(format!("story {story} was not stored, and its key was nobody's"));
@@ -225,14 +252,19 @@ impl Oracle {
             if feed == PLANET && self.carried.insert(story) && self.is_alone(story) && bench.is_shown(item) {
                 let calls = bench.calls(item, 1);
                 if calls != i64::from(!quiet) {
-                    return Err(format!("CALLS: item {item} (story {story}, quiet: {quiet}) entered the stream, with {calls} calls"));
+                    return Err(format!(
+                        "CALLS: item {item} (story {story}, quiet: {quiet}) entered the stream, with {calls} calls"
+                    ));
                 }
             }
         }
         if let Some(before) = self.loaded.insert(feed, world.now) {
             for (candidate, old) in loaded.candidates.iter().zip(&loaded.survey.backfill) {
                 if *old && candidate.entry.published.is_some_and(|date| date > before) {
-                    return Err(format!("story {} is of after the last load, and was taken for backfill", story_of(candidate)));
+                    return Err(format!(
+                        "story {} is of after the last load, and was taken for backfill",
+                        story_of(candidate)
+                    ));
                 }
             }
         }
@@ -248,14 +280,23 @@ impl Oracle {
         })
     }
 
-    fn one(&mut self, bench: &Bench, candidate: &Candidate, item: i64, must: Option<(i64, &str)>, (top, quiet): (i64, bool)) -> Result<(), String> {
+    fn one(
+        &mut self,
+        bench: &Bench,
+        candidate: &Candidate,
+        item: i64,
+        must: Option<(i64, &str)>,
+        (top, quiet): (i64, bool),
+    ) -> Result<(), String> {
         let story = story_of(candidate);
         let held = self.stories.entry(item).or_default();
         held.insert(story);
         let held = held.clone();
         for other in &held {
             if self.group(*other) != self.group(story) {
-                return Err(format!("PRECISION: item {item} holds story {other} and now story {story}, which have nothing in common"));
+                return Err(format!(
+                    "PRECISION: item {item} holds story {other} and now story {story}, which have nothing in common"
+                ));
             }
         }
         self.merged += usize::from(held.len() > 1);
@@ -277,7 +318,9 @@ impl Oracle {
         if item > top {
             let calls = bench.calls(item, 0);
             if calls != i64::from(!quiet) {
-                return Err(format!("CALLS: the new item {item} (story {story}, quiet: {quiet}) was called {calls} times"));
+                return Err(format!(
+                    "CALLS: the new item {item} (story {story}, quiet: {quiet}) was called {calls} times"
+                ));
             }
         }
         Ok(())
@@ -322,7 +365,10 @@ impl Oracle {
                 *story != story_of(candidate) && whole && differ && entry.link.as_deref() == Some(link)
             });
             if link == home || others.count() > 0 {
-                return Err(format!("PRECISION: {link} stands for several stories and is a key of story {}", story_of(candidate)));
+                return Err(format!(
+                    "PRECISION: {link} stands for several stories and is a key of story {}",
+                    story_of(candidate)
+                ));
             }
         }
         Ok(())

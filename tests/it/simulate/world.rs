@@ -106,7 +106,7 @@ pub(super) enum Dates {
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) enum Texts_ {
+pub(super) enum Words {
     Full,
     Short,
     Missing,
@@ -120,7 +120,7 @@ pub(super) struct Feed {
     pub(super) guids: Guids,
     pub(super) links: Links,
     pub(super) dates: Dates,
-    pub(super) texts: Texts_,
+    pub(super) texts: Words,
     pub(super) titles: bool,
     /// Its site: another number, another name.
     host: u32,
@@ -188,16 +188,54 @@ pub(super) struct Op {
 
 /// What a world with all sorts of bad feeds does, by weight; and one of good feeds that edit and move.
 pub(super) const WILD: &[(What, usize)] = &[
-    (What::Publish, 14), (What::Series, 3), (What::Backlog, 1), (What::Drop, 6), (What::Title, 3), (What::Text, 3),
-    (What::Rewrite, 1), (What::Space, 2), (What::Slug, 3), (What::Guid, 2), (What::Move, 2), (What::Migrate, 2),
-    (What::Guids, 3), (What::Links, 3), (What::Dates, 2), (What::Texts, 1), (What::Titles, 1), (What::Shuffle, 2),
-    (What::Carry, 6), (What::Load, 34), (What::Reload, 4), (What::Old, 3), (What::Empty, 1), (What::Doubled, 2),
-    (What::Keep, 1), (What::Rekey, 1), (What::Learn, 2), (What::Part, 1),
+    (What::Publish, 14),
+    (What::Series, 3),
+    (What::Backlog, 1),
+    (What::Drop, 6),
+    (What::Title, 3),
+    (What::Text, 3),
+    (What::Rewrite, 1),
+    (What::Space, 2),
+    (What::Slug, 3),
+    (What::Guid, 2),
+    (What::Move, 2),
+    (What::Migrate, 2),
+    (What::Guids, 3),
+    (What::Links, 3),
+    (What::Dates, 2),
+    (What::Texts, 1),
+    (What::Titles, 1),
+    (What::Shuffle, 2),
+    (What::Carry, 6),
+    (What::Load, 34),
+    (What::Reload, 4),
+    (What::Old, 3),
+    (What::Empty, 1),
+    (What::Doubled, 2),
+    (What::Keep, 1),
+    (What::Rekey, 1),
+    (What::Learn, 2),
+    (What::Part, 1),
 ];
 pub(super) const CALM: &[(What, usize)] = &[
-    (What::Publish, 14), (What::Series, 2), (What::Drop, 6), (What::Title, 5), (What::Text, 5), (What::Space, 3),
-    (What::Slug, 5), (What::Guid, 4), (What::Move, 4), (What::Migrate, 1), (What::Shuffle, 3), (What::Carry, 7),
-    (What::Load, 36), (What::Reload, 4), (What::Old, 3), (What::Empty, 2), (What::Doubled, 2), (What::Keep, 1),
+    (What::Publish, 14),
+    (What::Series, 2),
+    (What::Drop, 6),
+    (What::Title, 5),
+    (What::Text, 5),
+    (What::Space, 3),
+    (What::Slug, 5),
+    (What::Guid, 4),
+    (What::Move, 4),
+    (What::Migrate, 1),
+    (What::Shuffle, 3),
+    (What::Carry, 7),
+    (What::Load, 36),
+    (What::Reload, 4),
+    (What::Old, 3),
+    (What::Empty, 2),
+    (What::Doubled, 2),
+    (What::Keep, 1),
     (What::Learn, 2),
 ];
 
@@ -233,7 +271,7 @@ impl World {
             guids: Guids::Urn,
             links: Links::Own,
             dates: Dates::Own,
-            texts: Texts_::Full,
+            texts: Words::Full,
             titles: true,
             host: 0,
             http: false,
@@ -421,14 +459,24 @@ impl World {
             }
             What::Links => {
                 it.links = rng.pick(&[
-                    L::Own, L::Own, L::Tracked, L::Broken, L::Home, L::Page, L::Fragment, L::Proxy, L::OneProxy, L::Opaque, L::Missing,
+                    L::Own,
+                    L::Own,
+                    L::Tracked,
+                    L::Broken,
+                    L::Home,
+                    L::Page,
+                    L::Fragment,
+                    L::Proxy,
+                    L::OneProxy,
+                    L::Opaque,
+                    L::Missing,
                 ]);
             }
             What::Dates => {
                 it.dates = rng.pick(&[Dates::Own, Dates::Missing, Dates::Now, Dates::Jitter, Dates::Future]);
                 it.jittered |= matches!(it.dates, Dates::Now | Dates::Jitter);
             }
-            What::Texts => it.texts = rng.pick(&[Texts_::Full, Texts_::Full, Texts_::Short, Texts_::Missing]),
+            What::Texts => it.texts = rng.pick(&[Words::Full, Words::Full, Words::Short, Words::Missing]),
             _ => it.titles = rng.chance(60),
         }
     }
@@ -438,11 +486,8 @@ impl World {
         let mut rng = Rng(op.seed ^ 1);
         let window = self.feeds[op.feed].window.clone();
         let count = window.len();
-        let mut document: Document = window
-            .iter()
-            .enumerate()
-            .map(|(at, id)| self.entry(op.feed, *id, (at, count), &mut rng))
-            .collect();
+        let mut document: Document =
+            window.iter().enumerate().map(|(at, id)| self.entry(op.feed, *id, (at, count), &mut rng)).collect();
         if op.what == What::Doubled && count > 0 {
             for _ in 0..1 + rng.below(2) {
                 let again = document[rng.below(count)].clone();
@@ -457,9 +502,9 @@ impl World {
         let carried = story.feed != feed;
         let (link, proxy_link) = self.link(feed, id, rng);
         let text = match it.texts {
-            Texts_::Full if !carried => story.text.clone(),
-            Texts_::Full | Texts_::Short => story.text.split(' ').take(12).collect::<Vec<_>>().join(" "),
-            Texts_::Missing => String::new(),
+            Words::Full if !carried => story.text.clone(),
+            Words::Full | Words::Short => story.text.split(' ').take(12).collect::<Vec<_>>().join(" "),
+            Words::Missing => String::new(),
         };
         let title = if carried && it.shift % 2 == 0 { format!("Planet: {}", story.title) } else { story.title.clone() };
         let now = self.now.as_ms();
