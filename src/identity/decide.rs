@@ -1,6 +1,6 @@
 //! New, changed or same: the look-up order, as pure functions.
 
-use super::habits;
+use super::habits::{self, Refound};
 use crate::domain::decision::{
     Candidate, Decision, Known, KnownItem, KnownSighting, Life, LinkChange, Scope, Survey, Twin,
 };
@@ -57,7 +57,13 @@ pub fn survey(
             .map(|(index, (candidate, new))| new && is_old(index, candidate))
             .collect();
     }
-    let after = habits::after_load(habits, flood, now);
+    let seen = match refound {
+        _ if flood => Refound::Flood,
+        0 => Refound::Few,
+        all_of_few if all_of_few == all => Refound::AllOfFew,
+        _ => Refound::Few,
+    };
+    let after = habits::after_load(habits, seen, now);
     survey.habits = Some(after).filter(|after| after != habits);
     survey
 }
@@ -285,7 +291,7 @@ mod tests {
         let load = vec![candidate(1, 1); 5];
         let found = survey(&Habits::default(), &known, &load, Some(date()), now());
         assert!(found.flood && found.backfill.is_empty());
-        assert_eq!(found.habits.as_ref().map(|habits| habits.floods), Some(1));
+        assert_eq!(found.habits.as_ref().map(|habits| habits.floods), Some(4));
         let again = survey(&found.habits.unwrap(), &known, &load, Some(date()), now());
         assert_eq!(again.habits.unwrap().id, IdPolicy::Link);
         assert_eq!(survey(&Habits::default(), &known, &load, None, now()), Survey::default(), "the first load");

@@ -7,7 +7,7 @@ use rusqlite::{OptionalExtension as _, params};
 use super::super::{CommitReport, PollCommit, PollResult, Routes};
 use super::feeds::{self, json};
 use super::keys::Keys;
-use super::known::{Looked, Place, Present};
+use super::known::{Looked, Place, Present, known_as_it_is};
 use super::listing::{self, Digest, Listing};
 use super::writer::Tx;
 use super::{Instance, Result, items, streams};
@@ -82,7 +82,7 @@ impl Commit<'_> {
         let mut load = Load { feed, at, quiet: false, info, again, source: None, newest, present, report };
         // Oldest first, as documents stand newest first: rows and sequence numbers then follow time.
         for (index, (candidate, place)) in candidates.iter().zip(&places).enumerate().rev() {
-            let unchanged = |known| self.judge.decide(known, candidate, &survey) == Decision::Same;
+            let unchanged = |known| known_as_it_is(known, candidate, self.judge.decide(known, candidate, &survey));
             if !known.get(index).is_some_and(unchanged) {
                 load.quiet = *quiet || survey.backfill.get(index).copied().unwrap_or(false);
                 self.store(&mut load, index, candidate, place, &survey)?;
@@ -116,7 +116,7 @@ impl Commit<'_> {
         }
         let life = looked.known.item.map_or(Life::Shown, |item| item.life);
         let item = match self.judge.decide(&looked.known, candidate, survey) {
-            Decision::Same => return Ok(()),
+            Decision::Same => return self.follow(load, candidate, place, &looked),
             Decision::Changed { item, revise, link } => {
                 self.changed(load, index, candidate, place, &looked, (item, revise, link))?;
                 item
@@ -193,6 +193,7 @@ impl Commit<'_> {
         (item, life): (ItemId, Life),
     ) -> Result<()> {
         self.see(load, candidate, place, item, true)?;
+        self.keys.forget_sightings(load.feed.0, item)?;
         load.newest =
             load.newest.max(Some(candidate.entry.published.map_or(load.at, |published| published.min(load.at))));
         load.report.sighted += 1;
