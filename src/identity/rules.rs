@@ -392,14 +392,13 @@ fn shorter_amp(path: &str) -> Option<Cow<'_, str>> {
     (!page.ends_with("/amp") && looks_like_article(page)).then_some(Cow::Borrowed(page))
 }
 
-/// A number, one of five digits in a word, or a slug with two hyphens: `/2024/a-b`, `/news/some-long-title`. Not
+/// A number, three digits in a word (an id), or a slug with two hyphens: `/2024/a-b`, `/news/some-long-title`. Not
 /// `/guitars`, nor `/shop/fender-65`.
 pub(super) fn looks_like_article(path: &str) -> bool {
     fn is_sign(segment: &str) -> bool {
-        let is_number = !segment.is_empty() && segment.bytes().all(|byte| byte.is_ascii_digit());
         segment.bytes().filter(|byte| *byte == b'-').count() >= 2
-            || (is_number && segment.len() >= 3)
-            || segment.split(|c: char| !c.is_ascii_digit()).any(|digits| digits.len() >= 5)
+            || (!segment.is_empty() && segment.bytes().all(|byte| byte.is_ascii_digit()))
+            || segment.bytes().filter(u8::is_ascii_digit).count() >= 3
     }
     !holds_url(path) && path.split('/').any(is_sign)
 }
