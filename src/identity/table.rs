@@ -3,7 +3,7 @@
 
 use std::collections::HashMap;
 use std::hash::BuildHasherDefault;
-use std::sync::LazyLock;
+use std::sync::{Arc, LazyLock};
 
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
@@ -138,7 +138,8 @@ impl Place {
 #[derive(Clone, Debug)]
 pub(super) struct Bound {
     pub(super) place: Place,
-    pub(super) names: Names,
+    /// One set for all the places of a line.
+    pub(super) names: Arc<Names>,
 }
 
 /// Where a redirector keeps its target.
@@ -214,7 +215,7 @@ impl Table {
                 "mobile" => add_hosts(&mut self.mobile, value)?,
                 "amp" => add_hosts(&mut self.amp, value)?,
                 "off" => self.off.extend(words(value)?.map(|(_, word)| word.to_owned())),
-                "hosts" => entries(value, |at, place, value| self.add_host(at, place, value))?,
+                "hosts" => self.add_lines(value)?,
                 "redirectors" => entries(value, |at, place, value| self.add_redirector(at, place, value))?,
                 "same" => entries(value, |at, host, value| self.add_same(at, host, value))?,
                 "amp-sections" => entries(value, |at, host, value| self.add_amp_section(at, host, value))?,
@@ -249,14 +250,19 @@ impl Table {
         Ok(())
     }
 
-    fn add_host(&mut self, at: usize, written: &str, value: &Spanned<DeValue<'_>>) -> Result<(), Wrong> {
-        let (host, place) = placed(at, written)?;
-        let mut names = Names::default();
-        words(value)?.try_for_each(|(at, name)| {
-            names.add(named(at, name)?);
-            Ok(())
-        })?;
-        self.hosts.add(host, Bound { place, names });
+    /// Each line of `[hosts]`: places, and the names that track there.
+    fn add_lines(&mut self, value: &Spanned<DeValue<'_>>) -> Result<(), Wrong> {
+        for (key, value) in lines(value)? {
+            let mut names = Names::default();
+            for (at, name) in words(value)? {
+                names.add(named(at, name)?);
+            }
+            let names = Arc::new(names);
+            for written in key.get_ref().split_whitespace() {
+                let (host, place) = placed(key.span().start, written)?;
+                self.hosts.add(host, Bound { place, names: Arc::clone(&names) });
+            }
+        }
         Ok(())
     }
 
@@ -318,15 +324,19 @@ fn entries<'a>(
     value: &'a Spanned<DeValue<'a>>,
     mut each: impl FnMut(usize, &'a str, &'a Spanned<DeValue<'a>>) -> Result<(), Wrong>,
 ) -> Result<(), Wrong> {
-    let DeValue::Table(table) = value.get_ref() else {
-        return Err(Wrong(value.span().start, "This has to be a table: host = \"names\".".to_owned()));
-    };
-    for (key, value) in table {
+    for (key, value) in lines(value)? {
         for place in key.get_ref().split_whitespace() {
             each(key.span().start, place, value)?;
         }
     }
     Ok(())
+}
+
+fn lines<'a>(value: &'a Spanned<DeValue<'a>>) -> Result<&'a DeTable<'a>, Wrong> {
+    match value.get_ref() {
+        DeValue::Table(table) => Ok(table),
+        _ => Err(Wrong(value.span().start, "This has to be a table: host = \"names\".".to_owned())),
+    }
 }
 
 /// The words of a text, or of a list of texts, with their place.
