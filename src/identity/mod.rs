@@ -9,6 +9,8 @@
 
 pub use self::habits::is_front_page;
 
+#[cfg(test)]
+mod adversary;
 pub mod canonical;
 mod clearurls;
 pub mod decide;

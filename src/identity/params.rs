@@ -83,6 +83,7 @@ impl Hasher for Quick {
 #[derive(Clone, Default, Debug)]
 pub(super) struct Names {
     exact: HashSet<Box<[u8]>, BuildHasherDefault<Quick>>,
+    /// In order, so that only those with the name's first letter are compared.
     beginnings: Vec<Box<str>>,
 }
 
@@ -99,8 +100,12 @@ impl Names {
     pub(super) fn add(&mut self, name: &str) {
         match name.strip_suffix('*') {
             None => drop(self.exact.insert(name.as_bytes().into())),
-            Some(beginning) if self.beginnings.iter().any(|known| **known == *beginning) => {}
-            Some(beginning) => self.beginnings.push(beginning.into()),
+            Some(beginning) => {
+                if let Err(place) = self.beginnings.binary_search_by(|known| known.as_bytes().cmp(beginning.as_bytes()))
+                {
+                    self.beginnings.insert(place, beginning.into());
+                }
+            }
         }
     }
 
@@ -122,8 +127,10 @@ impl Names {
     /// True if the name is in it.
     pub(super) fn hold(&self, name: &Folded) -> bool {
         let bytes = name.bytes();
-        let first = bytes.first();
-        let begins = |beginning: &str| beginning.as_bytes().first() == first && bytes.starts_with(beginning.as_bytes());
-        self.beginnings.iter().any(|beginning| begins(beginning)) || (name.whole && self.exact.contains(bytes))
+        let first = bytes.get(..1).unwrap_or_default();
+        let letter = |known: &str| known.as_bytes().get(..1).unwrap_or_default().cmp(first);
+        let start = self.beginnings.partition_point(|known| letter(known).is_lt());
+        let mut alike = self.beginnings.iter().skip(start).take_while(|known| letter(known).is_eq());
+        alike.any(|known| bytes.starts_with(known.as_bytes())) || (name.whole && self.exact.contains(bytes))
     }
 }
