@@ -226,7 +226,8 @@ impl Commit<'_> {
         if revise {
             self.revise(load, index, candidate, item, EventKind::ItemUpdated)?;
         }
-        self.see(load, candidate, place, item, trusted)
+        self.see(load, candidate, place, item, trusted)?;
+        if matches!(link, LinkChange::Conflict(_)) { self.keys.vacate(item) } else { Ok(()) }
     }
 
     /// An edit in the feed that the item is published from.
