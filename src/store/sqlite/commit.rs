@@ -235,10 +235,10 @@ impl Commit<'_> {
         if revise {
             self.revise(load, index, candidate, item, EventKind::ItemUpdated)?;
         }
-        if self.see_again(load, candidate, place, item)? {
-            return Ok(());
+        if !self.see_again(load, candidate, place, item)? {
+            self.see(load, candidate, place, item, trusted)?;
         }
-        self.see(load, candidate, place, item, trusted)
+        if matches!(link, LinkChange::Conflict(_)) { self.keys.vacate(item) } else { Ok(()) }
     }
 
     /// An edit in the feed that the item is published from.

@@ -205,6 +205,29 @@ impl Keys<'_> {
         Ok(())
     }
 
+    /// An item whose entries have all left its key, for one that is another item's, gives it up: who stands there next
+    /// is not that story. It is known by its entries alone.
+    pub(super) fn vacate(&self, item: ItemId) -> Result<()> {
+        let (scope, feed, key): (i64, i64, String) = self
+            .db
+            .prepare_cached("SELECT scope_feed, main_feed, key FROM item WHERE id = ?1")?
+            .query_row([item.0], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
+        let stands: bool = self
+            .db
+            .prepare_cached("SELECT EXISTS (SELECT 1 FROM sighting WHERE item_id = ?1 AND key_hash = ?2)")?
+            .query_row([item.0, self.hash(0, &key)], |row| row.get(0))?;
+        if scope != 0 || stands {
+            return Ok(());
+        }
+        let own = format!("item:{}", item.0);
+        let free = self.find(self.hash(feed, &own), feed, &own)?.hash;
+        self.db
+            .prepare_cached("UPDATE item SET ident_hash = ?2, scope_feed = ?3, key = ?4 WHERE id = ?1")?
+            .execute(params![item.0, free, feed, own])?;
+        self.db.prepare_cached("DELETE FROM alias WHERE to_key = ?1")?.execute([key])?;
+        Ok(())
+    }
+
     /// The item gets another key, and the old one leads to it. The new one must be free.
     pub(super) fn rekey(&self, item: ItemId, to: &str, source: &str, version: i64, at: Timestamp) -> Result<()> {
         let (scope, from): (i64, String) = self

@@ -5,6 +5,7 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 use feedmill::domain::decision::{Candidate, Scope};
 use feedmill::domain::feed::IdPolicy;
 use feedmill::domain::time::Timestamp;
+use feedmill::identity::prepare::Texts;
 
 use super::bench::{Bench, Loaded, tomorrow};
 use super::order::Order;
@@ -28,6 +29,8 @@ pub(super) struct Oracle {
     groups: Vec<usize>,
     /// Keys that reach across feeds, and who had them.
     keys: HashMap<String, BTreeSet<usize>>,
+    /// By feed and story: what it said last, and under which key.
+    last: HashMap<(usize, usize), Seen>,
     /// By feed and entry id: all that it stood for, the last one at the end.
     entries: HashMap<(usize, String), Vec<Seen>>,
     /// By feed and title (or text, where there is no title).
@@ -53,6 +56,10 @@ pub(super) struct Oracle {
     pub(super) merged: usize,
     /// Stories that the planet has carried, or may have.
     carried: HashSet<usize>,
+}
+
+fn last_of(last: &HashMap<(usize, usize), Seen>, other: usize) -> impl Iterator<Item = &Seen> {
+    last.iter().filter(move |((_, story), _)| *story == other).map(|(_, was)| was)
 }
 
 pub(super) fn story_of(candidate: &Candidate) -> usize {
@@ -83,7 +90,9 @@ impl Oracle {
     }
 
     /// What two stories may be taken for one by, as the design has it.
-    fn note_signs(&mut self, feed: usize, candidate: &Candidate) -> Seen {
+    ///
+    /// `there`: the stories of the load that are there as they were known before.
+    fn note_signs(&mut self, feed: usize, candidate: &Candidate, [there, by_guid]: [&HashSet<usize>; 2]) {
         let print = candidate.fingerprint;
         let now = Seen {
             story: story_of(candidate),
@@ -94,14 +103,22 @@ impl Oracle {
             date: candidate.entry.published,
             wordy: candidate.wordy,
         };
+        let kept = |was: u32, is: u32| was != 0 && was == is;
+        let alike = |was: &Seen| was.key == now.key || kept(was.title, now.title) || kept(was.text, now.text);
         let mut same = BTreeSet::new();
         // Rule 2: a canonical URL that is no hub is one story, in all feeds and for ever.
         if now.global {
             // By the rules of tomorrow, for keys will be made anew.
             let key = tomorrow(&now.key);
-            let known = self.keys.entry(key).or_default();
-            same.extend(known.iter().copied());
-            known.insert(now.story);
+            // But not an address that a story has left in all feeds, for one that says something else.
+            // It is known to have left if its guid says so, and if it stands at a page of its own now.
+            let holds = |other: usize| {
+                !by_guid.contains(&other)
+                    || last_of(&self.last, other).any(|was| !was.global || tomorrow(&was.key) == key || alike(was))
+            };
+            let known = self.keys.get(&key).into_iter().flatten().copied();
+            same.extend(known.filter(|other| *other == now.story || holds(*other)));
+            self.keys.entry(key).or_default().insert(now.story);
         }
         // A proxy's address is one too, for who has it as its link.
         for key in &candidate.aliases {
@@ -109,10 +126,6 @@ impl Oracle {
         }
         // Rule 1: one guid in one feed, and the title, the text or the link kept (or no link of its own at all).
         let known = self.entries.entry((feed, candidate.entry_id.clone())).or_default();
-        let alike = |was: &Seen| {
-            let kept = |was: u32, is: u32| was != 0 && was == is;
-            was.key == now.key || kept(was.title, now.title) || kept(was.text, now.text)
-        };
         same.extend(known.iter().filter(|was| alike(was)).map(|was| was.story));
         known.push(now.clone());
         // Rule 3: one title, and the date or a long text with it, as far as the decision looks at it.
@@ -127,12 +140,13 @@ impl Oracle {
                 || (flooded && same_date)
                 || (without_dates && same_text && now.wordy)
         };
-        same.extend(known.iter().filter(|was| twin(was)).map(|was| was.story));
+        // One that is there itself is not another one's former self.
+        same.extend(known.iter().filter(|was| twin(was) && !there.contains(&was.story)).map(|was| was.story));
         known.push(now.clone());
+        self.last.insert((feed, now.story), now.clone());
         for other in same {
             self.unite(now.story, other);
         }
-        now
     }
 
     /// Whether the design says that this is to be known as a story of before, which has just one item.
@@ -173,7 +187,10 @@ impl Oracle {
             .iter()
             .filter(|(at, all)| at.0 == feed && all.iter().any(|was| was.title == print.title))
             .count();
-        if title == 0 || !lone || rows > 15 {
+        // Nor must another one stand at an address that was its own.
+        let own = self.own_keys.get(&story);
+        let taken = |other: &Candidate| story_of(other) != story && own.is_some_and(|keys| keys.contains(&other.key));
+        if title == 0 || !lone || rows > 15 || loaded.candidates.iter().any(taken) {
             return None;
         }
         let same_date = first.is_some() && first == candidate.entry.published;
@@ -222,9 +239,20 @@ impl Oracle {
             );
         }
         // Document order is newest first, and the store reads from the end.
+        let is_known = |candidate: &&Candidate| {
+            let known = self.entries.get(&(feed, candidate.entry_id.clone())).and_then(|all| all.last());
+            known.is_some_and(|was| was.story == story_of(candidate))
+        };
+        let by_guid: HashSet<usize> = loaded.candidates.iter().filter(is_known).map(story_of).collect();
+        let is_there = |candidate: &&Candidate| {
+            let story = story_of(candidate);
+            let own = self.own_keys.get(&story).is_some_and(|keys| keys.contains(&candidate.key));
+            is_known(candidate) || own
+        };
+        let there: HashSet<usize> = loaded.candidates.iter().filter(is_there).map(story_of).collect();
         let known_keys: HashMap<String, BTreeSet<usize>> = self.keys.clone();
         for candidate in loaded.candidates.iter().rev() {
-            self.note_signs(feed, candidate);
+            self.note_signs(feed, candidate, [&there, &by_guid]);
         }
         for story in told.difference(&kept) {
             // Two entries are one within a load only by one entry id: the same text without guid and link.
@@ -275,7 +303,10 @@ impl Oracle {
         let of = |story: usize| document.iter().filter(move |(_, _, of)| *of == story);
         of(story).all(|(entry, texts, _)| {
             kept.iter().any(|other| {
-                of(*other).any(|(e, t, _)| (&e.title, e.published, t) == (&entry.title, entry.published, texts))
+                let words = |texts: &Texts| texts.1.split_whitespace().collect::<String>();
+                of(*other).any(|(e, t, _)| {
+                    (&e.title, e.published) == (&entry.title, entry.published) && words(t) == words(texts)
+                })
             })
         })
     }

@@ -33,6 +33,8 @@ impl Rng {
 pub(super) enum What {
     Publish,
     Series,
+    /// Two stories that say the same, on the same day.
+    Twins,
     Backlog,
     Drop,
     Title,
@@ -72,6 +74,7 @@ pub(super) struct Op {
 pub(super) const WILD: &[(What, usize)] = &[
     (What::Publish, 14),
     (What::Series, 3),
+    (What::Twins, 2),
     (What::Backlog, 1),
     (What::Drop, 6),
     (What::Title, 3),
@@ -102,6 +105,7 @@ pub(super) const WILD: &[(What, usize)] = &[
 pub(super) const CALM: &[(What, usize)] = &[
     (What::Publish, 14),
     (What::Series, 2),
+    (What::Twins, 1),
     (What::Drop, 6),
     (What::Title, 5),
     (What::Text, 5),

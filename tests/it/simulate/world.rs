@@ -61,6 +61,8 @@ pub(super) enum Links {
     Tracked,
     /// An unknown parameter, another one at each load.
     Broken,
+    /// The first one stands at the address of today, until the next one comes.
+    Today,
     Home,
     Page,
     Fragment,
@@ -247,6 +249,13 @@ impl World {
                     self.stories[id].text = format!("Talk about anything, number {feed}. {}", words(&mut Rng(7), 60));
                 }
             }
+            (What::Twins, _) if feed != PLANET => {
+                let (one, other) = (self.publish(feed, 0, &mut rng), self.publish(feed, 0, &mut rng));
+                let Story { title, text, .. } = self.stories[one].clone();
+                let twin = &mut self.stories[other];
+                (twin.title, twin.text, twin.page) = (title, text, None);
+                self.stories[one].page = None;
+            }
             (What::Backlog, _) if feed != PLANET => {
                 for day in 0..6 + rng.below(10) {
                     self.publish(feed, (100 + i64::try_from(day).unwrap()) * DAY, &mut rng);
@@ -325,6 +334,8 @@ impl World {
                     L::Own,
                     L::Tracked,
                     L::Broken,
+                    L::Today,
+                    L::Today,
                     L::Home,
                     L::Page,
                     L::Fragment,
@@ -398,6 +409,10 @@ impl World {
             Links::Own => (Some(address), None),
             Links::Tracked => (Some(format!("{address}?utm_source=x{}&fbclid={}", rng.below(99), rng.next())), None),
             Links::Broken => (Some(format!("{address}?cb={}", rng.next())), None),
+            Links::Today if self.feeds[feed].window.first() == Some(&id) => {
+                (Some(format!("{}today", self.home(feed))), None)
+            }
+            Links::Today => (Some(address), None),
             Links::Home => (Some(self.home(feed)), None),
             Links::Page => (Some(format!("{}news", self.home(feed))), None),
             Links::Fragment => (Some(format!("{}log#v{}.{id}", self.home(feed), self.stories[id].slug)), None),
