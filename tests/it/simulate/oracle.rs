@@ -208,6 +208,7 @@ impl Oracle {
     }
 
     /// Judges a load.
+    #[expect(clippy::too_many_lines, reason = "one judgement, read from top to bottom")]
     pub(super) fn load(
         &mut self,
         bench: &Bench,
