@@ -227,7 +227,15 @@ impl Commit<'_> {
             self.revise(load, index, candidate, item, EventKind::ItemUpdated)?;
         }
         self.see(load, candidate, place, item, trusted)?;
-        if matches!(link, LinkChange::Conflict(_)) { self.keys.vacate(item) } else { Ok(()) }
+        let same_key = looked.known.sighting.as_ref().is_some_and(|sighting| sighting.same_key);
+        match link {
+            LinkChange::Conflict(_) => self.keys.leave(item, None, load.at),
+            // An alias led to the item: it came back to an address that it had left.
+            LinkChange::None if !same_key && place.scope == 0 => {
+                self.keys.leave(item, Some((&candidate.key, self.judge.rule_version())), load.at)
+            }
+            LinkChange::None | LinkChange::Moved => Ok(()),
+        }
     }
 
     /// An edit in the feed that the item is published from.
