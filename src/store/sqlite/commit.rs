@@ -229,10 +229,11 @@ impl Commit<'_> {
         self.see(load, candidate, place, item, trusted)?;
         let same_key = looked.known.sighting.as_ref().is_some_and(|sighting| sighting.same_key);
         match link {
-            LinkChange::Conflict(_) => self.keys.leave(item, None, load.at),
+            LinkChange::Conflict(_) => self.keys.leave(item, load.feed.0, None, load.at),
             // An alias led to the item: it came back to an address that it had left.
             LinkChange::None if !same_key && place.scope == 0 => {
-                self.keys.leave(item, Some((&candidate.key, self.judge.rule_version())), load.at)
+                let to = (candidate.key.as_str(), self.judge.rule_version());
+                self.keys.leave(item, load.feed.0, Some(to), load.at)
             }
             LinkChange::None | LinkChange::Moved => Ok(()),
         }

@@ -207,15 +207,19 @@ impl Keys<'_> {
 
     /// An item whose entries have all left its key gives it up: who stands there next is not that story. It gets the
     /// key that they have now, by the rules of a version; where that is another item's, it is known by its entries alone.
-    pub(super) fn leave(&self, item: ItemId, to: Option<(&str, i64)>, at: Timestamp) -> Result<()> {
+    ///
+    /// `from`: the feed in which it has moved. What else the feed knew it by is of former guids.
+    pub(super) fn leave(&self, item: ItemId, from: i64, to: Option<(&str, i64)>, at: Timestamp) -> Result<()> {
         let (scope, feed, key): (i64, i64, String) = self
             .db
             .prepare_cached("SELECT scope_feed, main_feed, key FROM item WHERE id = ?1")?
             .query_row([item.0], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
         let stands: bool = self
             .db
-            .prepare_cached("SELECT EXISTS (SELECT 1 FROM sighting WHERE item_id = ?1 AND key_hash = ?2)")?
-            .query_row([item.0, self.hash(0, &key)], |row| row.get(0))?;
+            .prepare_cached(
+                "SELECT EXISTS (SELECT 1 FROM sighting WHERE item_id = ?1 AND key_hash = ?2 AND feed_id <> ?3)",
+            )?
+            .query_row([item.0, self.hash(0, &key), from], |row| row.get(0))?;
         if scope != 0 || stands {
             return Ok(());
         }
