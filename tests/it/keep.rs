@@ -330,7 +330,7 @@ async fn a_story_of_which_only_hashes_are_left_stays_known_when_guid_and_link_ch
         }
     }
     assert_eq!(bench.count("past_sighting"), 2 + 3, "an edit writes none, another guid writes one");
-    assert_eq!(bench.count("past_item"), 3, "one for each address");
+    assert_eq!(bench.count("past_item"), 1, "where it stands now");
 }
 
 #[tokio::test]

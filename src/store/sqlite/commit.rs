@@ -238,7 +238,16 @@ impl Commit<'_> {
         if !self.see_again(load, candidate, place, item)? {
             self.see(load, candidate, place, item, trusted)?;
         }
-        if matches!(link, LinkChange::Conflict(_)) { self.keys.vacate(item) } else { Ok(()) }
+        let same_key = looked.known.sighting.as_ref().is_some_and(|sighting| sighting.same_key);
+        match link {
+            LinkChange::Conflict(_) => self.keys.leave(item, load.feed.0, None, load.at),
+            // An alias led to the item: it came back to an address that it had left.
+            LinkChange::None if !same_key && place.scope == 0 => {
+                let to = (candidate.key.as_str(), self.judge.rule_version());
+                self.keys.leave(item, load.feed.0, Some(to), load.at)
+            }
+            LinkChange::None | LinkChange::Moved => Ok(()),
+        }
     }
 
     /// An edit in the feed that the item is published from.

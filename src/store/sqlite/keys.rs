@@ -205,19 +205,26 @@ impl Keys<'_> {
         Ok(())
     }
 
-    /// An item whose entries have all left its key, for one that is another item's, gives it up: who stands there next
-    /// is not that story. It is known by its entries alone.
-    pub(super) fn vacate(&self, item: ItemId) -> Result<()> {
+    /// An item whose entries have all left its key gives it up: who stands there next is not that story. It gets the
+    /// key that they have now, by the rules of a version; where that is another item's, it is known by its entries alone.
+    ///
+    /// `from`: the feed in which it has moved. What else the feed knew it by is of former guids.
+    pub(super) fn leave(&self, item: ItemId, from: i64, to: Option<(&str, i64)>, at: Timestamp) -> Result<()> {
         let (scope, feed, key): (i64, i64, String) = self
             .db
             .prepare_cached("SELECT scope_feed, main_feed, key FROM item WHERE id = ?1")?
             .query_row([item.0], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
         let stands: bool = self
             .db
-            .prepare_cached("SELECT EXISTS (SELECT 1 FROM sighting WHERE item_id = ?1 AND key_hash = ?2)")?
-            .query_row([item.0, self.hash(0, &key)], |row| row.get(0))?;
+            .prepare_cached(
+                "SELECT EXISTS (SELECT 1 FROM sighting WHERE item_id = ?1 AND key_hash = ?2 AND feed_id <> ?3)",
+            )?
+            .query_row([item.0, self.hash(0, &key), from], |row| row.get(0))?;
         if scope != 0 || stands {
             return Ok(());
+        }
+        if let Some((to, version)) = to {
+            return self.rekey(item, to, MOVED, version, at);
         }
         let own = format!("item:{}", item.0);
         let free = self.find(self.hash(feed, &own), feed, &own)?.hash;
@@ -240,6 +247,10 @@ impl Keys<'_> {
                 "UPDATE item SET ident_hash = ?2, scope_feed = 0, key = ?3, rule_version = ?4 WHERE id = ?1",
             )?
             .execute(params![item.0, free, to, version])?;
+        // What is an item's own key leads nowhere else.
+        self.db
+            .prepare_cached("DELETE FROM alias WHERE from_hash = ?1 AND from_key = ?2")?
+            .execute(params![self.hash(0, to), to])?;
         if scope == 0 {
             self.alias(&from, to, source, version, at)?;
         }

@@ -142,6 +142,14 @@ impl Commit<'_> {
         };
         let moved = known.sighting.as_ref().is_some_and(|sighting| !sighting.same_key) && known.item.is_none();
         if moved && candidate.scope == Scope::Global {
+            // Who stands next where it has been is another one: there is no text left to tell by.
+            self.tx
+                .db
+                .prepare_cached(
+                    "DELETE FROM past_item WHERE item_id = ?1 AND ident_hash =
+                       (SELECT key_hash FROM past_sighting WHERE feed_id = ?2 AND entry_hash = ?3)",
+                )?
+                .execute(params![item.0, load.feed.0, place.entry_hash])?;
             self.tx
                 .db
                 .prepare_cached("INSERT INTO past_item VALUES (?1, ?2, ?3, ?4) ON CONFLICT DO NOTHING")?

@@ -242,7 +242,10 @@ impl Oracle {
         // Document order is newest first, and the store reads from the end.
         let is_known = |candidate: &&Candidate| {
             let known = self.entries.get(&(feed, candidate.entry_id.clone())).and_then(|all| all.last());
-            known.is_some_and(|was| was.story == story_of(candidate))
+            let print = candidate.fingerprint;
+            let alike =
+                |was: &Seen| (was.title != 0 && was.title == print.title) || (was.text != 0 && was.text == print.text);
+            known.is_some_and(|was| was.story == story_of(candidate) && (was.key == candidate.key || alike(was)))
         };
         let by_guid: HashSet<usize> = loaded.candidates.iter().filter(is_known).map(story_of).collect();
         let is_there = |candidate: &&Candidate| {

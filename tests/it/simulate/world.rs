@@ -107,8 +107,6 @@ pub(super) struct Feed {
     path: u32,
     scheme: u32,
     shift: i64,
-    /// Its dates were not always those of the stories.
-    pub(super) jittered: bool,
     told: usize,
     /// Documents that it served before.
     pub(super) docs: Vec<Document>,
@@ -143,7 +141,6 @@ impl World {
             path: 0,
             scheme: 0,
             shift: 0,
-            jittered: false,
             told: 0,
             docs: Vec::new(),
         };
@@ -347,7 +344,6 @@ impl World {
             }
             What::Dates => {
                 it.dates = rng.pick(&[Dates::Own, Dates::Missing, Dates::Now, Dates::Jitter, Dates::Future]);
-                it.jittered |= matches!(it.dates, Dates::Now | Dates::Jitter);
             }
             What::Texts => it.texts = rng.pick(&[Words::Full, Words::Full, Words::Short, Words::Missing]),
             _ => it.titles = rng.chance(60),
