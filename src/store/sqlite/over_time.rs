@@ -140,7 +140,7 @@ impl Commit<'_> {
         else {
             return Ok(());
         };
-        let moved = known.sighting.as_ref().is_some_and(|sighting| !sighting.same_key) && known.item.is_none();
+        let moved = known.sighting.as_ref().is_some_and(|sighting| !sighting.same_key);
         if moved && candidate.scope == Scope::Global {
             // Who stands next where it has been is another one: there is no text left to tell by.
             self.tx
@@ -150,6 +150,8 @@ impl Commit<'_> {
                        (SELECT key_hash FROM past_sighting WHERE feed_id = ?2 AND entry_hash = ?3)",
                 )?
                 .execute(params![item.0, load.feed.0, place.entry_hash])?;
+        }
+        if moved && candidate.scope == Scope::Global && known.item.is_none() {
             self.tx
                 .db
                 .prepare_cached("INSERT INTO past_item VALUES (?1, ?2, ?3, ?4) ON CONFLICT DO NOTHING")?
