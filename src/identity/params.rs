@@ -83,8 +83,14 @@ impl Hasher for Quick {
 #[derive(Clone, Default, Debug)]
 pub(super) struct Names {
     exact: HashSet<Box<[u8]>, BuildHasherDefault<Quick>>,
-    /// In order, so that only those with the name's first letter are compared.
     beginnings: Vec<Box<str>>,
+    /// The first letters of the beginnings, a bit each: most names begin with none of them.
+    letters: u128,
+}
+
+/// The bit of a first letter. Names are ASCII.
+fn letter(byte: u8) -> u128 {
+    1_u128.checked_shl(byte.into()).unwrap_or(0)
 }
 
 impl Names {
@@ -100,11 +106,10 @@ impl Names {
     pub(super) fn add(&mut self, name: &str) {
         match name.strip_suffix('*') {
             None => drop(self.exact.insert(name.as_bytes().into())),
+            Some(beginning) if self.beginnings.iter().any(|known| **known == *beginning) => {}
             Some(beginning) => {
-                if let Err(place) = self.beginnings.binary_search_by(|known| known.as_bytes().cmp(beginning.as_bytes()))
-                {
-                    self.beginnings.insert(place, beginning.into());
-                }
+                self.letters |= beginning.bytes().next().map_or(0, letter);
+                self.beginnings.push(beginning.into());
             }
         }
     }
@@ -127,10 +132,9 @@ impl Names {
     /// True if the name is in it.
     pub(super) fn hold(&self, name: &Folded) -> bool {
         let bytes = name.bytes();
-        let first = bytes.get(..1).unwrap_or_default();
-        let letter = |known: &str| known.as_bytes().get(..1).unwrap_or_default().cmp(first);
-        let start = self.beginnings.partition_point(|known| letter(known).is_lt());
-        let mut alike = self.beginnings.iter().skip(start).take_while(|known| letter(known).is_eq());
-        alike.any(|known| bytes.starts_with(known.as_bytes())) || (name.whole && self.exact.contains(bytes))
+        let first = bytes.first().copied().map_or(0, letter);
+        let begins = |known: &str| bytes.starts_with(known.as_bytes());
+        (self.letters & first != 0 && self.beginnings.iter().any(|known| begins(known)))
+            || (name.whole && self.exact.contains(bytes))
     }
 }
