@@ -42,6 +42,7 @@ pub fn survey(
         known.get(index).is_some_and(|known| decide(known, candidate, &survey) == Decision::New)
     };
     let new: Vec<bool> = candidates.iter().enumerate().map(|(index, entry)| unknown(index, entry)).collect();
+    let any_new = new.contains(&true);
     if all >= CROWD && new.iter().filter(|new| **new).count() * 5 >= all * 4 {
         let first_known =
             known.iter().zip(&found).position(|(known, found)| known.listed || known.sighting.is_some() || *found);
@@ -59,8 +60,7 @@ pub fn survey(
     }
     let seen = match refound {
         _ if flood => Refound::Flood,
-        0 => Refound::Few,
-        all_of_few if all_of_few == all => Refound::AllOfFew,
+        all_of_few if all_of_few > 0 && all_of_few == all && !any_new => Refound::AllOfFew,
         _ => Refound::Few,
     };
     let after = habits::after_load(habits, seen, now);

@@ -220,7 +220,6 @@ impl Oracle {
     ) -> Result<(), String> {
         self.policy(feed, document, loaded)?;
         self.hubs(world, feed, document, loaded)?;
-        let told: BTreeSet<usize> = document.iter().map(|(_, _, story)| *story).collect();
         let kept: BTreeSet<usize> = loaded.candidates.iter().map(story_of).collect();
         if loaded.survey.flood {
             self.flooded.insert(feed);
@@ -241,7 +240,10 @@ impl Oracle {
         }
         // Document order is newest first, and the store reads from the end.
         let is_known = |candidate: &&Candidate| {
-            let known = self.entries.get(&(feed, candidate.entry_id.clone())).and_then(|all| all.last());
+            let known = self.entries.get(&(feed, candidate.entry_id.clone()));
+            // A guid that was used for two stories is not believed.
+            let known = known.filter(|all| all.iter().all(|was| was.story == story_of(candidate)));
+            let known = known.and_then(|all| all.last());
             let print = candidate.fingerprint;
             let alike =
                 |was: &Seen| (was.title != 0 && was.title == print.title) || (was.text != 0 && was.text == print.text);
@@ -258,7 +260,7 @@ impl Oracle {
         for candidate in loaded.candidates.iter().rev() {
             self.note_signs(feed, candidate, [&there, &by_guid]);
         }
-        for story in told.difference(&kept) {
+        for (_, _, story) in document.iter().filter(|(_, _, story)| !kept.contains(story)) {
             // Two entries are one within a load only by one entry id: the same text without guid and link.
             let mates = kept.iter().any(|other| self.group(*other) == self.group(*story));
             if !mates && !self.same_content(document, *story, &kept) {
@@ -290,6 +292,11 @@ impl Oracle {
                 }
             }
         }
+        self.backfill(world, feed, loaded)
+    }
+
+    /// What is of after the last load is no backfill.
+    fn backfill(&mut self, world: &World, feed: usize, loaded: &Loaded) -> Result<(), String> {
         if let Some(before) = self.loaded.insert(feed, world.now) {
             for (candidate, old) in loaded.candidates.iter().zip(&loaded.survey.backfill) {
                 if *old && candidate.entry.published.is_some_and(|date| date > before) {
