@@ -208,7 +208,6 @@ impl Oracle {
     }
 
     /// Judges a load.
-    #[expect(clippy::too_many_lines, reason = "one judgement, read from top to bottom")]
     pub(super) fn load(
         &mut self,
         bench: &Bench,
