@@ -5,6 +5,9 @@
 //! median of each kind of load, and the ratio. `FEEDMILL_ITEMS=10000000` goes on to 10 million: some ten minutes and 8 GB
 //! under `FEEDMILL_BENCH_DIR` (else the system's folder for temporary files).
 
+#![expect(clippy::print_stdout, reason = "its output is what it is for")]
+#![expect(clippy::expect_used, clippy::indexing_slicing, reason = "what a bench cannot do ends it")]
+
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Instant;
@@ -129,6 +132,10 @@ impl House {
                 self.load(feed, Self::candidates(feed, self.depth..to, 0));
             }
             self.depth = to;
+        }
+        // A feed shows its newest entries.
+        for feed in 0..FEEDS {
+            self.load(feed, Self::candidates(feed, depth - LOAD..depth, 0));
         }
     }
 

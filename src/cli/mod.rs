@@ -75,7 +75,7 @@ enum Command {
     /// Print the canonical key of each URL
     ///
     /// Without --config the built-in rules are used. With --config (or the variable `FEEDMILL_CONFIG`) those of that
-    /// configuration are: its [identity] rules and off; with --feed also that feed's own keep and drop.
+    /// configuration are: its `[identity]` rules and off; with --feed also that feed's own keep and drop.
     Canon(canon::Options),
     /// Have the running daemon read its configuration again
     Reload,

@@ -30,6 +30,12 @@ impl Fingerprint {
         i64::from_be_bytes((u64::from(self.title) << 32 | u64::from(self.text)).to_be_bytes())
     }
 
+    /// What two entries share that may be one under another guid and link: the title; without one, the text.
+    #[must_use]
+    pub fn likeness(self) -> i64 {
+        i64::from(if self.title == 0 { self.text } else { self.title }.cast_signed())
+    }
+
     /// From what [`Self::pack`] made.
     #[must_use]
     pub fn unpack(packed: i64) -> Self {

@@ -169,7 +169,7 @@ pub struct Habits {
     /// Since when.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub since: Option<Timestamp>,
-    /// Loads in which most guids were new and most stories known.
+    /// Loads in a row in which most guids were new and most stories known, by weight.
     #[serde(skip_serializing_if = "is_zero")]
     pub floods: u32,
     /// Keys that many different entries share: they stand for no story.

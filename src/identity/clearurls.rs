@@ -5,6 +5,7 @@
 //! every host say of names of up to three letters (`utm`, `mc`, `spm`): on some site those mean something.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use regex::{Regex, RegexBuilder};
 use serde::Deserialize;
@@ -91,7 +92,7 @@ impl Table {
             }
         }
         if let Some(host) = host.as_deref().filter(|_| !literal.is_empty()) {
-            self.hosts.add(host, Bound { place: Place::Anywhere, names: literal });
+            self.hosts.add(host, Bound { place: Place::Anywhere, names: Arc::new(literal) });
         }
         // One that is too large, or asks for what is not linear, is left out: it would only have taken more away.
         let names = (!rest.is_empty()).then(|| expression(&format!("^(?:{})$", rest.join("|")))).flatten();

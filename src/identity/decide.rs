@@ -1,6 +1,6 @@
 //! New, changed or same: the look-up order, as pure functions.
 
-use super::habits;
+use super::habits::{self, Refound};
 use crate::domain::decision::{
     Candidate, Decision, Known, KnownItem, KnownSighting, Life, LinkChange, Scope, Survey, Twin,
 };
@@ -42,6 +42,7 @@ pub fn survey(
         known.get(index).is_some_and(|known| decide(known, candidate, &survey) == Decision::New)
     };
     let new: Vec<bool> = candidates.iter().enumerate().map(|(index, entry)| unknown(index, entry)).collect();
+    let any_new = new.contains(&true);
     if all >= CROWD && new.iter().filter(|new| **new).count() * 5 >= all * 4 {
         let first_known =
             known.iter().zip(&found).position(|(known, found)| known.listed || known.sighting.is_some() || *found);
@@ -57,7 +58,12 @@ pub fn survey(
             .map(|(index, (candidate, new))| new && is_old(index, candidate))
             .collect();
     }
-    let after = habits::after_load(habits, flood, now);
+    let seen = match refound {
+        _ if flood => Refound::Flood,
+        all_of_few if all_of_few > 0 && all_of_few == all && !any_new => Refound::AllOfFew,
+        _ => Refound::Few,
+    };
+    let after = habits::after_load(habits, seen, now);
     survey.habits = Some(after).filter(|after| after != habits);
     survey
 }
@@ -285,7 +291,7 @@ mod tests {
         let load = vec![candidate(1, 1); 5];
         let found = survey(&Habits::default(), &known, &load, Some(date()), now());
         assert!(found.flood && found.backfill.is_empty());
-        assert_eq!(found.habits.as_ref().map(|habits| habits.floods), Some(1));
+        assert_eq!(found.habits.as_ref().map(|habits| habits.floods), Some(4));
         let again = survey(&found.habits.unwrap(), &known, &load, Some(date()), now());
         assert_eq!(again.habits.unwrap().id, IdPolicy::Link);
         assert_eq!(survey(&Habits::default(), &known, &load, None, now()), Survey::default(), "the first load");

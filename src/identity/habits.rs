@@ -8,8 +8,12 @@ use crate::domain::time::Timestamp;
 
 /// The hubs that are remembered of one feed: the oldest go.
 const MAX_HUBS: usize = 256;
+/// Entries with one link that are compared with each other.
+const MAX_TOLD: usize = 32;
 /// Loads with new guids for known stories, until the guids are not believed any more. One is a site that moved.
 const FLOODS: u32 = 2;
+/// So many small loads of that sort weigh as much as one.
+const FLOOD: u32 = 4;
 
 /// What one load says, entry by entry.
 #[derive(Clone, Copy, Debug)]
@@ -41,14 +45,29 @@ pub(super) fn learn(before: &Habits, load: &Evidence<'_>, now: Timestamp) -> Hab
 
 /// Counts loads in a row in which most guids were new and most stories known.
 #[must_use]
-pub(super) fn after_load(before: &Habits, flood: bool, now: Timestamp) -> Habits {
+pub(super) fn after_load(before: &Habits, seen: Refound, now: Timestamp) -> Habits {
     let mut habits = before.clone();
-    habits.floods = if flood { habits.floods.saturating_add(1) } else { 0 };
-    if habits.floods >= FLOODS && habits.id == IdPolicy::Guid {
-        let reason = format!("in {} loads in a row most guids were new and most stories known", habits.floods);
+    habits.floods = match seen {
+        Refound::Few => 0,
+        Refound::AllOfFew => habits.floods.saturating_add(1),
+        Refound::Flood => habits.floods.saturating_add(FLOOD),
+    };
+    if habits.floods >= FLOODS * FLOOD && habits.id == IdPolicy::Guid {
+        let reason = "in several loads in a row most guids were new and most stories known".to_owned();
         degrade(&mut habits, IdPolicy::Link, reason, now);
     }
     habits
+}
+
+/// How many of a load's stories were known under guids that were not.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Refound {
+    /// Not most of them.
+    Few,
+    /// All of a load that is too small to tell by itself.
+    AllOfFew,
+    /// Most of a crowd.
+    Flood,
 }
 
 fn degrade(habits: &mut Habits, id: IdPolicy, reason: String, now: Timestamp) {
@@ -121,10 +140,20 @@ fn are_stories(load: &Evidence<'_>, places: &[usize], most: usize) -> bool {
     if stories.len() > most {
         return true;
     }
-    // Without a title or a text there is too little to tell.
-    let whole = |index: &usize| print(index).title != 0 && print(index).text != 0;
-    let Some((first, rest)) = places.split_first().filter(|_| places.iter().all(whole)) else { return false };
-    rest.iter().any(|index| print(first).is_other(print(index)))
+    let mut told: Vec<_> = places.iter().map(|index| (guid(index), print(index))).collect();
+    told.dedup();
+    told.truncate(MAX_TOLD);
+    told.iter().enumerate().any(|(n, one)| told.iter().skip(n + 1).any(|other| are_two(*one, *other)))
+}
+
+/// Whether two entries with one link are two stories: nothing of them is the same. Where there is no title or no text,
+/// two guids may be one story that was posted again with another headline; but without guids of their own, one of the
+/// two would be lost.
+fn are_two(one: (Option<&str>, Fingerprint), other: (Option<&str>, Fingerprint)) -> bool {
+    let titles = one.1.title != 0 && other.1.title != 0;
+    let texts = one.1.text != 0 && other.1.text != 0;
+    let tells = if one.0 == other.0 { titles || texts } else { titles && texts };
+    tells && one.1.is_other(other.1)
 }
 
 /// Guids that stand for several stories in one load: they are not unique here. An entry that is there twice shares
@@ -136,7 +165,8 @@ pub(super) fn repeated_guids<'a>(load: &Evidence<'a>) -> HashSet<&'a str> {
         let Some(guid) = guid.as_deref() else { continue };
         let story = (key.as_deref(), *print);
         let before = *first.entry(guid).or_insert(story);
-        if before.0 != story.0 || before.1.is_other(story.1) {
+        // What has neither title nor text is like itself.
+        if before.0 != story.0 || (before.1 != story.1 && before.1.is_other(story.1)) {
             repeated.insert(guid);
         }
     }
@@ -174,6 +204,13 @@ mod tests {
             ("two without guids", vec![("", "https://n/a", 1, 1), ("", "https://n/a", 2, 2)], true),
             ("one story reposted", vec![("1", "https://n/a", 1, 1), ("2", "https://n/a", 1, 2)], false),
             ("too little to tell", vec![("1", "https://n/a", 1, 0), ("2", "https://n/a", 2, 0)], false),
+            ("two headlines without guids", vec![("", "https://n/a", 1, 0), ("", "https://n/a", 2, 0)], true),
+            ("two texts without titles and guids", vec![("", "https://n/a", 0, 1), ("", "https://n/a", 0, 2)], true),
+            (
+                "an edit that stands twice, without guids",
+                vec![("", "https://n/a", 1, 1), ("", "https://n/a", 1, 2)],
+                false,
+            ),
             ("links of their own", vec![("1", "https://n/a", 1, 1), ("2", "https://n/b", 2, 2)], false),
         ] {
             assert_eq!(after(&Habits::default(), &lines).hubs.len(), usize::from(hub), "{case}");
@@ -197,6 +234,8 @@ mod tests {
         assert_eq!(habits.reason, "2 of 2 entries share their guid with another story");
         let twice = after(&Habits::default(), &[("g", "https://n/a", 1, 1), ("g", "https://n/a", 1, 1)]);
         assert_eq!(twice, Habits::default(), "the same entry twice");
+        let bare = after(&Habits::default(), &[("g", "https://n/a", 0, 0), ("h", "https://n/b", 0, 0)]);
+        assert_eq!(bare, Habits::default(), "entries of a guid and a link alone");
     }
 
     #[test]
@@ -215,10 +254,17 @@ mod tests {
 
     #[test]
     fn guids_that_change_from_load_to_load_are_not_believed() {
-        let once = after_load(&Habits::default(), true, now());
-        assert_eq!(once.id, IdPolicy::Guid, "a site moves once");
-        assert_eq!(after_load(&once, true, now()).id, IdPolicy::Link);
-        assert_eq!(after_load(&after_load(&once, false, now()), true, now()).id, IdPolicy::Guid);
+        use Refound::{AllOfFew, Few, Flood};
+        for (case, loads, id) in [
+            ("a site moves once", vec![Flood], IdPolicy::Guid),
+            ("and again", vec![Flood, Flood], IdPolicy::Link),
+            ("not in a row", vec![Flood, Few, Flood], IdPolicy::Guid),
+            ("a small feed that moves", vec![AllOfFew, AllOfFew], IdPolicy::Guid),
+            ("a small feed, load after load", vec![AllOfFew; 8], IdPolicy::Link),
+        ] {
+            let after = loads.iter().fold(Habits::default(), |before, seen| after_load(&before, *seen, now()));
+            assert_eq!(after.id, id, "{case}");
+        }
     }
 
     #[test]

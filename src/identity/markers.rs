@@ -2,246 +2,60 @@
 
 use std::borrow::Cow;
 
+use super::names::ENDINGS;
 use super::params::Folded;
 use super::parts::{Parts, name};
 use super::percent;
 use super::rules::Context;
 
-/// Parameters that are a session's id, whatever the server.
+/// Parameters that are a session's id and nothing else: a server writes them.
 const SESSIONS: &[&str] =
-    &["jsessionid", "phpsessid", "sessionid", "session_id", "sessid", "oscsid", "zenid", "xtcsid"];
+    &["jsessionid", "phpsessid", "phpsessionid", "asp.net_sessionid", "sessid", "oscsid", "zenid", "xtcsid"];
+/// Parameters that may also be a talk's at a conference, or a story's.
+const LOOSE_SESSIONS: &[&str] = &["sessionid", "session_id", "sid"];
 /// The shortest that is taken for a session's id, in bytes.
 const SHORTEST: usize = 16;
 /// The same where the name says little.
-const SHORTEST_SID: usize = 24;
+const SHORTEST_LOOSE: usize = 24;
+/// The shortest id that Drip takes for a subscriber.
+const SHORTEST_DRIP: usize = 6;
 /// Names by which a publisher's feed marks its links.
-const MARKS: &[&str] =
-    &["ref", "source", "src", "from", "via", "origin", "referrer", "referer", "cmp", "partner", "emc", "medium"];
+const MARKS: &[&str] = &[
+    "ref", "source", "src", "from", "via", "origin", "referrer", "referer", "cmp", "partner", "emc", "medium", "ncid",
+    "ocid", "cid", "icid", "mod", "smid", "campaign", "ftcamp", "iref", "rs",
+];
 /// What stands behind them. `format=rss` or `feed=rss2` are the feed itself, and have other names.
 const FEEDS: &[&str] =
     &["rss", "rss2", "rss2.0", "rssfeed", "rss-feed", "rss_feed", "rssfeeds", "rss-feeds", "rss_feeds", "feedburner"];
 /// The first of the marks, with which `feed` says the same.
 const PLAIN_MARKS: usize = 4;
-/// Endings of hosts that are no ending of a file: `ref=main.rs` is a file, `ref=notes.md` too.
-const ENDINGS: &[&str] = &[
-    "com",
-    "org",
-    "net",
-    "edu",
-    "gov",
-    "int",
-    "io",
-    "co",
-    "dev",
-    "app",
-    "blog",
-    "news",
-    "info",
-    "biz",
-    "online",
-    "site",
-    "tech",
-    "page",
-    "media",
-    "me",
-    "tv",
-    "fm",
-    "ai",
-    "gg",
-    "ly",
-    "to",
-    "la",
-    "eu",
-    "de",
-    "fr",
-    "uk",
-    "it",
-    "es",
-    "nl",
-    "be",
-    "ch",
-    "at",
-    "se",
-    "no",
-    "dk",
-    "fi",
-    "is",
-    "ie",
-    "pt",
-    "pl",
-    "cz",
-    "sk",
-    "hu",
-    "ro",
-    "bg",
-    "gr",
-    "hr",
-    "si",
-    "lt",
-    "lv",
-    "ee",
-    "lu",
-    "mt",
-    "cy",
-    "ba",
-    "mk",
-    "al",
-    "ru",
-    "ua",
-    "by",
-    "kz",
-    "ge",
-    "am",
-    "az",
-    "tr",
-    "il",
-    "sa",
-    "ae",
-    "eg",
-    "ma",
-    "tn",
-    "in",
-    "pk",
-    "bd",
-    "lk",
-    "np",
-    "cn",
-    "jp",
-    "kr",
-    "tw",
-    "hk",
-    "sg",
-    "my",
-    "th",
-    "vn",
-    "ph",
-    "id",
-    "au",
-    "nz",
-    "ca",
-    "us",
-    "mx",
-    "br",
-    "ar",
-    "cl",
-    "pe",
-    "uy",
-    "ve",
-    "cr",
-    "cu",
-    "za",
-    "ng",
-    "ke",
-    "gh",
-    "tz",
-    "su",
-    "asia",
-    "africa",
-    "berlin",
-    "london",
-    "paris",
-    "xyz",
-    "club",
-    "social",
-    "email",
-    "world",
-    "press",
-    "today",
-    "live",
-    "space",
-    "cloud",
-    "agency",
-    "digital",
-    "design",
-    "studio",
-    "network",
-    "systems",
-    "solutions",
-    "services",
-    "group",
-    "team",
-    "works",
-    "report",
-    "review",
-    "reviews",
-    "store",
-    "shop",
-    "art",
-    "photo",
-    "photos",
-    "photography",
-    "film",
-    "video",
-    "games",
-    "fun",
-    "one",
-    "life",
-    "earth",
-    "health",
-    "school",
-    "academy",
-    "university",
-    "science",
-    "institute",
-    "foundation",
-    "law",
-    "money",
-    "finance",
-    "capital",
-    "ventures",
-    "vc",
-    "fund",
-    "market",
-    "marketing",
-    "consulting",
-    "expert",
-    "engineer",
-    "engineering",
-    "software",
-    "technology",
-    "website",
-    "ink",
-    "wtf",
-    "community",
-    "center",
-    "city",
-    "house",
-    "land",
-    "love",
-    "ninja",
-    "rocks",
-    "run",
-    "top",
-    "tools",
-    "wiki",
-    "zone",
-];
-
 /// True if the parameter is a session's id.
 pub(super) fn session_param(parts: &mut Parts<'_>, context: &Context<'_>) -> bool {
     if parts.query.is_none() {
         return false;
     }
     let is = |param: &str, known: &str| name(param).eq_ignore_ascii_case(known);
-    let with_token = parts.params().any(|param| is(param, "cftoken"));
+    // ColdFusion's two go together; one alone may be anything.
+    let coldfusion = ["cfid", "cftoken"].iter().all(|known| parts.params().any(|param| is(param, known)));
     let script = is_forum_script(&parts.path);
     context.drop_params(parts, |param| {
-        if with_token && (is(param, "cfid") || is(param, "cftoken")) {
+        if coldfusion && (is(param, "cfid") || is(param, "cftoken")) {
             return true;
         }
         let value = param.split_once('=').map(|(_, value)| value).unwrap_or_default();
         // Most values are too short: only then is the name looked at.
         if value.len() < SHORTEST {
-            return false;
+            return value.len() >= SHORTEST_DRIP && is(param, "__s") && is_alphanumeric(value);
         }
         if SESSIONS.iter().any(|known| is(param, known)) {
-            return is_token(value, SHORTEST);
+            return is_token(value);
         }
         if name(param).get(..12).is_some_and(|start| start.eq_ignore_ascii_case("aspsessionid")) {
             return value.bytes().all(|byte| byte.is_ascii_uppercase());
         }
         // vBulletin's `s`, in its own scripts only.
-        (is(param, "sid") && is_token(value, SHORTEST_SID))
+        (LOOSE_SESSIONS.iter().any(|known| is(param, known)) && is_random(value))
+            || (is(param, "__s") && is_alphanumeric(value))
             || (script && is(param, "s") && value.len() == 32 && value.bytes().all(|byte| byte.is_ascii_hexdigit()))
     })
 }
@@ -250,15 +64,34 @@ fn is_forum_script(path: &str) -> bool {
     ["/showthread.php", "/showpost.php", "/forumdisplay.php", "/member.php"].iter().any(|script| path.ends_with(script))
 }
 
+fn is_alphanumeric(value: &str) -> bool {
+    value.bytes().all(|byte| byte.is_ascii_alphanumeric())
+}
+
 /// Letters and digits, mixed, as a machine writes them; not a number, and not words.
-fn is_token(value: &str, shortest: usize) -> bool {
+fn is_token(value: &str) -> bool {
     let allowed = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'!' | b'.' | b',');
-    value.len() >= shortest
-        && value.bytes().all(allowed)
+    value.bytes().all(allowed)
         && value.bytes().any(|byte| byte.is_ascii_digit())
         && value.bytes().any(|byte| byte.is_ascii_alphabetic())
         && !value.contains("--")
         && value.bytes().filter(|byte| *byte == b'-').count() <= 4
+}
+
+/// What is drawn by chance, whatever its name: hex digits, or letters and digits without a break of which a good part
+/// are digits, or a UUID. A slug has breaks, and few digits.
+fn is_random(value: &str) -> bool {
+    let count = |is: fn(&u8) -> bool| value.bytes().filter(is).count();
+    let digits = count(u8::is_ascii_digit);
+    let hex = count(u8::is_ascii_hexdigit);
+    let is_uuid = value.len() == 36
+        && hex == 32
+        && [8, 13, 18, 23].iter().all(|place| value.as_bytes().get(*place) == Some(&b'-'));
+    is_uuid
+        || (value.len() >= SHORTEST_LOOSE
+            && is_alphanumeric(value)
+            && digits < value.len()
+            && (hex == value.len() || digits * 6 >= value.len()))
 }
 
 /// `/a;jsessionid=…`, `/(S(…))/a`.
@@ -308,7 +141,9 @@ pub(super) fn feed_mark(parts: &mut Parts<'_>, context: &Context<'_>) -> bool {
     let is_article = is_surely_article(&parts.path);
     let bare = |param: &str| {
         let (name, value) = param.split_once('=').unwrap_or((param, ""));
-        name.eq_ignore_ascii_case("rss") && matches!(value, "" | "1" | "yes" | "true")
+        (name.eq_ignore_ascii_case("rss") && matches!(value, "" | "1" | "yes" | "true"))
+            || ((name.eq_ignore_ascii_case("fromrss") || name.eq_ignore_ascii_case("from_rss")) && value.len() <= 4)
+            || is_named_feed(param)
     };
     context.drop_params(parts, |param| is_feed_mark(param) || (is_article && bare(param)))
 }
@@ -348,15 +183,18 @@ fn is_feed_mark(param: &str) -> bool {
     MARKS.iter().position(|known| folded.is(known)).is_some_and(|place| !is_plain || place < PLAIN_MARKS)
 }
 
+/// `ref=rss_top`, `source=rss-sport`: which of the publisher's feeds it was.
+fn is_named_feed(param: &str) -> bool {
+    let Some((name, value)) = param.split_once('=') else { return false };
+    let is_feed = value.get(..3).is_some_and(|start| start.eq_ignore_ascii_case("rss"))
+        && value.get(3..).is_some_and(|rest| rest.starts_with(['_', '-', ':', '.']));
+    is_feed && MARKS.iter().any(|known| name.eq_ignore_ascii_case(known))
+}
+
 /// `?ref=blog.example`: Ghost and others name the site that the reader comes from.
 pub(super) fn ref_host(parts: &mut Parts<'_>, context: &Context<'_>) -> bool {
     let is_ref = |param: &str| name(param).eq_ignore_ascii_case("ref");
-    // On a code host `ref` is a branch, and branches have dots.
-    if !parts.params().any(is_ref)
-        || parts.path.contains("/blob/")
-        || parts.path.contains("/tree/")
-        || parts.path.contains("/raw/")
-    {
+    if !parts.params().any(is_ref) || is_code(parts) {
         return false;
     }
     context.drop_params(parts, |param| {
@@ -367,18 +205,27 @@ pub(super) fn ref_host(parts: &mut Parts<'_>, context: &Context<'_>) -> bool {
     })
 }
 
+/// On a code host `ref` is a branch, and branches have dots.
+fn is_code(parts: &Parts<'_>) -> bool {
+    const PLACES: &[&str] =
+        &["/blob/", "/tree/", "/raw/", "/src/", "/commits", "/contents/", "/repository/", "/archive/", "/compare/"];
+    let is_forge = |label: &str| label == "code" || (label.starts_with("git") && label != "github");
+    parts.host.split('.').any(is_forge) || PLACES.iter().any(|place| parts.path.contains(place))
+}
+
+/// As Ghost writes it: in lower case. What has capitals is a number in a catalogue.
 fn is_host(value: &str) -> bool {
     let value = value.strip_suffix('/').unwrap_or(value);
     let is_label = |label: &str| {
         !label.is_empty()
             && !label.starts_with('-')
             && !label.ends_with('-')
-            && label.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
+            && label.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-')
     };
     let Some((before, end)) = value.rsplit_once('.') else { return false };
     value.len() <= 253
         && before.split('.').all(is_label)
         && before.bytes().any(|byte| byte.is_ascii_alphabetic())
-        && ENDINGS.iter().any(|known| end.eq_ignore_ascii_case(known))
+        && ENDINGS.contains(&end)
         && percent::triplet(value).is_none()
 }

@@ -1,5 +1,6 @@
-//! What is the same story: the canonical key of a link ([`canonical`]), entries made ready for the commit
-//! ([`prepare`]), and the decision about each of them ([`decide`]).
+//! What is the same story: the canonical key of a link ([`canonical`], its rules as data in `table/`), entries made
+//! ready for the commit ([`prepare`]), what a feed's guids and links have shown to be worth (`habits`), and the
+//! decision about each entry ([`decide`]).
 //!
 //! Never fetches a key, never reads a clock, never looks at the store: what is known is an argument.
 //!
@@ -8,6 +9,8 @@
 
 pub use self::habits::is_front_page;
 
+#[cfg(test)]
+mod adversary;
 pub mod canonical;
 mod clearurls;
 pub mod decide;

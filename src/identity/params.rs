@@ -84,6 +84,13 @@ impl Hasher for Quick {
 pub(super) struct Names {
     exact: HashSet<Box<[u8]>, BuildHasherDefault<Quick>>,
     beginnings: Vec<Box<str>>,
+    /// The first letters of the beginnings, a bit each: most names begin with none of them.
+    letters: u128,
+}
+
+/// The bit of a first letter. Names are ASCII.
+fn letter(byte: u8) -> u128 {
+    1_u128.checked_shl(byte.into()).unwrap_or(0)
 }
 
 impl Names {
@@ -100,7 +107,10 @@ impl Names {
         match name.strip_suffix('*') {
             None => drop(self.exact.insert(name.as_bytes().into())),
             Some(beginning) if self.beginnings.iter().any(|known| **known == *beginning) => {}
-            Some(beginning) => self.beginnings.push(beginning.into()),
+            Some(beginning) => {
+                self.letters |= beginning.bytes().next().map_or(0, letter);
+                self.beginnings.push(beginning.into());
+            }
         }
     }
 
@@ -122,8 +132,9 @@ impl Names {
     /// True if the name is in it.
     pub(super) fn hold(&self, name: &Folded) -> bool {
         let bytes = name.bytes();
-        let first = bytes.first();
-        let begins = |beginning: &str| beginning.as_bytes().first() == first && bytes.starts_with(beginning.as_bytes());
-        self.beginnings.iter().any(|beginning| begins(beginning)) || (name.whole && self.exact.contains(bytes))
+        let first = bytes.first().copied().map_or(0, letter);
+        let begins = |known: &str| bytes.starts_with(known.as_bytes());
+        (self.letters & first != 0 && self.beginnings.iter().any(|known| begins(known)))
+            || (name.whole && self.exact.contains(bytes))
     }
 }

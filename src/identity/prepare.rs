@@ -1,7 +1,7 @@
 //! The entries of one load, made ready for the commit: which link stands for each, how far its key reaches,
 //! and what it is known by within its feed.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::hash::Hasher as _;
 
 use siphasher::sip::SipHasher13;
@@ -51,7 +51,7 @@ pub struct Prepared {
 /// load is kept once.
 #[must_use]
 pub fn prepare(ways: Ways<'_>, info: &FeedInfo, entries: Vec<Entry>, texts: Vec<Texts>, now: Timestamp) -> Prepared {
-    let key = |url: &Option<String>| url.as_deref().and_then(|url| ways.rules.key(url));
+    let key = &|url: &Option<String>| url.as_deref().and_then(|url| ways.rules.key(url));
     let keys: Vec<Option<String>> = entries.iter().map(|entry| key(&entry.link)).collect();
     let guids: Vec<Option<String>> = entries.iter().map(|entry| entry.guid.as_deref().map(known_by)).collect();
     // An entry without texts is an entry all the same.
@@ -69,10 +69,11 @@ pub fn prepare(ways: Ways<'_>, info: &FeedInfo, entries: Vec<Entry>, texts: Vec<
     let id = ways.id.unwrap_or(habits.id);
     let by_guid = ways.id == Some(IdPolicy::Guid);
     let repeated: HashSet<String> = habits::repeated_guids(&evidence).into_iter().map(str::to_owned).collect();
+    let proxies = proxies(&entries, &keys, key, |proxy| habits::is_hub(&habits, home.as_deref(), proxy));
     let mut seen = HashSet::new();
     let mut candidates = Vec::with_capacity(entries.len());
-    for ((((entry, key), guid), texts), fingerprint) in entries.into_iter().zip(keys).zip(guids).zip(texts).zip(prints)
-    {
+    let parts = entries.into_iter().zip(keys).zip(guids).zip(texts).zip(prints).zip(proxies);
+    for (((((entry, key), guid), texts), fingerprint), proxy) in parts {
         let link_key = key.filter(|key| id != IdPolicy::Content && !habits::is_hub(&habits, home.as_deref(), key));
         let guid = guid.filter(|guid| id == IdPolicy::Guid && (by_guid || !repeated.contains(guid.as_str())));
         let content = || format!("content:{:016x}", content_hash(&entry, &texts));
@@ -90,7 +91,7 @@ pub fn prepare(ways: Ways<'_>, info: &FeedInfo, entries: Vec<Entry>, texts: Vec<
         if !seen.insert(entry_id.clone()) {
             continue;
         }
-        let aliases = aliases(ways, &entry, &key, scope);
+        let aliases = proxy.filter(|proxy| scope == Scope::Global && *proxy != key).into_iter().collect();
         let candidate = Candidate {
             link: entry.link.as_deref().map(|link| ways.rules.shown(link)),
             native_id,
@@ -110,10 +111,27 @@ pub fn prepare(ways: Ways<'_>, info: &FeedInfo, entries: Vec<Entry>, texts: Vec<
     Prepared { candidates, habits }
 }
 
-/// The address that an original link replaced is another key of the same story.
-fn aliases(ways: Ways<'_>, entry: &Entry, key: &str, scope: Scope) -> Vec<String> {
-    let proxy = entry.proxy_link.as_deref().filter(|_| scope == Scope::Global).and_then(|link| ways.rules.key(link));
-    proxy.filter(|proxy| proxy != key && !habits::is_front_page(proxy)).into_iter().collect()
+/// The address that an original link replaced is another key of the same story; but not one that leads to several.
+fn proxies(
+    entries: &[Entry],
+    keys: &[Option<String>],
+    key: &dyn Fn(&Option<String>) -> Option<String>,
+    is_hub: impl Fn(&str) -> bool,
+) -> Vec<Option<String>> {
+    let mut proxies: Vec<Option<String>> = entries.iter().map(|entry| key(&entry.proxy_link)).collect();
+    let mut leads_to = HashMap::new();
+    let mut shared = HashSet::new();
+    for (proxy, key) in proxies.iter().zip(keys) {
+        if let Some(proxy) = proxy
+            && *leads_to.entry(proxy.clone()).or_insert(key) != key
+        {
+            shared.insert(proxy.clone());
+        }
+    }
+    for proxy in &mut proxies {
+        *proxy = proxy.take().filter(|proxy| !shared.contains(proxy) && !is_hub(proxy));
+    }
+    proxies
 }
 
 fn is_wordy((summary, content): &Texts) -> bool {
@@ -242,6 +260,20 @@ mod tests {
         );
         assert_eq!(all.len(), 5);
         assert!(all.iter().all(|c| c.scope == Scope::Feed && c.key.starts_with("guid:")));
+    }
+
+    #[test]
+    fn an_original_link_makes_the_one_that_it_replaced_another_key_unless_that_leads_to_several() {
+        let proxied = |guid: &str, link: &str, proxy: &str| Entry {
+            proxy_link: Some(format!("https://{proxy}")),
+            ..entry(guid, &format!("https://h.example/{link}"), guid)
+        };
+        let aliases = |entries: Vec<Entry>| -> Vec<usize> {
+            prepared("https://h.example/home", entries).iter().map(|candidate| candidate.aliases.len()).collect()
+        };
+        assert_eq!(aliases(vec![proxied("1", "a", "p.example/1"), proxied("2", "b", "p.example/2")]), [1, 1]);
+        assert_eq!(aliases(vec![proxied("1", "a", "p.example/x"), proxied("2", "b", "p.example/x")]), [0, 0]);
+        assert_eq!(aliases(vec![proxied("1", "a", "h.example/home")]), [0], "the home page");
     }
 
     #[test]

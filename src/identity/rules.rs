@@ -106,6 +106,7 @@ pub(super) const RULES: &[Rule] = &[
     likely("same-host", site::same_host),
     likely("youtube", site::youtube),
     likely("google-news", site::google_news),
+    likely("blog-address", site::blog_address),
     likely("amp-entity", amp_entity),
     likely("query-space", query_space),
     likely(TRACKING, tracking),
@@ -282,7 +283,8 @@ fn second_question(parts: &mut Parts<'_>, context: &Context<'_>) -> bool {
 
 fn amp_parameter(parts: &mut Parts<'_>, context: &Context<'_>) -> bool {
     fn is_amp(param: &str) -> bool {
-        matches!(param, "amp" | "amp=" | "amp=1" | "amp=true") || param.eq_ignore_ascii_case("outputType=amp")
+        matches!(param, "amp" | "amp=" | "amp=1" | "amp=true" | "amp=yes" | "_amp=true" | "amp_markup=1")
+            || param.eq_ignore_ascii_case("outputType=amp")
     }
     parts.params().any(is_amp) && looks_like_article(&parts.path) && context.drop_params(parts, is_amp)
 }
@@ -314,15 +316,27 @@ fn ui_fragment(parts: &mut Parts<'_>, _: &Context<'_>) -> bool {
         more.is_some_and(|id| !id.is_empty() && id.bytes().all(|digit| digit.is_ascii_digit()))
             || UI_FRAGMENTS.iter().any(|known| fragment.eq_ignore_ascii_case(known))
             || is_addthis(fragment)
+            || is_share(fragment)
     }
-    /// `AddThis`: `.` and a token, perhaps `.` and the service that was shared to.
+    /// `AddThis`: `.` and a token of eleven, perhaps `.` and the service that was shared to. Not `.NETFramework`.
     fn is_addthis(fragment: &str) -> bool {
         let Some(token) = fragment.strip_prefix('.') else { return false };
         let (token, service) = token.split_once('.').unwrap_or((token, ""));
-        (10..=24).contains(&token.len())
+        let has = |is: fn(&u8) -> bool| token.bytes().any(|byte| is(&byte));
+        token.len() == 11
             && token.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'))
-            && token.bytes().any(|byte| byte.is_ascii_uppercase())
+            && has(u8::is_ascii_uppercase)
+            && has(u8::is_ascii_lowercase)
+            && has(|byte| byte.is_ascii_digit() || matches!(byte, b'-' | b'_'))
+            && !token.starts_with("NET")
             && service.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_')
+    }
+    /// `ShareThis`: `sthash.` and eight characters, and where it was shared to in four. IDG: `tk.rss_all`.
+    fn is_share(fragment: &str) -> bool {
+        let token = fragment.strip_prefix("sthash.").and_then(|rest| rest.split_once('.'));
+        token.is_some_and(|(hash, to)| hash.len() == 8 && to.len() == 4)
+            || fragment.strip_prefix("tk.rss").is_some_and(|rest| rest.is_empty() || rest.starts_with('_'))
+            || (fragment.starts_with("__scoop_post=") && fragment.contains("&__scoop_topic="))
     }
     parts.fragment.take_if(|fragment| is_ui(fragment)).is_some()
 }
@@ -358,27 +372,35 @@ fn index_file(parts: &mut Parts<'_>, _: &Context<'_>) -> bool {
     parts.cut_path(length)
 }
 
-fn amp_path(parts: &mut Parts<'_>, _: &Context<'_>) -> bool {
-    if let Some(page) = parts.path.strip_suffix(".amp.html") {
-        if page.ends_with('/') || !looks_like_article(page) {
-            return false;
-        }
-        parts.path = Cow::Owned(format!("{page}.html"));
-        return true;
-    }
-    let Some(page) = parts.path.strip_suffix("/amp") else { return false };
-    if page.ends_with("/amp") || !looks_like_article(page) {
+fn amp_path(parts: &mut Parts<'_>, context: &Context<'_>) -> bool {
+    // Almost no path has it.
+    if !parts.path.contains("amp") {
         return false;
     }
-    let length = page.len();
-    parts.cut_path(length)
+    let shorter = shorter_amp(&parts.path).map(Cow::into_owned);
+    let Some(path) = shorter.or_else(|| site::amp_section(parts, context)) else { return false };
+    parts.path = Cow::Owned(path);
+    true
 }
 
-/// A digit, or a slug with two hyphens: `/2024/a-b`, `/news/some-long-title`. Not `/guitars`.
-fn looks_like_article(path: &str) -> bool {
-    let hyphens = |segment: &str| segment.bytes().filter(|byte| *byte == b'-').count();
-    !holds_url(path)
-        && (path.bytes().any(|byte| byte.is_ascii_digit()) || path.split('/').any(|segment| hyphens(segment) >= 2))
+/// `/page/amp`, `/page.amp`, `/page.amp.html`.
+fn shorter_amp(path: &str) -> Option<Cow<'_, str>> {
+    if let Some(page) = path.strip_suffix(".amp.html") {
+        return (!page.ends_with('/') && looks_like_article(page)).then(|| Cow::Owned(format!("{page}.html")));
+    }
+    let page = path.strip_suffix("/amp").or_else(|| path.strip_suffix(".amp").filter(|page| !page.ends_with('/')))?;
+    (!page.ends_with("/amp") && looks_like_article(page)).then_some(Cow::Borrowed(page))
+}
+
+/// A number, three digits in a word (an id), or a slug with two hyphens: `/2024/a-b`, `/news/some-long-title`. Not
+/// `/guitars`, nor `/shop/fender-65`.
+pub(super) fn looks_like_article(path: &str) -> bool {
+    fn is_sign(segment: &str) -> bool {
+        segment.bytes().filter(|byte| *byte == b'-').count() >= 2
+            || (!segment.is_empty() && segment.bytes().all(|byte| byte.is_ascii_digit()))
+            || segment.bytes().filter(u8::is_ascii_digit).count() >= 3
+    }
+    !holds_url(path) && path.split('/').any(is_sign)
 }
 
 fn trailing_slash(parts: &mut Parts<'_>, _: &Context<'_>) -> bool {

@@ -2,9 +2,11 @@
 
 use std::borrow::Cow;
 
+use percent_encoding::percent_decode_str;
+
 use super::params::Folded;
 use super::parts::{Parts, name};
-use super::rules::Context;
+use super::rules::{Context, looks_like_article};
 use super::unwrap;
 
 /// Names that track on this host.
@@ -61,8 +63,9 @@ pub(super) fn mobile_host(parts: &mut Parts<'_>, context: &Context<'_>) -> bool 
 /// Hosts that are another one: `old.reddit.com`, `twitter.com`, `de.m.wikipedia.org`.
 pub(super) fn same_host(parts: &mut Parts<'_>, context: &Context<'_>) -> bool {
     let bare = parts.host.strip_prefix("www.").unwrap_or(&parts.host);
-    let other = match context.table.same.exactly(bare) {
-        Some(other) => other.to_string(),
+    let known = context.table.same.all_exactly(bare).find(|same| same.place.is_at(&parts.path));
+    let other = match known {
+        Some(same) => same.to.to_string(),
         None => {
             let edition = |(from, to): &(Box<str>, Box<str>)| {
                 let language = bare.strip_suffix(&**from)?;
@@ -79,9 +82,64 @@ pub(super) fn same_host(parts: &mut Parts<'_>, context: &Context<'_>) -> bool {
     true
 }
 
+/// The same blog under two addresses: Blogger's for a country, Substack's for its reader.
+pub(super) fn blog_address(parts: &mut Parts<'_>, context: &Context<'_>) -> bool {
+    if parts.host == "open.substack.com" {
+        let Some((blog, page)) = parts.path.strip_prefix("/pub/").and_then(|rest| rest.split_once('/')) else {
+            return false;
+        };
+        let is_name = |name: &str| name.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit());
+        if blog.is_empty() || !is_name(blog) || !page.starts_with("p/") {
+            return false;
+        }
+        (parts.host, parts.path) = (Cow::Owned(format!("{blog}.substack.com")), Cow::Owned(format!("/{page}")));
+        return true;
+    }
+    let country = parts.host.split_once(".blogspot.").filter(|(_, end)| *end != "com" && is_country(end));
+    if let Some((blog, _)) = country {
+        parts.host = Cow::Owned(format!("{blog}.blogspot.com"));
+        return true;
+    }
+    // Blogger's own view for telephones, under whatever host: its articles are `/2024/05/title.html`.
+    is_blogger(&parts.path) && context.drop_params(parts, |param| matches!(param, "m=0" | "m=1"))
+}
+
+/// `de`, `co.uk`, `com.br`.
+fn is_country(end: &str) -> bool {
+    let country = end.strip_prefix("com.").or_else(|| end.strip_prefix("co.")).unwrap_or(end);
+    country.len() == 2 && country.bytes().all(|byte| byte.is_ascii_lowercase())
+}
+
+fn is_blogger(path: &str) -> bool {
+    let mut parts = path.split('/').skip(1);
+    let number = |part: Option<&str>, length: usize| {
+        part.is_some_and(|part| part.len() == length && part.bytes().all(|byte| byte.is_ascii_digit()))
+    };
+    number(parts.next(), 4)
+        && number(parts.next(), 2)
+        && parts.next().is_some_and(|page| page.ends_with(".html"))
+        && parts.next().is_none()
+}
+
+/// The path without the part by which this site marks its AMP pages: `/news/amp/uk-1`, `/platform/amp/2024/a`.
+pub(super) fn amp_section(parts: &Parts<'_>, context: &Context<'_>) -> Option<String> {
+    let host = parts.host.strip_prefix("www.").unwrap_or(&parts.host);
+    let section = context.table.amp_sections.all_exactly(host).find(|section| parts.path.contains(&***section))?;
+    if !looks_like_article(&parts.path) {
+        return None;
+    }
+    let (before, rest) = parts.path.split_once(&**section)?;
+    // `/amp_articleshow/` is `/articleshow/`, `/amp/` is `/`.
+    let instead = section.strip_prefix("/amp_").map_or_else(|| "/".to_owned(), |name| format!("/{name}"));
+    Some(format!("{before}{instead}{rest}"))
+}
+
 /// `youtu.be/ID`, `/shorts/ID`, `/embed/ID`, `/live/ID`, `/v/ID`: one film.
 pub(super) fn youtube(parts: &mut Parts<'_>, _: &Context<'_>) -> bool {
     let host = parts.host.strip_prefix("www.").unwrap_or(&parts.host);
+    if host == "youtube.com" && parts.path == "/attribution_link" {
+        return attribution(parts);
+    }
     let id = match host {
         "youtu.be" => parts.path.strip_prefix('/'),
         "youtube.com" | "m.youtube.com" | "youtube-nocookie.com" => {
@@ -102,6 +160,16 @@ pub(super) fn youtube(parts: &mut Parts<'_>, _: &Context<'_>) -> bool {
     parts.query = Some(Cow::Owned(format!("v={id}{rest}")));
     parts.path = Cow::Borrowed("/watch");
     parts.host = Cow::Borrowed("youtube.com");
+    true
+}
+
+/// `/attribution_link?a=…&u=%2Fwatch%3Fv%3DID`: a link that was shared from within.
+fn attribution(parts: &mut Parts<'_>) -> bool {
+    let target = parts.params().find_map(|param| param.strip_prefix("u="));
+    let target = target.and_then(|target| percent_decode_str(target).decode_utf8().ok());
+    let Some(target) = target.filter(|target| target.starts_with("/watch?v=")) else { return false };
+    let Some(page) = unwrap::of(&format!("https://youtube.com{target}")) else { return false };
+    unwrap::lead_on(parts, page);
     true
 }
 

@@ -3,7 +3,7 @@
 
 use std::collections::HashMap;
 use std::hash::BuildHasherDefault;
-use std::sync::LazyLock;
+use std::sync::{Arc, LazyLock};
 
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
@@ -12,7 +12,7 @@ use super::clearurls::Provider;
 use super::params::{LONGEST_NAME, Names, Quick};
 
 /// The version of the code that makes keys. Whoever changes what a rule does raises it, so that stored keys are made anew.
-pub(super) const CODE: u64 = 2;
+pub(super) const CODE: u64 = 3;
 
 /// The tables that are compiled in.
 pub(super) const OURS: &[(&str, &str)] = &[
@@ -61,6 +61,12 @@ impl<T> Hosts<T> {
     pub(super) fn exactly(&self, host: &str) -> Option<&T> {
         let found = self.below.get(host).or_else(|| self.families.get(family(host, registry(host))?));
         found.and_then(|found| found.first())
+    }
+
+    /// All that holds for this very host.
+    pub(super) fn all_exactly<'a>(&'a self, host: &str) -> impl Iterator<Item = &'a T> + use<'a, T> {
+        let family = || self.families.get(family(host, registry(host))?);
+        self.below.get(host).or_else(family).into_iter().flatten()
     }
 
     pub(super) fn add(&mut self, host: &str, what: T) {
@@ -132,7 +138,8 @@ impl Place {
 #[derive(Clone, Debug)]
 pub(super) struct Bound {
     pub(super) place: Place,
-    pub(super) names: Names,
+    /// One set for all the places of a line.
+    pub(super) names: Arc<Names>,
 }
 
 /// Where a redirector keeps its target.
@@ -148,6 +155,17 @@ pub(super) enum Target {
     Segment(Box<str>),
     /// It stands between `__` and `__;`.
     Underscores,
+    /// It stands between `___` and `___.`.
+    LongUnderscores,
+    /// In a parameter, in the writing of Proofpoint's second version: `-3A` for `%3A`, `_` for `/`.
+    Dashes(Box<str>),
+}
+
+/// A host that is another one, at a place.
+#[derive(Clone, Debug)]
+pub(super) struct Same {
+    pub(super) place: Place,
+    pub(super) to: Box<str>,
 }
 
 /// An address that leads on.
@@ -165,7 +183,9 @@ pub(super) struct Table {
     pub(super) redirectors: Hosts<Redirector>,
     pub(super) mobile: Hosts<()>,
     pub(super) amp: Hosts<()>,
-    pub(super) same: Hosts<Box<str>>,
+    /// The part of a path by which a site marks its AMP pages, with its slashes.
+    pub(super) amp_sections: Hosts<Box<str>>,
+    pub(super) same: Hosts<Same>,
     /// `*.m.wikipedia.org` and where it leads.
     pub(super) editions: Vec<(Box<str>, Box<str>)>,
     pub(super) providers: Vec<Provider>,
@@ -195,11 +215,12 @@ impl Table {
                 "mobile" => add_hosts(&mut self.mobile, value)?,
                 "amp" => add_hosts(&mut self.amp, value)?,
                 "off" => self.off.extend(words(value)?.map(|(_, word)| word.to_owned())),
-                "hosts" => entries(value, |at, place, value| self.add_host(at, place, value))?,
+                "hosts" => self.add_lines(value)?,
                 "redirectors" => entries(value, |at, place, value| self.add_redirector(at, place, value))?,
                 "same" => entries(value, |at, host, value| self.add_same(at, host, value))?,
+                "amp-sections" => entries(value, |at, host, value| self.add_amp_section(at, host, value))?,
                 other => {
-                    let known = "tracking, mobile, amp, off, [hosts], [redirectors], [same]";
+                    let known = "tracking, mobile, amp, off, [hosts], [redirectors], [same], [amp-sections]";
                     return Err(Wrong(
                         key.span().start,
                         format!("There is no `{other}` in a file of rules; known: {known}."),
@@ -229,14 +250,19 @@ impl Table {
         Ok(())
     }
 
-    fn add_host(&mut self, at: usize, written: &str, value: &Spanned<DeValue<'_>>) -> Result<(), Wrong> {
-        let (host, place) = placed(at, written)?;
-        let mut names = Names::default();
-        words(value)?.try_for_each(|(at, name)| {
-            names.add(named(at, name)?);
-            Ok(())
-        })?;
-        self.hosts.add(host, Bound { place, names });
+    /// Each line of `[hosts]`: places, and the names that track there.
+    fn add_lines(&mut self, value: &Spanned<DeValue<'_>>) -> Result<(), Wrong> {
+        for (key, value) in lines(value)? {
+            let mut names = Names::default();
+            for (at, name) in words(value)? {
+                names.add(named(at, name)?);
+            }
+            let names = Arc::new(names);
+            for written in key.get_ref().split_whitespace() {
+                let (host, place) = placed(key.span().start, written)?;
+                self.hosts.add(host, Bound { place, names: Arc::clone(&names) });
+            }
+        }
         Ok(())
     }
 
@@ -245,9 +271,11 @@ impl Table {
         let target = |(at, word): (usize, &str)| {
             Ok(match word.strip_prefix('/') {
                 None if word == "?" => Target::Query,
+                None if word.starts_with('-') => Target::Dashes(named(at, word.trim_start_matches('-'))?.into()),
                 None => Target::Param(named(at, word)?.into()),
                 Some("") => Target::Path,
                 Some("__") => Target::Underscores,
+                Some("___") => Target::LongUnderscores,
                 Some(marker) => Target::Segment(marker.into()),
             })
         };
@@ -264,7 +292,21 @@ impl Table {
             (Some(from), Some(to)) if from.starts_with('.') && to.starts_with('.') => {
                 self.editions.push((checked(at, from)?.into(), checked(to_at, to)?.into()));
             }
-            _ => self.same.add(checked(at, host)?, checked(to_at, to)?.into()),
+            _ => {
+                let (host, place) = placed(at, host)?;
+                self.same.add(host, Same { place, to: checked(to_at, to)?.into() });
+            }
+        }
+        Ok(())
+    }
+
+    fn add_amp_section(&mut self, at: usize, host: &str, value: &Spanned<DeValue<'_>>) -> Result<(), Wrong> {
+        let host = checked(at, host)?;
+        for (at, section) in words(value)? {
+            if section.len() < 3 || !section.starts_with('/') || !section.ends_with('/') {
+                return Err(Wrong(at, format!("`{section}` is no part of a path: write it as in `/amp/`.")));
+            }
+            self.amp_sections.add(host, section.into());
         }
         Ok(())
     }
@@ -282,15 +324,19 @@ fn entries<'a>(
     value: &'a Spanned<DeValue<'a>>,
     mut each: impl FnMut(usize, &'a str, &'a Spanned<DeValue<'a>>) -> Result<(), Wrong>,
 ) -> Result<(), Wrong> {
-    let DeValue::Table(table) = value.get_ref() else {
-        return Err(Wrong(value.span().start, "This has to be a table: host = \"names\".".to_owned()));
-    };
-    for (key, value) in table {
+    for (key, value) in lines(value)? {
         for place in key.get_ref().split_whitespace() {
             each(key.span().start, place, value)?;
         }
     }
     Ok(())
+}
+
+fn lines<'a>(value: &'a Spanned<DeValue<'a>>) -> Result<&'a DeTable<'a>, Wrong> {
+    match value.get_ref() {
+        DeValue::Table(table) => Ok(table),
+        _ => Err(Wrong(value.span().start, "This has to be a table: host = \"names\".".to_owned())),
+    }
 }
 
 /// The words of a text, or of a list of texts, with their place.

@@ -66,6 +66,8 @@ fn found(known: &Redirector, parts: &Parts<'_>) -> Option<String> {
         Target::Path => in_path(rest),
         Target::Segment(marker) => in_segment(marker, rest),
         Target::Underscores => in_underscores(parts, rest),
+        Target::LongUnderscores => in_long_underscores(parts, rest),
+        Target::Dashes(name) => in_dashes(name, parts),
     })
 }
 
@@ -87,7 +89,12 @@ fn in_param(name: &str, parts: &Parts<'_>) -> Option<String> {
 
 /// What follows in the path: `/https%3A%2F%2Fe.org%2Fa/more`, `/https%3A//e.org/a`, `/token/https://e.org/a`.
 fn in_path(rest: &str) -> Option<String> {
-    let (at, segment) = segments(rest).find(|(_, segment)| is_start(segment))?;
+    // Yahoo's old `/*http://…`, with a star before it.
+    let unmarked = segments(rest).map(|(at, segment)| match segment.strip_prefix('*') {
+        Some(segment) => (at + 1, segment),
+        None => (at, segment),
+    });
+    let (at, segment) = unmarked.into_iter().find(|(_, segment)| is_start(segment))?;
     let one = absolute(segment).filter(|url| url.split_once("://").is_some_and(|(_, rest)| !rest.is_empty()));
     one.or_else(|| absolute(rest.get(at..)?))
 }
@@ -104,6 +111,20 @@ fn in_underscores(parts: &Parts<'_>, rest: &str) -> Option<String> {
     let text = format!("{rest}{query}");
     let (target, _) = text.strip_prefix("/__")?.split_once("__;")?;
     if target.contains('*') { None } else { absolute(target) }
+}
+
+/// `/___https://e.org/a?b=1___.token`.
+fn in_long_underscores(parts: &Parts<'_>, rest: &str) -> Option<String> {
+    let query = parts.query.as_ref().map(|query| format!("?{query}")).unwrap_or_default();
+    let text = format!("{rest}{query}");
+    let (target, _) = text.strip_prefix("/___")?.split_once("___.")?;
+    absolute(target)
+}
+
+/// `u=https-3A__e.org_a-3Fb-3D1`: `-` and two hex digits for a triplet, `_` for a slash.
+fn in_dashes(name: &str, parts: &Parts<'_>) -> Option<String> {
+    let value = parts.params().find(|param| Folded::of(param).is(name))?.split_once('=')?.1;
+    absolute(&value.replace('_', "/").replace('-', "%"))
 }
 
 fn segments(path: &str) -> impl Iterator<Item = (usize, &str)> {

@@ -317,6 +317,23 @@ async fn of_a_purged_story_only_hashes_stay() {
 }
 
 #[tokio::test]
+async fn a_story_of_which_only_hashes_are_left_stays_known_when_guid_and_link_change_one_after_the_other() {
+    let (bench, _) = bench_with_a_past().await;
+    let told = |guid: &str, n: u32| {
+        let mut it = candidate(n, "Peace");
+        guid.clone_into(&mut it.entry_id);
+        vec![bench.peace(it)]
+    };
+    for load in [told("urn:a", 1), told("urn:a", 91), told("urn:b", 91), told("urn:b", 92), told("urn:c", 92)] {
+        for _ in 0..2 {
+            assert_eq!(bench.load(0, day(71), load.clone()).await, CommitReport::default());
+        }
+    }
+    assert_eq!(bench.count("past_sighting"), 2 + 3, "an edit writes none, another guid writes one");
+    assert_eq!(bench.count("past_item"), 1, "where it stands now");
+}
+
+#[tokio::test]
 async fn a_story_of_which_only_hashes_are_left_is_known_by_its_entry_and_by_its_key() {
     let (bench, _) = bench_with_a_past().await;
     let load = || vec![bench.peace(candidate(1, "Peace"))];

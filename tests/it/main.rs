@@ -22,6 +22,7 @@ mod real_feeds;
 mod rekey;
 mod resolve;
 mod sequences;
+mod simulate;
 mod store;
 mod support;
 mod url_corpus;

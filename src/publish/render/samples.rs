@@ -298,6 +298,14 @@ pub(super) fn now() -> Timestamp {
     at("2026-11-24T09:00:00Z")
 }
 
+fn known_by() -> KnownByShape {
+    KnownByShape {
+        id: IdPolicy::Link,
+        reason: "12 of 30 entries share their guid with another story".to_owned(),
+        since: Some(at("2026-11-20T08:00:00Z")),
+    }
+}
+
 pub(super) fn feeds() -> Vec<FeedShape> {
     let feed = |name: &str, title: &str, tags: &[&str], last: &str, next: &str, items: u64| FeedShape {
         name: name.to_owned(),
@@ -341,11 +349,7 @@ pub(super) fn feeds() -> Vec<FeedShape> {
     ];
     feeds[1].next_poll_reason = some("fresh until then, by Cache-Control");
     feeds[3].state = Health::Failing;
-    feeds[2].known_by = Some(KnownByShape {
-        id: IdPolicy::Link,
-        reason: "12 of 30 entries share their guid with another story".to_owned(),
-        since: Some(at("2026-11-20T08:00:00Z")),
-    });
+    feeds[2].known_by = Some(known_by());
     feeds[3].errors_in_row = 1;
     feeds[3].next_poll_reason = some("15 min after a failure");
     feeds[3].error = Some(ErrorShape {

@@ -7,7 +7,7 @@ use rusqlite::{OptionalExtension as _, params};
 use super::super::{CommitReport, PollCommit, PollResult, Routes};
 use super::feeds::{self, json};
 use super::keys::Keys;
-use super::known::{Looked, Place, Present};
+use super::known::{Looked, Place, Present, known_as_it_is};
 use super::listing::{self, Digest, Listing};
 use super::writer::Tx;
 use super::{Instance, Result, items, streams};
@@ -82,7 +82,7 @@ impl Commit<'_> {
         let mut load = Load { feed, at, quiet: false, info, again, source: None, newest, present, report };
         // Oldest first, as documents stand newest first: rows and sequence numbers then follow time.
         for (index, (candidate, place)) in candidates.iter().zip(&places).enumerate().rev() {
-            let unchanged = |known| self.judge.decide(known, candidate, &survey) == Decision::Same;
+            let unchanged = |known| known_as_it_is(known, candidate, self.judge.decide(known, candidate, &survey));
             if !known.get(index).is_some_and(unchanged) {
                 load.quiet = *quiet || survey.backfill.get(index).copied().unwrap_or(false);
                 self.store(&mut load, index, candidate, place, &survey)?;
@@ -116,7 +116,7 @@ impl Commit<'_> {
         }
         let life = looked.known.item.map_or(Life::Shown, |item| item.life);
         let item = match self.judge.decide(&looked.known, candidate, survey) {
-            Decision::Same => return Ok(()),
+            Decision::Same => return self.follow(load, candidate, place, &looked),
             Decision::Changed { item, revise, link } => {
                 self.changed(load, index, candidate, place, &looked, (item, revise, link))?;
                 item
@@ -193,6 +193,7 @@ impl Commit<'_> {
         (item, life): (ItemId, Life),
     ) -> Result<()> {
         self.see(load, candidate, place, item, true)?;
+        self.keys.forget_sightings(load.feed.0, item)?;
         load.newest =
             load.newest.max(Some(candidate.entry.published.map_or(load.at, |published| published.min(load.at))));
         load.report.sighted += 1;
@@ -234,7 +235,19 @@ impl Commit<'_> {
         if revise {
             self.revise(load, index, candidate, item, EventKind::ItemUpdated)?;
         }
-        self.see(load, candidate, place, item, trusted)
+        if !self.see_again(load, candidate, place, item)? {
+            self.see(load, candidate, place, item, trusted)?;
+        }
+        let same_key = looked.known.sighting.as_ref().is_some_and(|sighting| sighting.same_key);
+        match link {
+            LinkChange::Conflict(_) => self.keys.leave(item, load.feed.0, None, load.at),
+            // An alias led to the item: it came back to an address that it had left.
+            LinkChange::None if !same_key && place.scope == 0 => {
+                let to = (candidate.key.as_str(), self.judge.rule_version());
+                self.keys.leave(item, load.feed.0, Some(to), load.at)
+            }
+            LinkChange::None | LinkChange::Moved => Ok(()),
+        }
     }
 
     /// An edit in the feed that the item is published from.
@@ -330,11 +343,12 @@ impl Commit<'_> {
         self.tx
             .db
             .prepare_cached(
-                "INSERT INTO sighting (feed_id, entry_hash, item_id, key_hash, fingerprint, first_seen, guid, link, trusted)
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, nullif(?8, (SELECT link FROM item WHERE id = ?3)), ?9)
+                "INSERT INTO sighting (feed_id, entry_hash, item_id, key_hash, fingerprint, twin_hash, first_seen, guid,
+                   link, trusted)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, nullif(?9, (SELECT link FROM item WHERE id = ?3)), ?10)
                  ON CONFLICT (feed_id, entry_hash) DO UPDATE SET item_id = excluded.item_id,
-                   key_hash = excluded.key_hash, fingerprint = excluded.fingerprint, guid = excluded.guid,
-                   link = excluded.link, trusted = excluded.trusted",
+                   key_hash = excluded.key_hash, fingerprint = excluded.fingerprint, twin_hash = excluded.twin_hash,
+                   guid = excluded.guid, link = excluded.link, trusted = excluded.trusted",
             )?
             .execute(params![
                 load.feed.0,
@@ -342,12 +356,36 @@ impl Commit<'_> {
                 item.0,
                 place.key_hash,
                 candidate.fingerprint.pack(),
+                candidate.fingerprint.likeness(),
                 load.at.as_ms(),
                 candidate.entry.guid,
                 candidate.link,
                 trusted
             ])?;
         Ok(())
+    }
+
+    /// Writes the sighting of an entry that is seen again for the same item: no index is touched unless its title changed.
+    fn see_again(&self, load: &Load<'_>, candidate: &Candidate, place: &Place, item: ItemId) -> Result<bool> {
+        let changed = self
+            .tx
+            .db
+            .prepare_cached(
+                "UPDATE sighting SET key_hash = ?4, fingerprint = ?5, guid = ?7,
+                   link = nullif(?8, (SELECT link FROM item WHERE id = ?3))
+                 WHERE feed_id = ?1 AND entry_hash = ?2 AND item_id = ?3 AND twin_hash = ?6",
+            )?
+            .execute(params![
+                load.feed.0,
+                place.entry_hash,
+                item.0,
+                place.key_hash,
+                candidate.fingerprint.pack(),
+                candidate.fingerprint.likeness(),
+                candidate.entry.guid,
+                candidate.link
+            ])?;
+        Ok(changed > 0)
     }
 
     /// The snapshot that becomes `atom:source`; one row for as long as the feed says the same of itself.

@@ -16,6 +16,11 @@ pub(super) const PURGED: i64 = 2;
 /// Whose word an alias is: an entry's link moved.
 pub(super) const MOVED: &str = "moved";
 
+/// Addresses that a story has left, notes about it, and its entries in one feed: the last ones are kept.
+const MOST_MOVES: i64 = 16;
+const MOST_NOTES: i64 = 32;
+const MOST_SIGHTINGS: i64 = 64;
+
 /// Keys of one database.
 #[derive(Clone, Copy)]
 pub(super) struct Keys<'a> {
@@ -154,14 +159,79 @@ impl Keys<'_> {
         if added > 0 {
             self.db.prepare_cached("UPDATE alias SET to_key = ?2 WHERE to_key = ?1")?.execute([from, to])?;
         }
+        if added > 0 && source == MOVED {
+            self.forget_moves(to)?;
+        }
         Ok(added > 0)
     }
 
-    /// Writes down what happened to an item that its rows do not say.
+    /// An address that is another one at each load is none to come back to: of many that a story has left, the last
+    /// ones are remembered.
+    fn forget_moves(&self, to: &str) -> Result<()> {
+        self.db
+            .prepare_cached(
+                "DELETE FROM alias WHERE from_hash IN
+                   (SELECT from_hash FROM alias WHERE to_key = ?1 AND source = ?2
+                    ORDER BY seen_at DESC, from_hash LIMIT -1 OFFSET ?3)",
+            )?
+            .execute(params![to, MOVED, MOST_MOVES])?;
+        Ok(())
+    }
+
+    /// In one feed an item is known by so many entries at the most, those that were seen last: guids or links that are
+    /// others at each load do not fill the database.
+    pub(super) fn forget_sightings(&self, feed: i64, item: ItemId) -> Result<()> {
+        self.db
+            .prepare_cached(
+                "DELETE FROM sighting WHERE feed_id = ?1 AND entry_hash IN
+                   (SELECT entry_hash FROM sighting WHERE item_id = ?2 AND feed_id = ?1
+                    ORDER BY first_seen DESC, entry_hash LIMIT -1 OFFSET ?3)",
+            )?
+            .execute(params![feed, item.0, MOST_SIGHTINGS])?;
+        Ok(())
+    }
+
+    /// Writes down what happened to an item that its rows do not say; the last of it is kept.
     pub(super) fn note(&self, item: ItemId, kind: &str, detail: &str, at: Timestamp) -> Result<()> {
         self.db
             .prepare_cached("INSERT INTO trace (item_id, at, kind, detail) VALUES (?1, ?2, ?3, ?4)")?
             .execute(params![item.0, at.as_ms(), kind, detail])?;
+        self.db
+            .prepare_cached(
+                "DELETE FROM trace WHERE item_id = ?1 AND id <=
+                   (SELECT id FROM trace WHERE item_id = ?1 ORDER BY id DESC LIMIT 1 OFFSET ?2)",
+            )?
+            .execute([item.0, MOST_NOTES])?;
+        Ok(())
+    }
+
+    /// An item whose entries have all left its key gives it up: who stands there next is not that story. It gets the
+    /// key that they have now, by the rules of a version; where that is another item's, it is known by its entries alone.
+    ///
+    /// `from`: the feed in which it has moved. What else the feed knew it by is of former guids.
+    pub(super) fn leave(&self, item: ItemId, from: i64, to: Option<(&str, i64)>, at: Timestamp) -> Result<()> {
+        let (scope, feed, key): (i64, i64, String) = self
+            .db
+            .prepare_cached("SELECT scope_feed, main_feed, key FROM item WHERE id = ?1")?
+            .query_row([item.0], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
+        let stands: bool = self
+            .db
+            .prepare_cached(
+                "SELECT EXISTS (SELECT 1 FROM sighting WHERE item_id = ?1 AND key_hash = ?2 AND feed_id <> ?3)",
+            )?
+            .query_row([item.0, self.hash(0, &key), from], |row| row.get(0))?;
+        if scope != 0 || stands {
+            return Ok(());
+        }
+        if let Some((to, version)) = to {
+            return self.rekey(item, to, MOVED, version, at);
+        }
+        let own = format!("item:{}", item.0);
+        let free = self.find(self.hash(feed, &own), feed, &own)?.hash;
+        self.db
+            .prepare_cached("UPDATE item SET ident_hash = ?2, scope_feed = ?3, key = ?4 WHERE id = ?1")?
+            .execute(params![item.0, free, feed, own])?;
+        self.db.prepare_cached("DELETE FROM alias WHERE to_key = ?1")?.execute([key])?;
         Ok(())
     }
 
@@ -177,6 +247,10 @@ impl Keys<'_> {
                 "UPDATE item SET ident_hash = ?2, scope_feed = 0, key = ?3, rule_version = ?4 WHERE id = ?1",
             )?
             .execute(params![item.0, free, to, version])?;
+        // What is an item's own key leads nowhere else.
+        self.db
+            .prepare_cached("DELETE FROM alias WHERE from_hash = ?1 AND from_key = ?2")?
+            .execute(params![self.hash(0, to), to])?;
         if scope == 0 {
             self.alias(&from, to, source, version, at)?;
         }

@@ -7,7 +7,7 @@ use rusqlite::{OptionalExtension as _, params};
 use super::Result;
 use super::commit::Commit;
 use super::keys::{Found, MOVED};
-use crate::domain::decision::{Candidate, Fingerprint, Known, KnownItem, KnownSighting, Life, Scope, Twin};
+use crate::domain::decision::{Candidate, Decision, Fingerprint, Known, KnownItem, KnownSighting, Life, Scope, Twin};
 use crate::domain::feed::FeedId;
 use crate::domain::item::ItemId;
 use crate::domain::time::Timestamp;
@@ -32,6 +32,15 @@ pub(super) struct Looked {
 #[derive(Default)]
 pub(super) struct Present {
     pub(super) items: HashSet<ItemId>,
+}
+
+/// Whether there is nothing to write: the entry is the same, and so is what is remembered of it.
+pub(super) fn known_as_it_is(known: &Known, candidate: &Candidate, decision: Decision) -> bool {
+    let past = known.item.is_some_and(|item| item.life == Life::Past);
+    decision == Decision::Same
+        && known.sighting.as_ref().map_or(!past, |sighting| {
+            sighting.life != Life::Past || (sighting.same_key && sighting.fingerprint == candidate.fingerprint)
+        })
 }
 
 impl Commit<'_> {
@@ -93,8 +102,12 @@ impl Commit<'_> {
             // Somebody else stands now where a story has moved away.
             item = None;
         }
-        for alias in candidate.aliases.iter().take_while(|_| item.is_none()).collect::<Vec<_>>() {
-            item = self.keys.find(self.keys.hash(0, alias), 0, alias)?.item;
+        for alias in &candidate.aliases {
+            // A proxy's address may be the same for one story after the other.
+            let found = if item.is_none() { self.keys.find(self.keys.hash(0, alias), 0, alias)?.item } else { None };
+            if self.is_alike(found, candidate)? {
+                item = found;
+            }
         }
         Ok(Looked { known: Known { sighting, item, ..Known::default() }, ident_hash: hash })
     }
@@ -133,9 +146,10 @@ impl Commit<'_> {
     }
 
     /// Whether an item has been seen with the candidate's title or text.
-    fn is_alike(&self, item: Option<KnownItem>, candidate: &Candidate) -> Result<bool> {
+    pub(super) fn is_alike(&self, item: Option<KnownItem>, candidate: &Candidate) -> Result<bool> {
+        let Some(item) = item else { return Ok(false) };
         let mut read = self.tx.db.prepare_cached("SELECT fingerprint FROM sighting WHERE item_id = ?1 LIMIT 64")?;
-        let prints = read.query_map([item.map(|item| item.item.0)], |row| row.get(0).map(Fingerprint::unpack))?;
+        let prints = read.query_map([item.item.0], |row| row.get(0).map(Fingerprint::unpack))?;
         for print in prints {
             if !print?.is_other(candidate.fingerprint) {
                 return Ok(true);
@@ -178,18 +192,19 @@ impl Commit<'_> {
         }
         let mut read = self.tx.db.prepare_cached(
             "SELECT s.item_id, s.fingerprint, i.published FROM sighting s JOIN item i ON i.id = s.item_id
-             WHERE s.feed_id = ?1 AND s.fingerprint BETWEEN ?2 AND ?3 LIMIT ?4",
+             WHERE s.feed_id = ?1 AND s.twin_hash = ?5 AND s.fingerprint BETWEEN ?2 AND ?3 LIMIT ?4",
         )?;
         // Without a title, only the same text is a sign.
         let (low, high) = if title == 0 { (text, text) } else { (0, u32::MAX) };
         let (first, last) = (Fingerprint { title, text: low }.pack(), Fingerprint { title, text: high }.pack());
-        let rows = read.query_map(params![feed.0, first, last, MOST_TWINS], |row| {
-            Ok(Twin {
-                item: ItemId(row.get(0)?),
-                same_text: text != 0 && Fingerprint::unpack(row.get(1)?).text == text,
-                published: row.get::<_, Option<i64>>(2)?.map(Timestamp::from_ms),
-            })
-        })?;
+        let rows =
+            read.query_map(params![feed.0, first, last, MOST_TWINS, candidate.fingerprint.likeness()], |row| {
+                Ok(Twin {
+                    item: ItemId(row.get(0)?),
+                    same_text: text != 0 && Fingerprint::unpack(row.get(1)?).text == text,
+                    published: row.get::<_, Option<i64>>(2)?.map(Timestamp::from_ms),
+                })
+            })?;
         for twin in rows {
             let twin = twin?;
             if !present.items.contains(&twin.item) {

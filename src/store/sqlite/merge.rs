@@ -130,14 +130,14 @@ fn changed(keys: Keys<'_>, tx: &Tx<'_>, item: ItemId, at: Timestamp) -> Result<(
 /// story since stays with the kept item. Calls nobody; the two are never merged by themselves again.
 pub(super) fn unmerge(keys: Keys<'_>, tx: &Tx<'_>, absorbed: ItemId, at: Timestamp) -> Result<Option<ItemId>> {
     let db = keys.db;
-    let found: Option<(i64, i64, String)> = db
+    let found: Option<(i64, i64, i64, String)> = db
         .query_row(
-            "SELECT id, kept, undo FROM merge WHERE absorbed = ?1 AND undone_at IS NULL ORDER BY id DESC LIMIT 1",
+            "SELECT id, kept, at, undo FROM merge WHERE absorbed = ?1 AND undone_at IS NULL ORDER BY id DESC LIMIT 1",
             [absorbed.0],
-            |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)),
+            |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?)),
         )
         .optional()?;
-    let Some((merge, kept, undo)) = found else { return Ok(None) };
+    let Some((merge, kept, merged_at, undo)) = found else { return Ok(None) };
     let undo: Undo = serde_json::from_str(&undo).unwrap_or_default();
     let kept = keys.life(kept)?.item;
     db.execute("UPDATE merge SET undone_at = ?2 WHERE id = ?1", params![merge, at.as_ms()])?;
@@ -156,7 +156,12 @@ pub(super) fn unmerge(keys: Keys<'_>, tx: &Tx<'_>, absorbed: ItemId, at: Timesta
         .execute(params![feed, hash, absorbed.0, kept.0])?;
     }
     for stream in &undo.entered {
-        db.execute("DELETE FROM stream_item WHERE stream_id = ?1 AND item_id = ?2", [*stream, kept.0])?;
+        // A feed that brought it since may have taken it there, too.
+        db.execute(
+            "DELETE FROM stream_item WHERE stream_id = ?1 AND item_id = ?2
+               AND NOT EXISTS (SELECT 1 FROM sighting WHERE item_id = ?2 AND first_seen >= ?3)",
+            [*stream, kept.0, merged_at],
+        )?;
     }
     for (stream, term) in &undo.streams {
         enter(keys, *stream, absorbed, term.as_deref(), at)?;

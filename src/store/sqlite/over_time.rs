@@ -4,11 +4,12 @@ use rusqlite::{OptionalExtension as _, params};
 
 use super::Result;
 use super::commit::{Commit, Load, REVISED};
+use super::keep::DAY_MS;
 use super::keys::{MOVED, SHOWN};
-use super::known::{Looked, Place};
+use super::known::{Looked, Place, known_as_it_is};
 use super::merge::merge;
 use super::streams;
-use crate::domain::decision::{Candidate, Life, Scope};
+use crate::domain::decision::{Candidate, Decision, Life, Scope};
 use crate::domain::feed::FeedInfo;
 use crate::domain::item::ItemId;
 use crate::domain::webhook::EventKind;
@@ -89,6 +90,7 @@ impl Commit<'_> {
             }
         }
         self.see(load, candidate, place, item, true)?;
+        self.keys.forget_sightings(load.feed.0, item)?;
         load.report.sighted += 1;
         Ok(())
     }
@@ -120,22 +122,73 @@ impl Commit<'_> {
                     .execute(params![load.feed.0, place.entry_hash])?;
                 Ok(found.item)
             }
-            Some(found) => Ok(found.item),
+            Some(found) => {
+                self.see_past(load, candidate, place, found.item)?;
+                Ok(found.item)
+            }
             None => self.new_item(load, candidate, place, looked.ident_hash, false),
         }
+    }
+
+    /// A past story in one more place, edited, or under another address: it goes on to be known, and that is all.
+    pub(super) fn follow(&self, load: &Load<'_>, candidate: &Candidate, place: &Place, looked: &Looked) -> Result<()> {
+        let known = &looked.known;
+        if known_as_it_is(known, candidate, Decision::Same) {
+            return Ok(());
+        }
+        let Some(item) = known.sighting.as_ref().map(|sighting| sighting.item).or(known.item.map(|item| item.item))
+        else {
+            return Ok(());
+        };
+        let moved = known.sighting.as_ref().is_some_and(|sighting| !sighting.same_key);
+        if moved && candidate.scope == Scope::Global {
+            // Who stands next where it has been is another one: there is no text left to tell by.
+            self.tx
+                .db
+                .prepare_cached(
+                    "DELETE FROM past_item WHERE item_id = ?1 AND ident_hash =
+                       (SELECT key_hash FROM past_sighting WHERE feed_id = ?2 AND entry_hash = ?3)",
+                )?
+                .execute(params![item.0, load.feed.0, place.entry_hash])?;
+        }
+        if moved && candidate.scope == Scope::Global && known.item.is_none() {
+            self.tx
+                .db
+                .prepare_cached("INSERT INTO past_item VALUES (?1, ?2, ?3, ?4) ON CONFLICT DO NOTHING")?
+                .execute(params![
+                    looked.ident_hash,
+                    self.keys.proof(place.scope, &candidate.key),
+                    item.0,
+                    load.at.as_ms().div_euclid(DAY_MS)
+                ])?;
+        }
+        self.see_past(load, candidate, place, item)
+    }
+
+    fn see_past(&self, load: &Load<'_>, candidate: &Candidate, place: &Place, item: ItemId) -> Result<()> {
+        self.tx
+            .db
+            .prepare_cached(
+                "INSERT INTO past_sighting (feed_id, entry_hash, item_id, key_hash, fingerprint)
+                 VALUES (?1, ?2, ?3, ?4, ?5) ON CONFLICT (feed_id, entry_hash) DO UPDATE SET
+                   item_id = excluded.item_id, key_hash = excluded.key_hash, fingerprint = excluded.fingerprint",
+            )?
+            .execute(params![load.feed.0, place.entry_hash, item.0, place.key_hash, candidate.fingerprint.pack()])?;
+        Ok(())
     }
 
     /// The sighting of a guid that stands for another story now goes out of its way, and stays with its item.
     fn retire(&self, load: &Load<'_>, candidate: &Candidate, place: &Place, looked: &Looked) -> Result<()> {
         let Some(sighting) = &looked.known.sighting else { return Ok(()) };
         let retired = self.keys.hasher.long(&format!("{}\n{}", candidate.entry_id, sighting.item.0));
-        for table in ["sighting", "past_sighting"] {
-            self.tx
-                .db
-                .prepare_cached(&format!(
-                    "UPDATE OR REPLACE {table} SET entry_hash = ?3 WHERE feed_id = ?1 AND entry_hash = ?2"
-                ))?
-                .execute(params![load.feed.0, place.entry_hash, retired])?;
+        // Not `OR REPLACE`: what that deletes is not counted by triggers.
+        for sql in [
+            "DELETE FROM sighting WHERE feed_id = ?1 AND entry_hash = ?3 AND ?2 <> ?3",
+            "DELETE FROM past_sighting WHERE feed_id = ?1 AND entry_hash = ?3 AND ?2 <> ?3",
+            "UPDATE sighting SET entry_hash = ?3 WHERE feed_id = ?1 AND entry_hash = ?2",
+            "UPDATE past_sighting SET entry_hash = ?3 WHERE feed_id = ?1 AND entry_hash = ?2",
+        ] {
+            self.tx.db.prepare_cached(sql)?.execute(params![load.feed.0, place.entry_hash, retired])?;
         }
         let detail = format!("its guid was used again, for {}", candidate.key);
         self.keys.note(sighting.item, "recycled", &detail, load.at)
@@ -161,29 +214,42 @@ impl Commit<'_> {
         self.keys.note(item, "taken-over", "the publisher's own feed carries it: link and text are from there", load.at)
     }
 
-    /// Learns other keys of the item by the publisher's own word. One that is another item's makes one of the two.
+    /// Learns other keys of the item by the publisher's own word. One that is another item's makes one of the two, if
+    /// they say the same.
     pub(super) fn learn(&self, load: &Load<'_>, candidate: &Candidate, item: ItemId) -> Result<()> {
-        if candidate.scope == Scope::Feed {
+        if candidate.scope == Scope::Feed || candidate.aliases.is_empty() {
             return Ok(());
         }
+        let item = self.keys.life(item.0)?.item;
+        let find = |key: &str| Ok::<_, rusqlite::Error>(self.keys.find(self.keys.hash(0, key), 0, key)?.item);
         for other in &candidate.aliases {
-            match self.keys.find(self.keys.hash(0, other), 0, other)?.item {
+            match find(other)? {
+                // It is known by the address that stayed: the link is another one.
+                Some(found) if found.item == item && find(&candidate.key)?.is_none() => {
+                    self.lead(&candidate.key, item, load)?;
+                }
                 Some(found) if found.item == item || found.life == Life::Past => {}
                 Some(found) => {
-                    merge(self.keys, self.tx, item, found.item, "origlink", load.at)?;
-                }
-                None => {
-                    let key: Option<String> = self
-                        .tx
-                        .db
-                        .prepare_cached("SELECT key FROM item WHERE id = ?1 AND scope_feed = 0")?
-                        .query_row([item.0], |row| row.get(0))
-                        .optional()?;
-                    if let Some(key) = key {
-                        self.keys.alias(other, &key, "origlink", self.judge.rule_version(), load.at)?;
+                    if self.is_alike(Some(found), candidate)? {
+                        merge(self.keys, self.tx, item, found.item, "origlink", load.at)?;
                     }
                 }
+                None => self.lead(other, item, load)?,
             }
+        }
+        Ok(())
+    }
+
+    /// From now on `from` leads to the item, by the publisher's word.
+    fn lead(&self, from: &str, item: ItemId, load: &Load<'_>) -> Result<()> {
+        let key: Option<String> = self
+            .tx
+            .db
+            .prepare_cached("SELECT key FROM item WHERE id = ?1 AND scope_feed = 0")?
+            .query_row([item.0], |row| row.get(0))
+            .optional()?;
+        if let Some(key) = key {
+            self.keys.alias(from, &key, "origlink", self.judge.rule_version(), load.at)?;
         }
         Ok(())
     }

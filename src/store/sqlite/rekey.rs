@@ -153,8 +153,20 @@ impl Step<'_> {
         let (db, keys) = (self.tx.db, self.keys);
         db.prepare_cached("UPDATE sighting SET key_hash = ?3 WHERE item_id = ?1 AND key_hash = ?2")?
             .execute(params![item.0, keys.hash(0, from), keys.hash(0, to)])?;
-        db.prepare_cached("UPDATE OR REPLACE sighting SET entry_hash = ?3 WHERE item_id = ?1 AND entry_hash = ?2")?
-            .execute(params![item.0, keys.hasher.long(&entry_of_key(from)), keys.hasher.long(&entry_of_key(to))])?;
+        let (from, to) = (keys.hasher.long(&entry_of_key(from)), keys.hasher.long(&entry_of_key(to)));
+        // Not `OR REPLACE`: what that deletes is not counted by triggers.
+        for sql in [
+            "DELETE FROM sighting WHERE entry_hash = ?3 AND ?2 <> ?3
+               AND feed_id IN (SELECT feed_id FROM sighting WHERE item_id = ?1 AND entry_hash = ?2)",
+            "UPDATE sighting SET entry_hash = ?3 WHERE item_id = ?1 AND entry_hash = ?2",
+        ] {
+            db.prepare_cached(sql)?.execute(params![item.0, from, to])?;
+        }
+        // What was merged is given back by the hashes that it has now.
+        db.prepare_cached(
+            "UPDATE merge SET undo = replace(undo, hex(?2), hex(?3)) WHERE kept = ?1 AND undone_at IS NULL",
+        )?
+        .execute(params![item.0, from, to])?;
         Ok(())
     }
 

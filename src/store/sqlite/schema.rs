@@ -17,6 +17,7 @@ const MIGRATIONS: &[(&str, &str)] = &[
     ("0004_trace", include_str!("../migrations/0004_trace.sql")),
     ("0005_resolve", include_str!("../migrations/0005_resolve.sql")),
     ("0006_listing", include_str!("../migrations/0006_listing.sql")),
+    ("0007_sighting", include_str!("../migrations/0007_sighting.sql")),
 ];
 
 /// The version that this program writes.
@@ -114,6 +115,55 @@ pub(super) fn base32(bytes: &[u8]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::decision::Fingerprint;
+
+    #[test]
+    fn a_database_of_the_first_version_becomes_one_of_the_newest_with_what_is_in_it() {
+        let mut db = Connection::open_in_memory().unwrap();
+        db.pragma_update(None, "foreign_keys", true).unwrap();
+        db.execute_batch(
+            "CREATE TABLE migration (version INTEGER PRIMARY KEY, name TEXT NOT NULL, sha256 TEXT NOT NULL)",
+        )
+        .unwrap();
+        let (name, sql) = MIGRATIONS[0];
+        db.execute_batch(sql).unwrap();
+        let sum = hex(&Sha256::digest(sql.as_bytes()));
+        db.execute("INSERT INTO migration VALUES (1, ?1, ?2)", params![name, sum]).unwrap();
+        let prints = [
+            Fingerprint { title: 7, text: 9 },
+            Fingerprint { title: u32::MAX, text: 1 },
+            Fingerprint { title: 0, text: u32::MAX - 3 },
+        ];
+        db.execute_batch(
+            "INSERT INTO feed (id, name, config_url, active, enabled, added_at) VALUES (1, 'a', 'https://a/', 1, 1, 0);
+             INSERT INTO feed_state (feed_id, current_url, loaded_once) VALUES (1, 'https://a/', 1)",
+        )
+        .unwrap();
+        for (n, print) in (1_i64..).zip(prints) {
+            db.execute(
+                "INSERT INTO item (id, ident_hash, scope_feed, key, published_id, published_hash, main_feed, first_seen,
+                   updated, effective_at) VALUES (?1, ?1, 0, 'https://a/' || ?1, 'urn:' || ?1, ?1, 1, ?1, ?1, ?1)",
+                [n],
+            )
+            .unwrap();
+            db.execute(
+                "INSERT INTO sighting VALUES (1, randomblob(16), ?1, ?1, ?2, ?1, 'g', NULL)",
+                params![n, print.pack()],
+            )
+            .unwrap();
+        }
+        assert!(run(&mut db, Path::new("t.db"), "example.org,2026-01-01").is_ok());
+        let mut read = db.prepare("SELECT fingerprint, twin_hash FROM sighting ORDER BY item_id").unwrap();
+        let rows = read.query_map([], |row| Ok((Fingerprint::unpack(row.get(0)?), row.get::<_, i64>(1)?))).unwrap();
+        let rows: Vec<_> = rows.map(std::result::Result::unwrap).collect();
+        assert_eq!(rows, prints.map(|print| (print, print.likeness())));
+        let number = |sql: &str| db.query_row(sql, [], |row| row.get::<_, i64>(0)).unwrap();
+        assert_eq!(number("SELECT entries FROM feed_tally"), 3);
+        assert_eq!(number("SELECT n FROM tally WHERE name = 'items'"), 3);
+        assert_eq!(number("SELECT newest FROM feed_state"), 3);
+        assert_eq!(number("PRAGMA user_version"), NEWEST);
+        assert_eq!(number("SELECT count(*) FROM pragma_foreign_key_check"), 0);
+    }
 
     #[test]
     fn base32_agrees_with_rfc_4648() {

@@ -128,6 +128,13 @@ fn without() -> Vec<Sequence> {
         Sequence::new("two entries with the same title on the same day and different texts are two stories")
             .load([bare(e("Alpha")).text("one"), bare(e("Alpha")).text("two")], want(2, 2, 0))
             .load([bare(e("Alpha")).text("one"), bare(e("Alpha")).text("two")], want(2, 2, 0)),
+        // A guid of its own could be a second posting of one story; without any, one of the two would be lost.
+        Sequence::new("two headlines without guids under one link are two stories")
+            .load([paged(e("Alpha")).no_text(), paged(e("Beta")).no_text()], want(2, 2, 0).titles(["Alpha", "Beta"]))
+            .load([paged(e("Alpha")).no_text(), paged(e("Beta")).no_text()], want(2, 2, 0)),
+        Sequence::new("two posts without titles and guids under one link are two stories")
+            .load([paged(e("Alpha")).no_title(), paged(e("Beta")).no_title()], want(2, 2, 0))
+            .load([paged(e("Alpha")).no_title(), paged(e("Beta")).no_title()], want(2, 2, 0)),
         Sequence::new("an entry without guid and link that stands twice in a document is one story")
             .load([bare(e("Alpha")), bare(e("Beta")), bare(e("Alpha"))], want(2, 2, 0)),
     ]

@@ -201,6 +201,16 @@ fn conflicts() -> Vec<Sequence> {
                 [e("Gamma").link("{h}/today").on(3), e("Beta").on(2), e("Alpha")],
                 want(3, 3, 0).titles(["Alpha", "Beta", "Gamma"]),
             ),
+        // That the two of Alpha are one cannot be known; but the page of today must not stay the first one's.
+        Sequence::new("a page of today whose story another feed knew by its archive address: the next one is a story")
+            .load([e("Alpha").link("{h}/today")], want(1, 1, 0))
+            .load([("b", rss([e("Alpha").guid("b")]))], want(2, 2, 0))
+            .load([e("Beta").link("{h}/today").on(2), e("Alpha")], want(3, 3, 0).titles(["Alpha", "Alpha", "Beta"])),
+        Sequence::new("a story that moves to the page of today and back: the next one there is a story")
+            .load([e("Alpha")], want(1, 1, 0))
+            .load([e("Alpha").link("{h}/today")], want(1, 1, 0))
+            .load([e("Beta").link("{h}/today").on(2), e("Alpha")], want(2, 2, 0).titles(["Alpha", "Beta"]))
+            .load([e("Beta").link("{h}/today").on(2), e("Alpha")], want(2, 2, 0).link("Alpha", "{h}/alpha")),
         Sequence::new("a new story under the link that another one has left is a new story")
             .load([e("Alpha")], want(1, 1, 0))
             .load([e("Alpha").link("{h}/alpha-2")], want(1, 1, 0))
