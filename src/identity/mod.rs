@@ -10,6 +10,7 @@
 pub use self::habits::is_front_page;
 
 #[cfg(test)]
+#[path = "adversary/tests.rs"]
 mod adversary;
 pub mod canonical;
 mod clearurls;

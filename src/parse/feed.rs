@@ -177,17 +177,7 @@ fn enclosures(links: &[model::Link], media: &[model::MediaObject], base: Option<
             length_bytes: content.size.filter(|length| *length > 0),
         })
     });
-    let mut kept: Vec<Enclosure> = Vec::new();
-    for enclosure in linked.chain(attached).take(MAX_LIST) {
-        match kept.iter_mut().find(|known| known.url == enclosure.url) {
-            Some(known) => {
-                known.mime_type = known.mime_type.take().or(enclosure.mime_type);
-                known.length_bytes = known.length_bytes.or(enclosure.length_bytes);
-            }
-            None => kept.push(enclosure),
-        }
-    }
-    kept
+    plain::once_each(linked.chain(attached))
 }
 
 /// A thumbnail, else an attached picture.

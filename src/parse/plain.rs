@@ -9,7 +9,8 @@ use html5ever::tokenizer::states::{RawKind, State};
 use html5ever::tokenizer::{BufferQueue, Token, TokenSink, TokenSinkResult, Tokenizer, TokenizerOpts};
 use url::Url;
 
-use super::limits::{MAX_LINE_BYTES, MAX_URL_BYTES};
+use super::limits::{MAX_LINE_BYTES, MAX_LIST, MAX_URL_BYTES};
+use crate::domain::item::Enclosure;
 
 /// Schemes that a link may have. A link is shown to people: nothing that runs, and nothing that reads their disk.
 const SCHEMES: [&str; 6] = ["https", "http", "ftp", "gemini", "gopher", "magnet"];
@@ -200,4 +201,19 @@ pub(super) fn guid_url(guid: Option<&str>) -> Option<String> {
     let guid = guid?;
     let scheme = guid.get(..8.min(guid.len())).unwrap_or_default().to_ascii_lowercase();
     (scheme.starts_with("http://") || scheme.starts_with("https://")).then(|| url(guid, None)).flatten()
+}
+
+/// Files, each once: what one mention leaves out, another may say.
+pub(super) fn once_each(files: impl Iterator<Item = Enclosure>) -> Vec<Enclosure> {
+    let mut kept: Vec<Enclosure> = Vec::new();
+    for file in files.take(MAX_LIST) {
+        match kept.iter_mut().find(|known| known.url == file.url) {
+            Some(known) => {
+                known.mime_type = known.mime_type.take().or(file.mime_type);
+                known.length_bytes = known.length_bytes.or(file.length_bytes);
+            }
+            None => kept.push(file),
+        }
+    }
+    kept
 }

@@ -173,17 +173,7 @@ fn enclosures(links: &[Link], files: Vec<Enclosure>) -> Vec<Enclosure> {
         mime_type: link.kind.clone(),
         length_bytes: link.length,
     });
-    let mut kept: Vec<Enclosure> = Vec::new();
-    for enclosure in linked.chain(files).take(MAX_LIST) {
-        match kept.iter_mut().find(|known| known.url == enclosure.url) {
-            Some(known) => {
-                known.mime_type = known.mime_type.take().or(enclosure.mime_type);
-                known.length_bytes = known.length_bytes.or(enclosure.length_bytes);
-            }
-            None => kept.push(enclosure),
-        }
-    }
-    kept
+    plain::once_each(linked.chain(files))
 }
 
 /// An id as written, trimmed; one that is too long is none.

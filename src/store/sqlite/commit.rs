@@ -14,7 +14,7 @@ use super::{Instance, Result, items, streams};
 use crate::domain::decision::{Candidate, Decision, Judge, Life, LinkChange, Survey};
 use crate::domain::feed::{FeedId, FeedInfo};
 use crate::domain::item::ItemId;
-use crate::domain::stream::{Match, StreamId};
+use crate::domain::stream::Match;
 use crate::domain::time::Timestamp;
 use crate::domain::webhook::EventKind;
 
@@ -279,56 +279,6 @@ impl Commit<'_> {
         items::keep_body(db, item, self.source(load)?, &candidate.entry)?;
         self.log(item, REVISED, load.at)?;
         Ok(changed)
-    }
-
-    /// Puts the item into the streams that it meets with all of its feeds; gives all of these, and those that are new.
-    pub(super) fn rematch(
-        &self,
-        index: usize,
-        candidate: &Candidate,
-        item: ItemId,
-        at: Timestamp,
-    ) -> Result<(Vec<Match>, Vec<Match>)> {
-        let db = self.tx.db;
-        let feeds: Vec<FeedId> = db
-            .prepare_cached("SELECT DISTINCT feed_id FROM sighting WHERE item_id = ?1")?
-            .query_map([item.0], |row| row.get(0).map(FeedId))?
-            .collect::<Result<_>>()?;
-        let matches = if feeds.len() > 1 { self.judge.rematch(index, &feeds) } else { candidate.matches.clone() };
-        if matches.is_empty() {
-            return Ok((matches, Vec::new()));
-        }
-        let effective_at: i64 =
-            db.prepare_cached("SELECT effective_at FROM item WHERE id = ?1")?.query_row([item.0], |row| row.get(0))?;
-        let mut entered = Vec::new();
-        for found in &matches {
-            if self.enter(found, item, Timestamp::from_ms(effective_at), at)? {
-                entered.push(found.clone());
-            }
-        }
-        Ok((matches, entered))
-    }
-
-    fn enter(&self, found: &Match, item: ItemId, effective_at: Timestamp, at: Timestamp) -> Result<bool> {
-        let term = found.term.as_ref().map(|hit| json(&hit.brief())).transpose()?;
-        streams::enter(self.tx.db, found.stream, item, effective_at, term.as_deref(), at)
-    }
-
-    /// The streams that an item is in, and why: as its text is now, else as it was when it entered.
-    fn memberships(&self, item: ItemId, now: &[Match]) -> Result<Vec<Match>> {
-        let mut read = self
-            .tx
-            .db
-            .prepare_cached("SELECT stream_id, term FROM stream_item WHERE item_id = ?1 ORDER BY stream_id")?;
-        let rows = read.query_map([item.0], |row| {
-            let stream = StreamId(row.get(0)?);
-            if let Some(fresh) = now.iter().find(|found| found.stream == stream) {
-                return Ok(fresh.clone());
-            }
-            let term: Option<String> = row.get(1)?;
-            Ok(Match { stream, term: term.and_then(|text| serde_json::from_str(&text).ok()) })
-        })?;
-        rows.collect()
     }
 
     /// Writes the entry's sighting.

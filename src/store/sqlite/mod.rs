@@ -16,6 +16,7 @@ mod known;
 mod learn;
 mod listing;
 mod measure;
+mod member;
 mod merge;
 mod mint;
 mod open;
