@@ -48,17 +48,21 @@ fn match_shape((found, stream): (&Match, &String)) -> MatchShape {
 /// clean may be older than the sanitiser, so it is cleaned again.
 fn item_shape(item: &Item, html: bool) -> ItemShape {
     let summary = item.summary.as_deref().and_then(text);
-    if !html {
-        return ItemShape::new(item, &Clean::default(), summary, item.content.as_deref().and_then(text));
-    }
     let base = item.link.as_deref().and_then(|link| Url::parse(link).ok());
     let base = base.or_else(|| Url::parse(&item.source.feed_url).ok());
+    if !html {
+        let content = item.content.as_deref().and_then(text);
+        let mut shape = ItemShape::new(item, &Clean::default(), summary, content);
+        sanitize::media(&mut shape.feedmill.extras.media, base.as_ref());
+        return shape;
+    }
     let clean = |source: &Option<String>| {
         let clean = sanitize::clean(source.as_deref()?, base.as_ref());
         (!clean.trim().is_empty()).then_some(clean)
     };
     let clean = Clean { summary: clean(&item.summary), content: clean(&item.content) };
     let mut shape = ItemShape::new(item, &clean, summary, None);
+    sanitize::media(&mut shape.feedmill.extras.media, base.as_ref());
     if shape.content_html.is_some() {
         shape.content_text = None;
     }
@@ -83,7 +87,7 @@ pub fn test(webhook: &str, now: Timestamp) -> Vec<u8> {
 mod tests {
     use super::*;
     use crate::domain::feed::FeedInfo;
-    use crate::domain::item::{Category, ItemId, Person, Source};
+    use crate::domain::item::{Category, Extras, ItemId, Person, Source};
     use crate::domain::stream::{StreamId, TermHit};
     use crate::domain::webhook::{DeliveryId, Event, EventKind, WebhookId};
     use serde_json::{Value, json};
@@ -116,6 +120,7 @@ mod tests {
             language: None,
             source: Source { name: "example".to_owned(), feed_url: "https://example.com/rss".to_owned(), info },
             own_source: None,
+            extras: Extras::default(),
             sightings: Vec::new(),
             streams: vec!["peace".to_owned(), "other".to_owned()],
         };

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::element::Element;
 use super::feed::FeedInfo;
 use super::time::Timestamp;
 
@@ -40,6 +41,38 @@ pub struct Enclosure {
     pub mime_type: Option<String>,
     /// Size in bytes, if given and positive.
     pub length_bytes: Option<u64>,
+    /// How long it plays, in seconds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub duration_s: Option<u64>,
+    /// Its title, as plain text.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub title: Option<String>,
+}
+
+/// What few entries have, and what is only passed on.
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Extras {
+    /// Media RSS, iTunes, Podcasting 2.0 and places, as they came.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub media: Vec<Element>,
+    /// The page where it is talked about, absolute (RSS 2.0, comments).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub comments_url: Option<String>,
+    /// Its licence, absolute (RFC 4946).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub license: Option<String>,
+    /// Its rights, as plain text (RFC 4287 4.2.10).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rights: Option<String>,
+}
+
+impl Extras {
+    /// Whether there is nothing.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
 }
 
 /// One entry of a parsed document: nothing in it was made up by the parser.
@@ -74,6 +107,9 @@ pub struct Entry {
     pub language: Option<String>,
     /// Where it was first published, if it came with an `atom:source` of its own.
     pub source: Option<FeedInfo>,
+    /// The rest that is passed on.
+    #[serde(default, skip_serializing_if = "Extras::is_empty")]
+    pub extras: Extras,
 }
 
 /// Version of the rules that HTML is cleaned by. What an older version made is made again.
@@ -159,6 +195,9 @@ pub struct Item {
     pub source: Source,
     /// The `atom:source` that the entry came with, which is kept in place of ours.
     pub own_source: Option<FeedInfo>,
+    /// The rest that is passed on.
+    #[serde(default, skip_serializing_if = "Extras::is_empty")]
+    pub extras: Extras,
     /// All feeds that carried it, the main one first.
     pub sightings: Vec<Sighting>,
     /// The streams that it is in, but for `all`.

@@ -7,6 +7,7 @@
 //! is made (`Name::parse`, `Timestamp::parse_rfc3339`).
 
 pub mod decision;
+pub mod element;
 pub mod feed;
 pub mod item;
 pub mod name;

@@ -4,7 +4,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::feed::{ErrorKind, Health, IdPolicy};
-use super::item::{Clean, Item, Person};
+use super::item::{Clean, Extras, Item, Person};
 use super::time::Timestamp;
 use super::webhook::{DeliveryState, WebhookState};
 
@@ -69,9 +69,15 @@ pub struct AttachmentShape {
     pub url: String,
     /// Media type; `application/octet-stream` where none was given.
     pub mime_type: String,
+    /// Its title.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub title: Option<String>,
     /// Size in bytes.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub size_in_bytes: Option<u64>,
+    /// How long it plays, in seconds.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub duration_in_seconds: Option<u64>,
 }
 
 /// `_feedmill` of an item.
@@ -91,6 +97,9 @@ pub struct Extension {
     pub source: SourceShape,
     /// Every feed that carried it.
     pub sightings: Vec<SightingShape>,
+    /// What else it came with: media elements, comments, licence, rights.
+    #[serde(flatten)]
+    pub extras: Extras,
 }
 
 /// The feed that an item comes from.
@@ -166,7 +175,9 @@ impl AttachmentShape {
         Self {
             url: enclosure.url.clone(),
             mime_type: enclosure.mime_type.clone().unwrap_or_else(|| "application/octet-stream".to_owned()),
+            title: enclosure.title.clone(),
             size_in_bytes: enclosure.length_bytes,
+            duration_in_seconds: enclosure.duration_s,
         }
     }
 }
@@ -197,6 +208,7 @@ impl Extension {
                     first_seen: s.first_seen,
                 })
                 .collect(),
+            extras: item.extras.clone(),
         }
     }
 }

@@ -6,7 +6,7 @@ use url::Url;
 use super::limits::{MAX_BODY_BYTES, MAX_ID_BYTES, MAX_LIST};
 use super::{Feed, plain};
 use crate::domain::feed::FeedInfo;
-use crate::domain::item::{Category, Enclosure, Entry, Person};
+use crate::domain::item::{Category, Enclosure, Entry, Extras, Person};
 use crate::domain::time::Timestamp;
 
 /// Stands where a document has no id. U+FFFE cannot be in a document that is read: XML forbids it.
@@ -40,35 +40,44 @@ fn map_entry(entry: model::Entry, atom: bool, base: Option<&Url>) -> Entry {
     let published = entry.published.map(Timestamp::from_chrono);
     // feed-rs copies the date of an RSS item to where it has none.
     let updated = entry.updated.map(Timestamp::from_chrono).filter(|updated| atom || Some(*updated) != published);
-    let itunes = entry.media.iter().find(|object| object.content.is_empty());
-    let authors = Some(people(entry.authors)).filter(|authors| !authors.is_empty()).or_else(|| Some(credits(itunes?)));
     let content = entry
         .content
         .and_then(|content| content.body.and_then(|text| body(&text, content.content_type.as_str(), atom)));
     let summary = entry.summary.and_then(|text| body(&text.content, text.content_type.as_str(), atom));
-    let described = || itunes?.description.as_ref().and_then(|text| body(&text.content, "text/html", false));
+    let extras = extras(&entry.links, entry.rights.and_then(|text| title(&text, atom)), base);
     Entry {
         proxy_link: None,
-        link,
         title: entry.title.and_then(|text| title(&text, atom)),
-        summary: summary.or_else(described),
+        summary,
         content,
         published,
         updated,
-        authors: authors.unwrap_or_default(),
+        authors: people(entry.authors),
         categories: categories(entry.categories),
-        image: image(&entry.media, base),
+        image: image(&enclosures),
         language: entry.language.and_then(|text| plain::filled(plain::line(&text))),
         source: None,
+        extras: Extras { comments_url: extras.comments_url.filter(|url| link.as_ref() != Some(url)), ..extras },
+        link,
         guid,
         enclosures,
     }
 }
 
-/// `itunes:author`, which feed-rs keeps as a credit, in an object without files of its own.
-fn credits(object: &model::MediaObject) -> Vec<Person> {
-    let named = object.credits.iter().take(MAX_LIST).filter_map(|credit| name(&credit.entity));
-    named.map(|name| Person { name: Some(name), ..Person::default() }).collect()
+/// Licence (RFC 4946), rights, and where it is talked about (RSS 2.0; RFC 4685 section 4).
+fn extras(links: &[model::Link], rights: Option<String>, base: Option<&Url>) -> Extras {
+    let is =
+        |link: &model::Link, name: &str| link.rel.as_deref().is_some_and(|rel| rel.trim().eq_ignore_ascii_case(name));
+    let address = |link: &model::Link| plain::url(&link.href, base);
+    let spoken = |link: &&model::Link| {
+        link.target == Some(model::LinkTarget::Comments) || (is(link, "replies") && is_html(link))
+    };
+    Extras {
+        comments_url: links.iter().find(spoken).and_then(address),
+        license: links.iter().find(|link| is(link, "license")).and_then(address),
+        rights,
+        ..Extras::default()
+    }
 }
 
 fn id(id: &str) -> Option<String> {
@@ -168,6 +177,8 @@ fn enclosures(links: &[model::Link], media: &[model::MediaObject], base: Option<
             url: plain::url(&link.href, base)?,
             mime_type: link.media_type.as_deref().and_then(|text| plain::filled(plain::line(text))),
             length_bytes: link.length.filter(|length| *length > 0),
+            duration_s: None,
+            title: link.title.as_deref().and_then(plain::plain_title),
         })
     });
     let attached = media.iter().flat_map(|object| &object.content).filter_map(|content| {
@@ -175,19 +186,14 @@ fn enclosures(links: &[model::Link], media: &[model::MediaObject], base: Option<
             url: plain::url(content.url.as_ref()?.as_str(), base)?,
             mime_type: content.content_type.as_ref().map(ToString::to_string),
             length_bytes: content.size.filter(|length| *length > 0),
+            ..Enclosure::default()
         })
     });
     plain::once_each(linked.chain(attached))
 }
 
-/// A thumbnail, else an attached picture.
-fn image(media: &[model::MediaObject], base: Option<&Url>) -> Option<String> {
-    let thumbnail =
-        media.iter().flat_map(|object| &object.thumbnails).find_map(|small| plain::url(&small.image.uri, base));
-    thumbnail.or_else(|| {
-        media.iter().flat_map(|object| &object.content).find_map(|content| {
-            let picture = content.content_type.as_ref().is_some_and(|kind| kind.ty() == "image");
-            content.url.as_ref().filter(|_| picture).and_then(|url| plain::url(url.as_str(), base))
-        })
-    })
+/// An attached picture.
+fn image(files: &[Enclosure]) -> Option<String> {
+    let picture = |file: &&Enclosure| file.mime_type.as_deref().is_some_and(|kind| kind.starts_with("image/"));
+    files.iter().find(picture).map(|file| file.url.clone())
 }

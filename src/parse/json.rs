@@ -9,7 +9,7 @@ use super::limits::{MAX_BODY_BYTES, MAX_ENTRIES, MAX_ID_BYTES, MAX_LIST};
 use super::root::not_json_feed;
 use super::{Feed, ParseError, Repair, date, json_value, plain};
 use crate::domain::feed::FeedInfo;
-use crate::domain::item::{Category, Enclosure, Entry, Person};
+use crate::domain::item::{Category, Enclosure, Entry, Extras, Person};
 
 type Object = Map<String, Value>;
 
@@ -70,6 +70,7 @@ fn entry(item: &Object, base: Option<&Url>) -> Entry {
         image: address(item, "image", base).or_else(|| address(item, "banner_image", base)),
         language: line(item, "language"),
         source: None,
+        extras: Extras::default(),
         guid,
         enclosures,
     }
@@ -150,12 +151,14 @@ fn attachments(item: &Object, base: Option<&Url>) -> Vec<Enclosure> {
             url: address(object, "url", base)?,
             mime_type: line(object, "mime_type"),
             length_bytes: scalar(object, "size_in_bytes").and_then(|text| size(&text)),
+            duration_s: scalar(object, "duration_in_seconds").and_then(|text| size(&text)),
+            title: line(object, "title"),
         })
     };
     listed.iter().take(MAX_LIST).filter_map(read).collect()
 }
 
-/// A positive size; a fraction is cut off.
+/// A positive number; a fraction is cut off.
 fn size(text: &str) -> Option<u64> {
     text.split('.').next().and_then(|whole| whole.parse().ok()).filter(|size| *size > 0)
 }

@@ -36,3 +36,9 @@ pub(super) const MAX_GROWTH_BYTES: usize = 1_000_000;
 pub(super) const MAX_BASE_BYTES: usize = 1_024;
 /// What the values of a JSON document may take beside four times its own length, in bytes; what is beyond is null.
 pub(super) const MAX_VALUES_BYTES: usize = 8_000_000;
+/// Media elements that are kept of an entry, and of one of them, each.
+pub(super) const MAX_ELEMENTS: usize = 500;
+/// How deep media elements are kept.
+pub(super) const MAX_NESTED: usize = 8;
+/// What the media elements of a document may take beside their texts and three times its length, in bytes.
+pub(super) const MAX_MEDIA_BYTES: usize = 4_000_000;

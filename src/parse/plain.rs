@@ -211,6 +211,8 @@ pub(super) fn once_each(files: impl Iterator<Item = Enclosure>) -> Vec<Enclosure
             Some(known) => {
                 known.mime_type = known.mime_type.take().or(file.mime_type);
                 known.length_bytes = known.length_bytes.or(file.length_bytes);
+                known.duration_s = known.duration_s.or(file.duration_s);
+                known.title = known.title.take().or(file.title);
             }
             None => kept.push(file),
         }

@@ -36,13 +36,20 @@ fn view(mut item: Item) -> (View, Option<Cleaned>) {
             (clean, Some(made))
         }
     };
+    let base = base(&item);
+    sanitize::media(&mut item.extras.media, base.as_ref());
     let text = |html: &Option<String>| html.as_deref().map(sanitize::text).filter(|text| !text.is_empty());
     let (summary_text, content_text) = (text(&clean.summary), text(&clean.content));
     (View { item, clean, summary_text, content_text }, made)
 }
 
+/// What relative links in its HTML hang on.
+fn base(item: &Item) -> Option<Url> {
+    item.link.as_deref().or(item.source.info.home_url.as_deref()).and_then(|url| Url::parse(url).ok())
+}
+
 fn clean(item: &Item) -> Clean {
-    let base = item.link.as_deref().or(item.source.info.home_url.as_deref()).and_then(|url| Url::parse(url).ok());
+    let base = base(item);
     let part = |html: &Option<String>| {
         let html = html.as_deref()?;
         Some(sanitize::clean(html, base.as_ref())).filter(|html| !html.is_empty())

@@ -9,12 +9,14 @@
 mod allow;
 mod clean;
 mod cost;
+mod media;
 mod page;
 mod refs;
 mod scan;
 mod text;
 
 pub use self::clean::{MAX_CLEAN_BYTES, MAX_HTML_BYTES, clean};
+pub use self::media::media;
 pub use self::page::{OwnAddress, own_address};
 pub use self::text::text;
 

@@ -16,6 +16,7 @@ mod habits;
 mod house;
 mod keep;
 mod main_job;
+mod media;
 mod outbox;
 mod parse_corpus;
 mod real_feeds;

@@ -4,7 +4,7 @@ use url::Url;
 
 use super::person;
 use crate::domain::feed::FeedInfo;
-use crate::domain::item::{Category, Enclosure, Entry, Person};
+use crate::domain::item::{Category, Enclosure, Entry, Extras, Person};
 use crate::domain::time::Timestamp;
 use crate::parse::limits::{MAX_BASE_BYTES, MAX_ID_BYTES, MAX_LIST};
 use crate::parse::plain;
@@ -49,6 +49,7 @@ pub(super) struct Link {
     pub(super) rel: String,
     pub(super) kind: Option<String>,
     pub(super) length: Option<u64>,
+    pub(super) title: Option<String>,
 }
 
 impl Link {
@@ -115,9 +116,18 @@ pub(super) struct Draft {
     pub(super) image: Best<String>,
     pub(super) language: Option<String>,
     pub(super) source: Option<FeedInfo>,
+    /// How long the main file plays, by iTunes.
+    pub(super) duration_s: Option<u64>,
+    pub(super) extras: Extras,
+    /// How many elements there were for them.
+    pub(super) elements: usize,
 }
 
 impl Draft {
+    pub(super) fn file(&mut self, file: Option<Enclosure>) {
+        self.files.extend(file.filter(|_| self.files.len() < MAX_LIST));
+    }
+
     pub(super) fn category(&mut self, category: Category) {
         if self.categories.len() < MAX_LIST && !self.categories.contains(&category) {
             self.categories.push(category);
@@ -127,7 +137,8 @@ impl Draft {
     /// The entry, and the original link that it names.
     pub(super) fn finish(self) -> (Entry, Option<String>) {
         let guid = self.guid.take();
-        let enclosures = enclosures(&self.links, self.files);
+        let extras = extras(self.extras, &self.links);
+        let enclosures = enclosures(&self.links, self.files, self.duration_s);
         let link = self.link.take().or_else(|| page(&self.links));
         let permanent = || plain::guid_url(guid.as_deref()).filter(|_| self.permanent);
         let link = link.or_else(permanent).or_else(|| enclosures.first().map(|enclosure| enclosure.url.clone()));
@@ -147,6 +158,7 @@ impl Draft {
                 .find(|file| file.mime_type.as_deref().is_some_and(|kind| kind.starts_with("image/")))
                 .map(|file| file.url.clone())
         };
+        let extras = Extras { comments_url: extras.comments_url.filter(|url| link.as_ref() != Some(url)), ..extras };
         let entry = Entry {
             image: self.image.take().or_else(picture),
             guid,
@@ -162,18 +174,38 @@ impl Draft {
             enclosures,
             language: self.language,
             source: self.source,
+            extras,
         };
         (entry, self.original)
     }
 }
 
-fn enclosures(links: &[Link], files: Vec<Enclosure>) -> Vec<Enclosure> {
+fn enclosures(links: &[Link], files: Vec<Enclosure>, duration_s: Option<u64>) -> Vec<Enclosure> {
     let linked = links.iter().filter(|link| link.is_enclosure()).map(|link| Enclosure {
         url: link.url.clone(),
         mime_type: link.kind.clone(),
         length_bytes: link.length,
+        duration_s: None,
+        title: link.title.clone(),
     });
-    plain::once_each(linked.chain(files))
+    let mut all = plain::once_each(linked.chain(files));
+    // iTunes speaks of the one file of its episode.
+    let plays = |file: &&mut Enclosure| file.mime_type.as_deref().is_none_or(|kind| !kind.starts_with("image/"));
+    if let Some(file) = all.iter_mut().find(plays) {
+        file.duration_s = file.duration_s.or(duration_s);
+    }
+    all
+}
+
+/// What links say beside elements: the licence (RFC 4946), and where it is talked about (RFC 4685 section 4).
+fn extras(mut extras: Extras, links: &[Link]) -> Extras {
+    let of = |rel: &str, page: bool| {
+        let mut all = links.iter().filter(|link| link.rel.eq_ignore_ascii_case(rel));
+        all.find(|link| !page || link.is_html()).map(|link| link.url.clone())
+    };
+    extras.license = extras.license.take().or_else(|| of("license", false));
+    extras.comments_url = extras.comments_url.take().or_else(|| of("replies", true));
+    extras
 }
 
 /// An id as written, trimmed; one that is too long is none.

@@ -4,6 +4,7 @@ use std::borrow::Cow;
 
 use super::entry::{About, Draft, Link, id, size};
 use super::field::{Form, Reach};
+use super::media::is_media_type;
 use super::person;
 use super::refs::Place as At;
 use super::scan::Tag;
@@ -86,6 +87,7 @@ impl<'a> Walk<'a> {
             rel: self.attribute(tag, "rel", at).map(|rel| rel.trim().to_owned()).unwrap_or_default(),
             kind: self.attribute(tag, "type", at).and_then(|text| plain::filled(plain::line(&text))),
             length: self.attribute(tag, "length", at).and_then(|text| size(&text)),
+            title: self.attribute(tag, "title", at).and_then(|text| plain::plain_title(&text)),
         })
     }
 
@@ -121,11 +123,18 @@ impl<'a> Walk<'a> {
                 draft.original = draft.original.take().or(link);
                 true
             }
-            Family::Itunes => self.itunes(&mut draft, tag, name, at),
-            _ => false,
+            Family::License => {
+                let license = self.target(&tag, "rdf:resource", at).or_else(|| self.address(&tag));
+                draft.extras.license = draft.extras.license.take().or(license);
+                true
+            }
+            _ => match family.vocabulary() {
+                Some(prefix) => self.vocabulary(&mut draft, &tag, prefix, at),
+                None => false,
+            },
         };
         self.draft = Some(draft);
-        known || (family == Family::Media && self.media_element(tag, name, at))
+        known
     }
 
     fn core_element(&mut self, draft: &mut Draft, tag: Tag<'a>, family: Family, name: &str, at: usize) -> bool {
@@ -176,15 +185,22 @@ impl<'a> Walk<'a> {
                     draft.category(category);
                 }
             }
+            "comments" => {
+                let page = self.address(&tag);
+                draft.extras.comments_url = draft.extras.comments_url.take().or(page);
+            }
+            "rights" | "copyright" => {
+                let rights = self.text(&tag, family, Reach::Line).title();
+                draft.extras.rights = draft.extras.rights.take().or(rights);
+            }
             "enclosure" => {
-                let file = self.file(&tag, ["url", "href"], "length", at).filter(|_| draft.files.len() < MAX_LIST);
-                draft.files.extend(file);
+                draft.file(self.file(&tag, at));
             }
             "source" if family == Family::Atom && !tag.closed => {
                 self.source = Some(About::default());
                 self.push(tag, Place::Source);
             }
-            "contributor" | "comments" | "source" | "rights" | "copyright" | "generator" => {
+            "contributor" | "source" | "generator" => {
                 self.inside(&tag, Reach::Body);
             }
             _ => return false,
@@ -210,6 +226,14 @@ impl<'a> Walk<'a> {
                 let author = self.person(&tag).filter(|_| draft.authors.len() < MAX_LIST);
                 draft.authors.extend(author);
             }
+            "rights" => {
+                let rights = self.line(&tag);
+                draft.extras.rights = draft.extras.rights.take().or(rights);
+            }
+            "license" => {
+                let license = self.address(&tag);
+                draft.extras.license = draft.extras.license.take().or(license);
+            }
             "subject" => {
                 if let Some(term) = self.line(&tag) {
                     draft.category(Category { term, ..Category::default() });
@@ -220,84 +244,13 @@ impl<'a> Walk<'a> {
         true
     }
 
-    fn itunes(&mut self, draft: &mut Draft, tag: Tag<'a>, name: &str, at: usize) -> bool {
-        match name {
-            "author" => {
-                let author = self.line(&tag).map(|name| Person { name: Some(name), ..Person::default() });
-                draft.credits.extend(author);
-            }
-            "summary" => {
-                let body = self.text(&tag, Family::Rss, Reach::Body).body();
-                draft.described.offer(0, body);
-            }
-            "title" => {
-                let title = self.line(&tag);
-                draft.title.offer(7, title);
-            }
-            "image" => {
-                let image = self.target(&tag, "href", at);
-                draft.image.offer(1, image);
-                self.inside(&tag, Reach::Line);
-            }
-            _ => return false,
-        }
-        true
-    }
-
-    fn file(&mut self, tag: &Tag<'a>, urls: [&str; 2], length: &str, at: usize) -> Option<Enclosure> {
+    fn file(&mut self, tag: &Tag<'a>, at: usize) -> Option<Enclosure> {
+        let kind = self.attribute(tag, "type", at).map(|text| plain::line(&text));
         Some(Enclosure {
-            url: urls.into_iter().find_map(|name| self.target(tag, name, at))?,
-            mime_type: self
-                .attribute(tag, "type", at)
-                .map(|text| plain::line(&text))
-                .filter(|kind| is_media_type(kind)),
-            length_bytes: self.attribute(tag, length, at).and_then(|text| size(&text)),
+            url: ["url", "href"].into_iter().find_map(|name| self.target(tag, name, at))?,
+            mime_type: kind.filter(|kind| is_media_type(kind)),
+            length_bytes: self.attribute(tag, "length", at).and_then(|text| size(&text)),
+            ..Enclosure::default()
         })
     }
-
-    /// An element of Media RSS, in an entry or one of its groups.
-    pub(super) fn media_element(&mut self, tag: Tag<'a>, name: &str, at: usize) -> bool {
-        match name {
-            "group" => self.push(tag, Place::Media),
-            "content" => {
-                let file = self.file(&tag, ["url", "href"], "filesize", at);
-                if let Some(draft) = self.draft.as_mut().filter(|draft| draft.files.len() < MAX_LIST) {
-                    draft.files.extend(file);
-                }
-                self.push(tag, Place::Media);
-            }
-            "thumbnail" => {
-                let image = self.target(&tag, "url", at);
-                if let Some(draft) = &mut self.draft {
-                    draft.image.offer(0, image);
-                }
-                self.inside(&tag, Reach::Line);
-            }
-            "title" => {
-                let title = self.line(&tag);
-                if let Some(draft) = &mut self.draft {
-                    draft.title.offer(6, title);
-                }
-            }
-            "description" => {
-                let body = self.text(&tag, Family::Rss, Reach::Body).body();
-                if let Some(draft) = &mut self.draft {
-                    draft.described.offer(1, body);
-                }
-            }
-            "category" => {
-                let category = self.category(&tag, at);
-                if let (Some(draft), Some(category)) = (&mut self.draft, category) {
-                    draft.category(category);
-                }
-            }
-            _ => return false,
-        }
-        true
-    }
-}
-
-/// RFC 6838 4.2: two words and a slash.
-fn is_media_type(kind: &str) -> bool {
-    kind.split_once('/').is_some_and(|(kind, rest)| !kind.is_empty() && !rest.is_empty())
 }

@@ -10,6 +10,7 @@ mod entry;
 mod field;
 mod log;
 mod mapping;
+mod media;
 mod person;
 mod refs;
 mod scan;

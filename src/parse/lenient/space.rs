@@ -31,12 +31,37 @@ pub(in crate::parse) enum Family {
     Podcast,
     /// Comments of the well-formed web.
     Wfw,
+    /// Places: `GeoRSS`.
+    Georss,
+    /// The geography in it.
+    Gml,
+    /// The W3C's latitude and longitude.
+    Geo,
+    /// Creative Commons, of RSS and of RDF.
+    License,
     /// Something else, that means nothing here.
     Other,
 }
 
+impl Family {
+    /// The prefix under which elements of it are kept and published ([`VOCABULARIES`]); none for those that mean something else.
+    ///
+    /// [`VOCABULARIES`]: crate::domain::element::VOCABULARIES
+    pub(super) fn vocabulary(self) -> Option<&'static str> {
+        match self {
+            Self::Media => Some("media"),
+            Self::Itunes => Some("itunes"),
+            Self::Podcast => Some("podcast"),
+            Self::Georss => Some("georss"),
+            Self::Gml => Some("gml"),
+            Self::Geo => Some("geo"),
+            _ => None,
+        }
+    }
+}
+
 /// Addresses without scheme, `www.`, case and closing `/` or `#`.
-const FAMILIES: [(&str, Family); 33] = [
+const FAMILIES: [(&str, Family); 40] = [
     ("w3.org/2005/atom", Family::Atom),
     ("purl.org/atom/ns", Family::Atom),
     ("purl.org/atom", Family::Atom),
@@ -70,6 +95,13 @@ const FAMILIES: [(&str, Family); 33] = [
     ("podcastindex.org/namespace/1.0", Family::Podcast),
     ("github.com/podcastindex-org/podcast-namespace/blob/main/docs/1.0.md", Family::Podcast),
     ("wellformedweb.org/commentapi", Family::Wfw),
+    ("georss.org/georss", Family::Georss),
+    ("georss.org/georss/10", Family::Georss),
+    ("opengis.net/gml", Family::Gml),
+    ("w3.org/2003/01/geo/wgs84_pos", Family::Geo),
+    ("backend.userland.com/creativecommonsrssmodule", Family::License),
+    ("cyber.law.harvard.edu/rss/creativecommonsrssmodule.html", Family::License),
+    ("web.resource.org/cc", Family::License),
 ];
 
 /// The family of a namespace's address.
@@ -92,7 +124,7 @@ pub(in crate::parse) fn family(uri: &str) -> Family {
 
 /// What a prefix usually stands for.
 fn usual(prefix: &str) -> Family {
-    const PREFIXES: [(&str, Family); 14] = [
+    const PREFIXES: [(&str, Family); 19] = [
         ("atom", Family::Atom),
         ("a10", Family::Atom),
         ("rss", Family::Rss),
@@ -105,6 +137,11 @@ fn usual(prefix: &str) -> Family {
         ("xhtml", Family::Xhtml),
         ("podcast", Family::Podcast),
         ("wfw", Family::Wfw),
+        ("georss", Family::Georss),
+        ("gml", Family::Gml),
+        ("geo", Family::Geo),
+        ("creativecommons", Family::License),
+        ("cc", Family::License),
         ("feedburner", Family::Burner),
         ("pheedo", Family::Burner),
     ];

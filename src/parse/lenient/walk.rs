@@ -11,7 +11,7 @@ use super::refs::{Entities, Place as At};
 use super::scan::{Scanner, Tag, Token, local, lower};
 use super::space::{Family, Spaces};
 use crate::domain::item::Entry;
-use crate::parse::limits::{MAX_ENTRIES, MAX_FOLLOWED, MAX_GROWTH_BYTES};
+use crate::parse::limits::{MAX_ENTRIES, MAX_FOLLOWED, MAX_GROWTH_BYTES, MAX_MEDIA_BYTES};
 
 /// What an open element is.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -20,8 +20,6 @@ pub(super) enum Place {
     Feed,
     /// An item or entry.
     Entry,
-    /// A group or file of Media RSS.
-    Media,
     /// The feed that an entry came from.
     Source,
     /// Something else: nothing in it means anything, but for items.
@@ -38,7 +36,7 @@ struct Open<'a> {
 pub(super) struct Walk<'a> {
     pub(super) scanner: Scanner<'a>,
     pub(super) fields: Fields<'a>,
-    spaces: Spaces<'a>,
+    pub(super) spaces: Spaces<'a>,
     pub(super) bases: Bases<'a>,
     pub(super) entities: Entities,
     pub(super) log: Log,
@@ -52,6 +50,8 @@ pub(super) struct Walk<'a> {
     full: bool,
     /// How much longer than written the addresses of the document may still become, in bytes.
     pub(super) growth: usize,
+    /// What elements that are passed on may still take beside their texts, in bytes.
+    pub(super) room: usize,
     pub(super) about: About,
     pub(super) source: Option<About>,
     pub(super) draft: Option<Draft>,
@@ -102,6 +102,7 @@ impl<'a> Walk<'a> {
             cut: false,
             full: false,
             growth: text.len() * 2 + MAX_GROWTH_BYTES,
+            room: text.len() * 3 + MAX_MEDIA_BYTES,
             about: About::default(),
             source: None,
             draft: None,
@@ -192,7 +193,6 @@ impl<'a> Walk<'a> {
         let known = match self.place() {
             Some(Place::Feed | Place::Source) => self.feed_element(tag, family, name, at),
             Some(Place::Entry) => self.entry_element(tag, family, name, at),
-            Some(Place::Media) => family == Family::Media && self.media_element(tag, name, at),
             Some(Place::Foreign) => {
                 self.push(tag, Place::Foreign);
                 true

@@ -14,14 +14,6 @@ pub(super) mod bit {
     pub(in super::super) const ID: u32 = 1 << 4;
     pub(in super::super) const DATE: u32 = 1 << 5;
     pub(in super::super) const UPDATED: u32 = 1 << 6;
-    pub(in super::super) const FILE: u32 = 1 << 7;
-    pub(in super::super) const MEDIA: u32 = 1 << 8;
-    pub(in super::super) const ITUNES: u32 = 1 << 9;
-    pub(in super::super) const PODCAST: u32 = 1 << 10;
-    pub(in super::super) const OTHER_TITLE: u32 = 1 << 11;
-    /// An author or picture of iTunes, which feed-rs drops where there is no title or summary of iTunes.
-    pub(in super::super) const CREDIT: u32 = 1 << 12;
-    pub(in super::super) const DESCRIBED: u32 = 1 << 13;
 }
 
 impl<'a> Look<'a> {
@@ -53,10 +45,6 @@ impl<'a> Look<'a> {
             Place::Item => self.item(family, local, said),
             Place::Feed => self.feed(family, local, said),
             Place::Entry => self.entry(family, local, said),
-            Place::Media => match family {
-                Some(Family::Media) => media_aside(local).then_some(Place::Aside),
-                _ => None,
-            },
         }
     }
 
@@ -97,42 +85,11 @@ impl<'a> Look<'a> {
             (None, b"guid") => bit::ID,
             (None, b"pubDate") | (Some(Family::Dc), b"date") => bit::DATE,
             (Some(Family::Content), b"encoded") => bit::CONTENT,
-            (None, b"author" | b"category" | b"comments" | b"source") | (Some(Family::Dc), b"creator") => {
-                return Some(Place::Leaf);
-            }
-            (None, b"enclosure") => {
-                self.seen |= bit::FILE;
-                return Some(Place::Leaf);
-            }
-            (Some(Family::Itunes), _) => {
-                self.seen |= bit::ITUNES
-                    | match local {
-                        b"title" => bit::OTHER_TITLE | bit::DESCRIBED,
-                        b"summary" => bit::DESCRIBED,
-                        b"author" | b"image" => bit::CREDIT,
-                        _ => 0,
-                    };
-                return Some(Place::Leaf);
-            }
-            (Some(Family::Podcast), _) => {
-                self.seen |= bit::PODCAST;
-                return Some(Place::Aside);
-            }
-            (Some(Family::Media), _) => return self.media(local),
+            (None, b"author" | b"category" | b"comments" | b"source" | b"enclosure")
+            | (Some(Family::Dc), b"creator") => return Some(Place::Leaf),
             _ => return None,
         };
         self.once(false, single).then_some(Place::Leaf)
-    }
-
-    fn media(&mut self, local: &[u8]) -> Option<Place> {
-        match local {
-            b"content" => {
-                self.seen |= bit::MEDIA;
-                Some(Place::Media)
-            }
-            b"thumbnail" => Some(Place::Leaf),
-            _ => media_aside(local).then_some(Place::Aside),
-        }
     }
 
     fn feed(&mut self, family: Option<Family>, local: &[u8], said: &Said<'_>) -> Option<Place> {
@@ -163,7 +120,6 @@ impl<'a> Look<'a> {
             (None, b"category") => return said.term.then_some(Place::Leaf),
             (None, b"rights") => return is_known_text(said).then_some(Place::Leaf),
             (None, b"author" | b"contributor") => return Some(Place::Person),
-            (Some(Family::Media), _) => return self.media(local),
             _ => return None,
         };
         let texts = bit::TITLE | bit::TEXT | bit::CONTENT;
@@ -174,24 +130,6 @@ impl<'a> Look<'a> {
 /// Text types that both readers read alike: feed-rs writes XHTML's `<br/>` as two tags, which are two breaks.
 fn is_known_text(said: &Said<'_>) -> bool {
     !said.strange && matches!(said.kind, None | Some(b"text" | b"html"))
-}
-
-/// Elements of Media RSS that say nothing that is kept.
-fn media_aside(local: &[u8]) -> bool {
-    matches!(
-        local,
-        b"credit"
-            | b"rating"
-            | b"copyright"
-            | b"keywords"
-            | b"adult"
-            | b"restriction"
-            | b"hash"
-            | b"community"
-            | b"license"
-            | b"status"
-            | b"thumbnail"
-    )
 }
 
 fn root(name: &[u8], said: &Said<'_>) -> Option<Place> {

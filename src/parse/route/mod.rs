@@ -57,7 +57,6 @@ enum Place {
     Feed,
     Entry,
     Person,
-    Media,
     /// Text, and nothing else.
     Leaf,
     /// Something that both readers step over.
@@ -127,19 +126,10 @@ impl<'a> Look<'a> {
 
     /// What an entry must have, once it ends.
     fn closed(&mut self, place: Place) -> Option<()> {
-        let has = |bits: u32| self.seen & bits == bits;
-        let strange = match place {
-            Place::Item => {
-                let titled = !has(bit::OTHER_TITLE) || has(bit::TITLE);
-                let credited = !has(bit::CREDIT) || has(bit::DESCRIBED);
-                !(has(bit::LINK) && titled && credited)
-            }
-            Place::Entry => false,
-            _ => return Some(()),
-        };
-        let merged = has(bit::MEDIA | bit::FILE) || has(bit::MEDIA | bit::ITUNES) || has(bit::PODCAST | bit::ITUNES);
-        self.items += 1;
-        (!strange && !merged && self.items <= MAX_ENTRIES).then_some(())
+        let entry = matches!(place, Place::Item | Place::Entry);
+        self.items += usize::from(entry);
+        let whole = place != Place::Item || self.seen & bit::LINK != 0;
+        (whole && self.items <= MAX_ENTRIES).then_some(())
     }
 
     fn tag(&mut self, here: &'a [u8]) -> Option<()> {
@@ -217,16 +207,16 @@ impl<'a> Look<'a> {
             b"xmlns" => said.default = Some(value),
             // An empty address would be that of the feed itself.
             b"href" => said.href = !value.trim_ascii().is_empty(),
-            b"length" | b"fileSize" if !value.iter().all(u8::is_ascii_digit) => return None,
+            b"length" if !value.iter().all(u8::is_ascii_digit) => return None,
             b"term" => said.term = true,
             b"mode" | b"src" => said.strange = true,
             b"xml:base" if value.len() > MAX_SHORT_BASE => return None,
             // feed-rs minds the case of names.
-            _ if [&b"type"[..], b"href", b"url", b"length", b"filesize", b"xmlns", b"ispermalink"]
+            _ if [&b"type"[..], b"href", b"url", b"length", b"xmlns", b"ispermalink"]
                 .iter()
                 .any(|name| key.eq_ignore_ascii_case(name)) =>
             {
-                return matches!(key, b"url" | b"length" | b"fileSize" | b"isPermaLink").then_some(());
+                return matches!(key, b"url" | b"length" | b"isPermaLink").then_some(());
             }
             _ => {
                 if let Some(prefix) = key.strip_prefix(b"xmlns:") {

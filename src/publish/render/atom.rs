@@ -1,18 +1,19 @@
 //! A stream as an Atom 1.0 document (RFC 4287).
 
 use super::xml::Xml;
-use super::{Channel, View, person_name, sighting_link, sighting_title, text};
+use super::{Channel, View, media, person_name, sighting_link, sighting_title, text};
 use crate::domain::feed::FeedInfo;
 use crate::domain::item::Person;
 
 const ATOM: &str = "http://www.w3.org/2005/Atom";
-pub(super) const MEDIA: &str = "http://search.yahoo.com/mrss/";
 
 /// The stream as Atom 1.0, in the order of `views`.
 #[must_use]
 pub fn atom(channel: &Channel, views: &[View]) -> String {
     let mut xml = Xml::new();
-    xml.within("feed", &[("xmlns", Some(ATOM)), ("xmlns:media", Some(MEDIA))], |xml| {
+    let mut spaces = vec![("xmlns", Some(ATOM))];
+    spaces.extend(media::spaces(views));
+    xml.within("feed", &spaces, |xml| {
         head(xml, channel);
         for view in views {
             let language = text::language(view.item.language.as_deref());
@@ -55,9 +56,8 @@ fn entry(xml: &mut Xml, view: &View) {
             xml.empty("category", &[("term", Some(term)), ("scheme", scheme), ("label", category.label.as_deref())]);
         }
     }
-    if let Some(url) = item.image.as_deref().and_then(text::web_link) {
-        xml.empty("media:thumbnail", &[("url", Some(&url))]);
-    }
+    media::write(xml, view);
+    xml.text_if("rights", text::present(item.extras.rights.as_deref()));
     if let Some(summary) = view.summary() {
         xml.text("summary", &[("type", Some("html"))], summary);
     }
@@ -104,10 +104,23 @@ fn links(xml: &mut Xml, view: &View) {
         if let Some(url) = text::link(&enclosure.url) {
             let length = enclosure.length_bytes.map(|bytes| bytes.to_string());
             let kind = enclosure.mime_type.as_deref().and_then(text::media_type);
-            let attributes =
-                [("rel", Some("enclosure")), ("href", Some(&*url)), ("type", kind), ("length", length.as_deref())];
+            let title = text::present(enclosure.title.as_deref());
+            let attributes = [
+                ("rel", Some("enclosure")),
+                ("href", Some(&*url)),
+                ("type", kind),
+                ("length", length.as_deref()),
+                ("title", title),
+            ];
             xml.empty("link", &attributes);
         }
+    }
+    // RFC 4685 section 4, and RFC 4946.
+    if let Some(url) = view.item.extras.comments_url.as_deref().and_then(text::link) {
+        link(xml, "replies", &url, Some("text/html"));
+    }
+    if let Some(url) = view.item.extras.license.as_deref().and_then(text::link) {
+        link(xml, "license", &url, None);
     }
     for sighting in view.further() {
         if let Some(url) = sighting_link(sighting) {

@@ -69,6 +69,10 @@ fn shape(view: &View) -> ItemShape {
     for author in &mut shape.authors {
         author.url = author.url.as_deref().and_then(text::link);
     }
+    let extras = &mut shape.feedmill.extras;
+    for address in [&mut extras.comments_url, &mut extras.license] {
+        *address = address.as_deref().and_then(text::link);
+    }
     shape.attachments.retain_mut(|attachment| match text::link(&attachment.url) {
         Some(url) => {
             attachment.url = url;

@@ -20,6 +20,7 @@ pub use self::rss::rss;
 
 mod atom;
 mod json;
+mod media;
 mod opml;
 pub mod page;
 mod rss;

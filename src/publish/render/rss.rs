@@ -1,23 +1,25 @@
 //! A stream as an RSS 2.0 document, as the RSS Advisory Board's profile would have it.
 
-use super::atom::MEDIA;
 use super::xml::Xml;
-use super::{Channel, View, person_name, sighting_link, sighting_title, text};
-use crate::domain::item::Enclosure;
+use super::{Channel, View, media, person_name, sighting_link, sighting_title, text};
 
-const NAMESPACES: [(&str, Option<&str>); 5] = [
+const NAMESPACES: [(&str, Option<&str>); 4] = [
     ("version", Some("2.0")),
     ("xmlns:atom", Some("http://www.w3.org/2005/Atom")),
     ("xmlns:content", Some("http://purl.org/rss/1.0/modules/content/")),
     ("xmlns:dc", Some("http://purl.org/dc/elements/1.1/")),
-    ("xmlns:media", Some(MEDIA)),
 ];
+const LICENSES: (&str, Option<&str>) =
+    ("xmlns:creativeCommons", Some("http://backend.userland.com/creativeCommonsRssModule"));
 
 /// The stream as RSS 2.0, in the order of `views`.
 #[must_use]
 pub fn rss(channel: &Channel, views: &[View]) -> String {
     let mut xml = Xml::new();
-    xml.within("rss", &NAMESPACES, |xml| {
+    let mut spaces = NAMESPACES.to_vec();
+    spaces.extend(media::spaces(views));
+    spaces.extend(views.iter().any(|view| view.item.extras.license.is_some()).then_some(LICENSES));
+    xml.within("rss", &spaces, |xml| {
         xml.within("channel", &[], |xml| {
             head(xml, channel);
             for view in views {
@@ -65,10 +67,11 @@ fn item(xml: &mut Xml, view: &View) {
     // The profile: `description` before `content:encoded`, for readers that keep the last one they find.
     xml.text_if("description", view.summary());
     xml.text_if("content:encoded", view.content());
-    enclosures(xml, &item.enclosures);
-    if let Some(url) = item.image.as_deref().and_then(text::web_link) {
-        xml.empty("media:thumbnail", &[("url", Some(&url))]);
-    }
+    xml.text_if("comments", item.extras.comments_url.as_deref().and_then(text::link).as_deref());
+    xml.text_if("dc:rights", text::present(item.extras.rights.as_deref()));
+    xml.text_if("creativeCommons:license", item.extras.license.as_deref().and_then(text::link).as_deref());
+    enclosures(xml, view);
+    media::write(xml, view);
     for sighting in view.further() {
         if let Some(url) = sighting_link(sighting) {
             let title = Some(sighting_title(sighting));
@@ -90,7 +93,8 @@ fn guid(xml: &mut Xml, view: &View) {
 
 /// The profile: one `enclosure` an item, its URL http(s), all three attributes required, and 0 for a length
 /// that is not known. The others are `media:content`.
-fn enclosures(xml: &mut Xml, enclosures: &[Enclosure]) {
+fn enclosures(xml: &mut Xml, view: &View) {
+    let enclosures = &view.item.enclosures;
     let first = enclosures.iter().position(|enclosure| text::web_link(&enclosure.url).is_some());
     for (index, enclosure) in enclosures.iter().enumerate() {
         let Some(url) = text::link(&enclosure.url) else { continue };
@@ -100,9 +104,10 @@ fn enclosures(xml: &mut Xml, enclosures: &[Enclosure]) {
             let length = length.as_deref().unwrap_or("0");
             let kind = kind.unwrap_or("application/octet-stream");
             xml.empty("enclosure", &[("url", Some(&*url)), ("length", Some(length)), ("type", Some(kind))]);
-        } else {
-            let size = length.as_deref();
-            xml.empty("media:content", &[("url", Some(&*url)), ("fileSize", size), ("type", kind)]);
+        } else if !media::names(view, &enclosure.url) {
+            let (size, plays) = (length.as_deref(), enclosure.duration_s.map(|seconds| seconds.to_string()));
+            let attributes = [("url", Some(&*url)), ("fileSize", size), ("type", kind), ("duration", plays.as_deref())];
+            xml.empty("media:content", &attributes);
         }
     }
 }

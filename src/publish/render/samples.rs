@@ -5,7 +5,7 @@ use url::Url;
 use super::page::Site;
 use super::{Channel, View};
 use crate::domain::feed::{ErrorKind, FeedInfo, Health, IdPolicy};
-use crate::domain::item::{Category, Clean, Enclosure, Item, ItemId, Person, Sighting, Source};
+use crate::domain::item::{Category, Clean, Enclosure, Extras, Item, ItemId, Person, Sighting, Source};
 use crate::domain::shape::{
     AttemptShape, DeliveryShape, ErrorShape, FeedShape, KnownByShape, MatchShape, StreamShape, WebhookShape,
 };
@@ -96,6 +96,7 @@ pub(super) fn story(id: i64, from: (&str, &str), time: &str, title: &str, text: 
         language: None,
         source: source(from.0, from.1),
         own_source: None,
+        extras: Extras::default(),
         sightings: vec![sighting(from, &link)],
         streams: vec![],
     };
@@ -136,16 +137,18 @@ pub(super) fn full() -> View {
         Category { term: "tides".to_owned(), scheme: some("Syndic8"), label: None },
     ];
     item.enclosures = vec![
-        Enclosure { url: "magnet:?xt=urn:btih:c0ffee".to_owned(), mime_type: None, length_bytes: None },
+        Enclosure { url: "magnet:?xt=urn:btih:c0ffee".to_owned(), mime_type: None, ..Enclosure::default() },
         Enclosure {
             url: "https://courier.example/a/tide.mp3?a=1&b=2".to_owned(),
             mime_type: some("audio/mpeg"),
             length_bytes: Some(12_345_678),
+            ..Enclosure::default()
         },
         Enclosure {
             url: "https://courier.example/a/tide.mp4".to_owned(),
             mime_type: some("video/mp4; codecs=\"avc1\""),
             length_bytes: None,
+            ..Enclosure::default()
         },
     ];
     item.source.info = FeedInfo {
@@ -208,12 +211,18 @@ pub(super) fn hostile() -> Vec<View> {
         Category { term: "\u{FEFF}".to_owned(), ..Category::default() },
     ];
     broken.item.enclosures = vec![
-        Enclosure { url: "javascript:1".to_owned(), mime_type: None, length_bytes: None },
-        Enclosure { url: "https://u:p@northwire.example/\"<>".to_owned(), mime_type: some(evil), length_bytes: None },
+        Enclosure { url: "javascript:1".to_owned(), mime_type: None, ..Enclosure::default() },
+        Enclosure {
+            url: "https://u:p@northwire.example/\"<>".to_owned(),
+            mime_type: some(evil),
+            length_bytes: None,
+            ..Enclosure::default()
+        },
         Enclosure {
             url: "https://northwire.example/2".to_owned(),
             mime_type: some("mp3"),
             length_bytes: Some(u64::MAX),
+            ..Enclosure::default()
         },
     ];
     broken.item.source.info = FeedInfo {
@@ -287,6 +296,7 @@ pub(super) fn morning() -> Vec<View> {
         url: "https://loopline.example/88.mp3".to_owned(),
         mime_type: some("audio/mpeg"),
         length_bytes: Some(48_200_000),
+        ..Enclosure::default()
     }];
     views[4].item.language = some("de");
     views[6].summary_text = None;

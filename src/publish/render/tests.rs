@@ -586,8 +586,12 @@ fn any_view() -> impl Strategy<Value = View> {
         view.item.updated = crate::domain::time::Timestamp::from_ms(ms);
         view.item.authors = vec![Person { name: get(4), email: get(5), uri: get(6) }];
         view.item.categories = vec![Category { term: get(7).unwrap_or_default(), scheme: get(8), label: get(9) }];
-        view.item.enclosures =
-            vec![Enclosure { url: "https://a.example/".to_owned(), mime_type: get(10), length_bytes: length }];
+        view.item.enclosures = vec![Enclosure {
+            url: "https://a.example/".to_owned(),
+            mime_type: get(10),
+            length_bytes: length,
+            ..Enclosure::default()
+        }];
         view.item.source.info.title = get(11);
         view.item.source.info.rights = get(4);
         view.clean.content = get(5);

@@ -10,6 +10,7 @@ use quick_xml::Writer;
 use quick_xml::events::{BytesDecl, BytesEnd, BytesStart, BytesText, Event};
 
 use super::text::legal;
+use crate::domain::element::Element;
 
 /// An attribute; without a value it is left out.
 pub(super) type Attribute<'a> = (&'static str, Option<&'a str>);
@@ -53,6 +54,24 @@ impl Xml {
     /// take a title for HTML, and those that do not, both show right (RSS Advisory Board profile, character data).
     pub(super) fn hex_text(&mut self, name: &'static str, text: &str) {
         self.leaf(name, &[], BytesText::from_escaped(hex(&legal(text))));
+    }
+
+    /// An element that came with an item, and all in it.
+    pub(super) fn element(&mut self, element: &Element) {
+        let mut start = BytesStart::new(&*element.name);
+        for (key, value) in &element.attributes {
+            start.push_attribute((key.as_str(), legal(value)));
+        }
+        if element.children.is_empty() && element.text.is_empty() {
+            return self.put(Event::Empty(start));
+        }
+        self.put(Event::Start(start));
+        // No deeper than the parser keeps them.
+        element.children.iter().for_each(|child| self.element(child));
+        if element.children.is_empty() {
+            self.put(Event::Text(BytesText::new(&legal(&element.text))));
+        }
+        self.put(Event::End(BytesEnd::new(&*element.name)));
     }
 
     /// The document.

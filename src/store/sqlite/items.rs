@@ -7,7 +7,7 @@ use super::super::Cleaned;
 use super::Result;
 use super::feeds::{json, titled};
 use crate::domain::feed::FeedInfo;
-use crate::domain::item::{Category, Clean, Enclosure, Entry, Item, ItemId, Person, Sighting, Source};
+use crate::domain::item::{Category, Clean, Enclosure, Entry, Extras, Item, ItemId, Person, Sighting, Source};
 use crate::domain::time::Timestamp;
 
 /// What few entries have, in one column.
@@ -26,6 +26,8 @@ pub(super) struct Extra {
     language: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     source: Option<FeedInfo>,
+    #[serde(skip_serializing_if = "Extras::is_empty")]
+    extras: Extras,
 }
 
 impl Extra {
@@ -37,6 +39,7 @@ impl Extra {
             image: entry.image.clone(),
             language: entry.language.clone(),
             source: entry.source.clone(),
+            extras: entry.extras.clone(),
         }
     }
 }
@@ -133,6 +136,7 @@ fn item(row: &Row<'_>) -> Result<Item> {
             info: titled(info.as_deref().unwrap_or("{}"), row.get("feed_title")?),
         },
         own_source: extra.source,
+        extras: extra.extras,
         sightings: Vec::new(),
         streams: Vec::new(),
     })
