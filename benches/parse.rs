@@ -64,6 +64,26 @@ fn atom() -> String {
     format!("<feed xmlns=\"http://www.w3.org/2005/Atom\"><title>Feed</title><id>urn:f</id>{entries}</feed>")
 }
 
+/// A podcast: its episodes are as much elements as words.
+fn podcast() -> String {
+    let episode = |n: usize| {
+        format!(
+            "<item><title>Episode {n}</title><link>https://example.org/{n}</link><guid isPermaLink=\"false\">e{n}</guid>\
+             <pubDate>Tue, 24 Nov 2026 08:00:00 +0000</pubDate><description>What episode {n} is about, in a few words.</description>\
+             <content:encoded><![CDATA[<p>What episode {n} is about, in a few words more, and who is in it.</p>\n<p>Notes: \
+             <a href=\"https://example.org/{n}/notes\">here</a>. Music by nobody in particular.</p>]]></content:encoded>\
+             <enclosure url=\"https://cdn.example.org/{n}.mp3\" length=\"48200000\" type=\"audio/mpeg\"/>\
+             <itunes:duration>1:02:03</itunes:duration><itunes:episode>{n}</itunes:episode><itunes:season>4</itunes:season>\
+             <itunes:explicit>false</itunes:explicit><itunes:image href=\"https://example.org/art/{n}.jpg\"/>\
+             <media:content url=\"https://cdn.example.org/{n}.mp3\" type=\"audio/mpeg\" fileSize=\"48200000\" duration=\"3723\">\
+             <media:credit role=\"author\">Ann</media:credit></media:content></item>\n"
+        )
+    };
+    let items: String = (0..600).map(episode).collect();
+    let spaces = "xmlns:itunes=\"http://www.itunes.com/dtds/podcast-1.0.dtd\" xmlns:media=\"http://search.yahoo.com/mrss/\" xmlns:dc";
+    feed(&items).replacen("xmlns:dc", spaces, 1)
+}
+
 /// Ways in which a feed is broken.
 fn broken(document: &str) -> String {
     let open =
@@ -81,7 +101,7 @@ fn bytes(document: &str) -> BytesCount {
     BytesCount::new(document.len())
 }
 
-#[divan::bench(args = ["posts", "dense", "atom"])]
+#[divan::bench(args = ["posts", "dense", "atom", "podcast"])]
 fn feed_rs_alone(bencher: Bencher<'_, '_>, name: &str) {
     let document = named(name);
     let parser = || feed_rs::parser::Builder::new().sanitize_content(false).build();
@@ -90,7 +110,7 @@ fn feed_rs_alone(bencher: Bencher<'_, '_>, name: &str) {
         .bench(|| parser().parse(black_box(document.as_bytes())).map(|feed| feed.entries.len()).ok());
 }
 
-#[divan::bench(args = ["posts", "dense", "atom"])]
+#[divan::bench(args = ["posts", "dense", "atom", "podcast"])]
 fn well_formed(bencher: Bencher<'_, '_>, name: &str) {
     let document = named(name);
     bencher
@@ -98,7 +118,7 @@ fn well_formed(bencher: Bencher<'_, '_>, name: &str) {
         .bench(|| parse(black_box(document.as_bytes()), None, None).map(|feed| feed.entries.len()).ok());
 }
 
-#[divan::bench(args = ["posts", "dense", "atom", "inline"])]
+#[divan::bench(args = ["posts", "dense", "atom", "podcast", "inline"])]
 fn repaired(bencher: Bencher<'_, '_>, name: &str) {
     let document =
         if name == "inline" { inline(&posts()) } else { broken(&named(name)) }.replacen(" version=\"2.0\"", "", 1);
@@ -112,6 +132,7 @@ fn named(name: &str) -> String {
     match name {
         "posts" => posts(),
         "dense" => dense(),
+        "podcast" => podcast(),
         _ => atom(),
     }
 }

@@ -43,12 +43,16 @@ pub(super) fn read(text: &str, repairs: &mut Vec<Repair>) -> Result<Value, Parse
     Err(ParseError::new(format!("The document begins like JSON, but cannot be read as it: {error}.")))
 }
 
-/// `text` without commas before a closing bracket, and with the line ends and tabs in its strings escaped. Linear.
+/// `text` without commas before a closing bracket, with the line ends and tabs in its strings escaped, and with escapes in them
+/// that JSON does not have (RFC 8259 section 7) as what they stand for. Linear.
 fn mend(text: &str, repairs: &mut Vec<Repair>) -> String {
     let mut made = String::with_capacity(text.len() + 64);
-    let (mut string, mut escaped, mut comma) = (false, false, None);
-    let (mut commas, mut controls) = (None, None);
+    let (mut string, mut comma, mut to) = (false, None, 0);
+    let (mut commas, mut controls, mut escapes) = (None, None, None);
     for (at, c) in text.char_indices() {
+        if at < to {
+            continue;
+        }
         if string {
             match c {
                 '\n' | '\r' | '\t' => {
@@ -59,10 +63,18 @@ fn mend(text: &str, repairs: &mut Vec<Repair>) -> String {
                         _ => "\\t",
                     });
                 }
+                '\\' => {
+                    let here = text.get(at..).unwrap_or_default();
+                    let (meant, length) = escape(here);
+                    to = at + length;
+                    if !here.starts_with(meant) {
+                        escapes.get_or_insert(at);
+                    }
+                    made.push_str(meant);
+                }
                 c => made.push(c),
             }
-            string = escaped || c != '"';
-            escaped = c == '\\' && !escaped;
+            string = c != '"';
             continue;
         }
         if let (Some(held), ']' | '}') = (comma, c) {
@@ -76,8 +88,31 @@ fn mend(text: &str, repairs: &mut Vec<Repair>) -> String {
         made.push(c);
     }
     repairs.extend(commas.map(|at| Repair::new(at, "A comma before a closing bracket was left out.")));
+    repairs
+        .extend(escapes.map(|at| Repair::new(at, "An escape that JSON does not have was read as what it stands for.")));
     repairs.extend(controls.map(|at| Repair::new(at, "Raw line ends or tabs in a string were read.")));
     made
+}
+
+/// What the escape at the start of `here` is to be written as, and its length. Half of a surrogate pair is no character.
+fn escape(here: &str) -> (&str, usize) {
+    let unit = |at: usize| {
+        let digits = here.get(at..)?.strip_prefix("\\u")?.get(..4)?;
+        u16::from_str_radix(digits, 16).ok().filter(|_| digits.bytes().all(|byte| byte.is_ascii_hexdigit()))
+    };
+    let as_it_is = |length: usize| (here.get(..length).unwrap_or(here), length);
+    match here.as_bytes().get(1) {
+        Some(b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't') => as_it_is(2),
+        Some(b'\'') => ("'", 2),
+        Some(b'u') => match (unit(0), unit(6)) {
+            (Some(0xD800..=0xDBFF), Some(0xDC00..=0xDFFF)) => as_it_is(12),
+            (Some(0xD800..=0xDFFF), _) => ("\u{FFFD}", 6),
+            (Some(_), _) => as_it_is(6),
+            (None, _) => ("\\\\", 1),
+        },
+        Some(_) => ("\\\\", 1),
+        None => as_it_is(1),
+    }
 }
 
 /// Where the last comma of `made` is: only white space follows it.

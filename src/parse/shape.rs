@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use super::{Feed, ParseError};
-use crate::domain::item::{Entry, Person};
+use crate::domain::item::{Entry, Extras, Person};
 use crate::domain::time::Timestamp;
 
 /// A parsed document, or the reason why it is none.
@@ -77,6 +77,12 @@ pub struct EntryShape {
     pub categories: Vec<String>,
     /// Attached files.
     pub enclosures: Vec<EnclosureRow>,
+    /// A picture.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub image: Option<String>,
+    /// What else is passed on: media elements, comments, licence, rights.
+    #[serde(flatten)]
+    pub extras: Extras,
 }
 
 /// An attached file.
@@ -147,5 +153,7 @@ fn entry(entry: &Entry) -> EntryShape {
                 length: enclosure.length_bytes,
             })
             .collect(),
+        image: entry.image.clone(),
+        extras: entry.extras.clone(),
     }
 }

@@ -206,6 +206,21 @@ fn raw_line_ends_in_json_strings_are_read() {
 }
 
 #[test]
+fn escapes_that_json_does_not_have_are_read_as_what_they_stand_for() {
+    for (written, meant, mended) in [
+        (r"it\'s", "it's", true),
+        (r"C:\data\x41", "C:\\data\\x41", true),
+        (r"\u00e9 \ud83d\ude00 \n\\", "\u{E9} \u{1F600} \\", false),
+        (r"half \ud83d, \ude00 \u12", "half \u{FFFD}, \u{FFFD} \\u12", true),
+        (r"\'\ud83d\ude00\\\q", "'\u{1F600}\\\\q", true),
+    ] {
+        let feed = read(&format!("{{\"items\": [{{\"id\": \"1\", \"title\": \"{written}\"}}]}}"));
+        assert_eq!(feed.entries[0].title.as_deref(), Some(meant), "{written}");
+        assert_eq!(!feed.repairs.is_empty(), mended, "{written}: {:?}", feed.repairs);
+    }
+}
+
+#[test]
 fn the_encoding_is_the_real_one() {
     let document = |declared: &str| {
         format!(

@@ -47,7 +47,7 @@ impl<'a> Walk<'a> {
             let Some(token) = scanner.next(None) else { break };
             match token {
                 Token::Open(tag) => {
-                    let Some(prefix) = self.spaces.of(tag.name).vocabulary() else { continue };
+                    let Some(prefix) = self.spaces.of(tag.name).0.vocabulary() else { continue };
                     let Some(element) = self.element_of(&tag, prefix, raw.at + here) else { continue };
                     let inside = Open { name: tag.name, from: scanner.at, element };
                     if tag.closed {

@@ -193,14 +193,14 @@ impl<'a> Spaces<'a> {
         }
     }
 
-    /// The family of a name.
-    pub(super) fn of(&self, name: &str) -> Family {
+    /// The family of a name, and whether that is a guess: its prefix was never declared, and is taken for what it usually means.
+    pub(super) fn of(&self, name: &str) -> (Family, bool) {
         let prefix = prefix(name);
         let declared = self.list.iter().rev().find(|(_, bound, _)| *bound == prefix).map(|(.., family)| *family);
         match declared {
-            Some(family) => family,
-            None if prefix.is_empty() => self.root,
-            None => usual(prefix),
+            Some(family) => (family, false),
+            None if prefix.is_empty() => (self.root, false),
+            None => (usual(prefix), true),
         }
     }
 }

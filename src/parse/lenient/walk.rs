@@ -158,7 +158,10 @@ impl<'a> Walk<'a> {
             let base = self.entities.decode(base, at, At::Address, &mut self.log);
             self.bases.enter(&base, depth);
         }
-        let family = self.spaces.of(tag.name);
+        let (family, guessed) = self.spaces.of(tag.name);
+        if guessed && family != Family::Other {
+            self.log.note(at, "A prefix was never declared; it was read as what it usually means.");
+        }
         let name = lower(tag.local());
         self.element(tag, family, &name, at);
         self.forget();
