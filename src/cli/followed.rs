@@ -49,6 +49,8 @@ impl Followed {
     }
 
     fn key(&self, url: &str) -> String {
+        // A fragment is not asked for (RFC 9110 7.1).
+        let url = url.split('#').next().unwrap_or(url);
         self.rules.key(url).unwrap_or_else(|| url.to_owned())
     }
 }

@@ -85,7 +85,8 @@ fn sort(list: List, mut followed: Followed, tags: &[String]) -> Sorted {
 }
 
 fn new_feed(outline: &Outline, tags: &[String]) -> Option<NewFeed> {
-    let (url, auth) = split_auth(web_address(&outline.url).ok()?);
+    let (mut url, auth) = split_auth(web_address(&outline.url).ok()?);
+    url.set_fragment(None);
     let credentials = match auth {
         Some(Auth::Basic { username, password }) => Some((username, password.expose_secret().to_owned())),
         _ => None,

@@ -42,7 +42,7 @@ pub(super) fn run(options: &Options, place: &Place) -> Result<(), Failure> {
         }
     }
     followed::say_renamed(settings, &after)?;
-    out::line("what was stored of it stays, in streams and archives as before; it is only asked no more")?;
+    out::line("what was stored of it stays; it is only asked no more")?;
     followed::tell(place)
 }
 

@@ -1,7 +1,7 @@
 //! Feeds put into the text of a configuration, and taken out of it: text in, text out.
 //!
-//! What is not touched stays as it is, byte for byte: toml_edit says where everything stands, and only these places
-//! are written. What came out is read again and compared, so an edit changes the feeds that were meant, or fails.
+//! What is not touched stays as it is, byte for byte: `toml_edit` says where everything stands, and only these
+//! places are written. What came out is read again and compared, so an edit changes the feeds that were meant, or fails.
 
 use std::ops::Range;
 
