@@ -6,14 +6,18 @@
 //! error, and the exit status says which kind (0 done, 1 failed, 2 wrong usage, 65 database corrupt or
 //! foreign, 75 held by another daemon, 78 wrong configuration, 79 database newer than the program).
 
+mod add;
 mod canon;
 mod check;
 mod client;
 mod demo;
 mod doctor;
 mod explain;
+mod export;
 mod failure;
 mod feeds;
+mod followed;
+mod import;
 mod init;
 mod items;
 mod out;
@@ -21,6 +25,7 @@ mod parse;
 mod poll;
 mod reach;
 mod reload;
+mod remove;
 mod run;
 mod webhooks;
 
@@ -60,6 +65,14 @@ enum Command {
     Check,
     /// Look at configuration, database, clock, disk and network, and say what is wrong and what helps
     Doctor(doctor::Options),
+    /// Follow feeds: find each behind its page, write it into the configuration, tell the daemon
+    Add(add::Options),
+    /// Follow feeds no more: take them out of the configuration, tell the daemon; what they brought stays
+    Remove(remove::Options),
+    /// Follow what another reader follows: write an OPML list into the configuration, tell the daemon
+    Import(import::Options),
+    /// Print what is followed as OPML 2.0, without credentials
+    Export(export::Options),
     /// Poll now, once, and show what happened
     Poll(poll::Options),
     /// Show the health of each feed
@@ -128,6 +141,10 @@ impl Cli {
             Command::Init(options) => init::run(&options, &place),
             Command::Check => check::run(&place),
             Command::Doctor(options) => doctor::run(&options, &place),
+            Command::Add(options) => add::run(&options, &place),
+            Command::Remove(options) => remove::run(&options, &place),
+            Command::Import(options) => import::run(&options, &place),
+            Command::Export(options) => export::run(&options, &place),
             Command::Poll(options) => poll::run(&options, &place),
             Command::Feeds(listing) => feeds::run(&listing, &place),
             Command::Items(options) => items::run(&options, &place),

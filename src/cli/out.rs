@@ -1,8 +1,10 @@
 //! Printing: tables for people, JSON for programs.
 
 use std::io::{self, IsTerminal as _, Write as _};
+use std::time::Duration;
 
 use comfy_table::{Attribute, Cell, ContentArrangement, Table, presets};
+use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
 
 use super::Failure;
@@ -55,6 +57,20 @@ pub(super) fn short(text: &str, most: usize) -> String {
 /// A time for people; a dash for none.
 pub(super) fn time(at: Option<Timestamp>) -> String {
     at.map_or_else(|| "–".to_owned(), |at| at.rfc3339().replace('T', " ").trim_end_matches('Z').to_owned())
+}
+
+/// A progress bar on a terminal, nothing in a pipe. Without a length it says only what is done.
+pub(super) fn bar(length: Option<usize>, doing: &'static str) -> ProgressBar {
+    let bar = ProgressBar::new(length.and_then(|length| u64::try_from(length).ok()).unwrap_or(0));
+    let template = if length.is_some() { "{bar:32} {pos}/{len} {wide_msg:.dim}" } else { "{spinner} {msg}" };
+    if let Ok(style) = ProgressStyle::with_template(template) {
+        bar.set_style(style);
+    }
+    bar.set_message(doing);
+    if length.is_none() {
+        bar.enable_steady_tick(Duration::from_millis(120));
+    }
+    bar
 }
 
 /// Says how to go on, if there is more.

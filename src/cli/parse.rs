@@ -52,7 +52,8 @@ pub(super) fn run(options: &Options, place: &Place) -> Result<(), Failure> {
     parsed.map(|_| ()).map_err(|e| Failure::new(e.message))
 }
 
-fn read(what: &str) -> Result<Vec<u8>, Failure> {
+/// The bytes of a file, or of standard input for `-`; at most 20 MB.
+pub(super) fn read(what: &str) -> Result<Vec<u8>, Failure> {
     let mut bytes = Vec::new();
     let said = |e: std::io::Error| Failure::new(format!("{what} cannot be read: {e}."));
     if what == "-" {

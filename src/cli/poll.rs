@@ -7,7 +7,6 @@ use std::time::Duration;
 use bytes::Bytes;
 use clap::Args;
 use hyper::Method;
-use indicatif::{ProgressBar, ProgressStyle};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -37,7 +36,7 @@ pub(super) fn run(options: &Options, place: &Place) -> Result<(), Failure> {
     let report = place.block_on(async {
         let Some(daemon) = place.daemon().await? else { return directly(names, place).await };
         let body = serde_json::to_vec(&PollRequest { feeds: names }).map_err(|e| Failure::new(e.to_string()))?;
-        let bar = bar(None);
+        let bar = out::bar(None, "polling");
         let answer = daemon.ask(Method::POST, "/api/v1/poll", Bytes::from(body), PATIENCE).await;
         bar.finish_and_clear();
         serde_json::from_slice(&answer?).map_err(|e| Failure::new(e.to_string()))
@@ -95,7 +94,7 @@ async fn directly(names: Option<Vec<String>>, place: &Place) -> Result<PollRepor
     let store: Arc<dyn Store> = Arc::new(app::open_store(settings, false, clock.now())?);
     let (poller, feeds) = app::poll_once(settings, Arc::clone(&store), clock, Arc::new(Deaf)).await?;
     let wanted = wanted(names, feeds)?;
-    let bar = bar(u64::try_from(wanted.len()).ok());
+    let bar = out::bar(Some(wanted.len()), "");
     let mut reports = poller.poll_now(wanted);
     let (stop, tasks) = (CancellationToken::new(), TaskTracker::new());
     let running = tasks.spawn(Arc::clone(&poller).run(stop.clone(), tasks.clone()));
@@ -124,17 +123,4 @@ fn wanted(names: Option<Vec<String>>, feeds: Vec<(String, FeedId)>) -> Result<Ve
         known.get(name).copied().ok_or_else(unknown)
     };
     names.iter().map(find).collect()
-}
-
-/// A progress bar on a terminal, nothing in a pipe.
-fn bar(length: Option<u64>) -> ProgressBar {
-    let bar = ProgressBar::new(length.unwrap_or(0));
-    let template = if length.is_some() { "{bar:32} {pos}/{len} {wide_msg:.dim}" } else { "{spinner} polling" };
-    if let Ok(style) = ProgressStyle::with_template(template) {
-        bar.set_style(style);
-    }
-    if length.is_none() {
-        bar.enable_steady_tick(Duration::from_millis(120));
-    }
-    bar
 }

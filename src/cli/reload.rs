@@ -5,6 +5,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use hyper::Method;
 
+use super::client::Client;
 use super::reach::Place;
 use super::{Failure, out};
 
@@ -16,8 +17,13 @@ pub(super) fn run(place: &Place) -> Result<(), Failure> {
         let Some(daemon) = place.daemon().await? else {
             return Err(Failure::new("no daemon is running for this configuration; there is nothing to reload."));
         };
-        let body = daemon.ask(Method::POST, "/api/v1/reload", Bytes::new(), PATIENCE).await?;
-        let verdict: serde_json::Value = serde_json::from_slice(&body).unwrap_or_default();
-        out::line(verdict.get("message").and_then(serde_json::Value::as_str).unwrap_or("reloaded"))
+        out::line(&verdict(daemon).await?)
     })
+}
+
+/// Has the daemon read its configuration again; what it says if it took it.
+pub(super) async fn verdict(daemon: Client) -> Result<String, Failure> {
+    let body = daemon.ask(Method::POST, "/api/v1/reload", Bytes::new(), PATIENCE).await?;
+    let verdict: serde_json::Value = serde_json::from_slice(&body).unwrap_or_default();
+    Ok(verdict.get("message").and_then(serde_json::Value::as_str).unwrap_or("reloaded").to_owned())
 }

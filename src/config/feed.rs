@@ -13,12 +13,12 @@ use url::Url;
 
 use super::headers;
 use super::keys::Table;
-use super::opml::{self, Outline};
+use super::opml::{self, List, Outline};
 use super::secret;
 use super::section::{Section, Value};
 use super::server;
-use super::settings::{Auth, FeedSettings, Keep};
-use super::source::Source;
+use super::settings::{Auth, FeedSettings, Keep, Origin};
+use super::source::{MAX_FILE_BYTES, read_bytes};
 use crate::domain::feed::{Dedupe, IdPolicy};
 use crate::domain::name::Name;
 use crate::identity::canonical;
@@ -217,12 +217,14 @@ pub(super) fn read(section: &Section<'_>, defaults: &Defaults, file: usize) -> O
             .refuse("The feed has credentials in its URL and beside it.", Some("take them out of the URL".to_owned()));
     }
     let title = section.text("title").map(str::to_owned);
-    let settings = settle(address, title, refined, inside);
+    let origin = Origin::Table(section.source.path.as_path().into());
+    let settings = settle(address, title, refined, inside, origin);
     Some(Draft { name, settings, url_at: Some((file, url.at)), name_at })
 }
 
-fn settle(url: Url, title: Option<String>, from: Defaults, inside: Option<Auth>) -> FeedSettings {
+fn settle(url: Url, title: Option<String>, from: Defaults, inside: Option<Auth>, origin: Origin) -> FeedSettings {
     FeedSettings {
+        origin,
         name: derived(&url),
         url,
         title,
@@ -248,7 +250,10 @@ fn settle(url: Url, title: Option<String>, from: Defaults, inside: Option<Auth>)
 }
 
 /// An http or https URL.
-pub(super) fn web_address(text: &str) -> Result<Url, String> {
+///
+/// # Errors
+/// A part of a sentence that says why it is none.
+pub fn web_address(text: &str) -> Result<Url, String> {
     let url = Url::parse(text.trim()).map_err(|e| e.to_string())?;
     match url.scheme() {
         "http" | "https" => Ok(url),
@@ -257,7 +262,8 @@ pub(super) fn web_address(text: &str) -> Result<Url, String> {
 }
 
 /// Takes credentials out of a URL: it is shown, they are not.
-fn split_auth(mut url: Url) -> (Url, Option<Auth>) {
+#[must_use]
+pub fn split_auth(mut url: Url) -> (Url, Option<Auth>) {
     if url.username().is_empty() && url.password().is_none() {
         return (url, None);
     }
@@ -282,21 +288,22 @@ pub(super) fn subscriptions(section: &Section<'_>, defaults: &Defaults, drafts: 
         return None;
     };
     let path = section.source.folder().join(value.text()?);
-    let list = match Source::read(&path) {
-        Ok(file) => opml::read(&file.text),
-        Err(mistake) => return value.refuse(mistake.message, None),
+    let list = match read_bytes(&path, MAX_FILE_BYTES) {
+        Ok((bytes, _)) => opml::read(&opml::decode(&bytes)),
+        Err(why) => return value.refuse(why, None),
     };
     let outlines = match list {
-        Ok(outlines) => outlines,
+        Ok(List { outlines, .. }) => outlines,
         Err(why) => return value.refuse(format!("{} cannot be read: {why}.", path.display()), None),
     };
+    let origin = Origin::List(path.as_path().into());
     for Outline { url, title, tags } in outlines {
         match web_address(&url) {
             Ok(address) => {
                 let (address, inside) = split_auth(address);
                 let mut from = refined.clone();
                 from.tags.extend(tags);
-                let settings = settle(address, title, from, inside);
+                let settings = settle(address, title, from, inside, origin.clone());
                 drafts.push(Draft { name: None, settings, url_at: None, name_at: None });
             }
             Err(why) => {

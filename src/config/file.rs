@@ -21,10 +21,13 @@ const MAX_INCLUDED: usize = 1000;
 /// One file, parsed.
 type Document<'a> = (&'a Source, Spanned<DeTable<'a>>);
 
-pub(super) fn load(path: &Path, environment: &Environment) -> Result<Settings, Mistakes> {
-    let root = Source::read(path).map_err(|mistake| Mistakes { mistakes: vec![*mistake] })?;
+/// Texts that stand for those of files, by their paths as they are read.
+pub(super) type Instead = HashMap<PathBuf, String>;
+
+pub(super) fn load(path: &Path, environment: &Environment, instead: &Instead) -> Result<Settings, Mistakes> {
+    let root = read(path, instead).map_err(|mistake| Mistakes { mistakes: vec![*mistake] })?;
     let gathered = Gathered::default();
-    let included = included(&root, environment, &gathered);
+    let included = included(&root, environment, &gathered, instead);
     let sources: Vec<Source> = std::iter::once(root).chain(included).collect();
     let documents: Vec<Document<'_>> = sources.iter().map(|source| (source, parse(source, &gathered))).collect();
     let settings = Reading { documents: &documents, environment, gathered: &gathered }.settings(path);
@@ -36,6 +39,10 @@ pub(super) fn load(path: &Path, environment: &Environment) -> Result<Settings, M
             Err(Mistakes { mistakes })
         }
     }
+}
+
+fn read(path: &Path, instead: &Instead) -> Result<Source, Box<Mistake>> {
+    instead.get(path).map_or_else(|| Source::read(path), |text| Source::of(path, text.clone()))
 }
 
 /// In the order of files and lines; what is found twice by two ways is said once.
@@ -60,7 +67,7 @@ fn parse<'a>(source: &'a Source, gathered: &Gathered) -> Spanned<DeTable<'a>> {
 }
 
 /// Reads the files that `include` names.
-fn included(root: &Source, environment: &Environment, gathered: &Gathered) -> Vec<Source> {
+fn included(root: &Source, environment: &Environment, gathered: &Gathered, instead: &Instead) -> Vec<Source> {
     if !root.text.contains("include") {
         return Vec::new();
     }
@@ -77,7 +84,7 @@ fn included(root: &Source, environment: &Environment, gathered: &Gathered) -> Ve
         match matching(root.folder(), pattern) {
             Ok(paths) => {
                 for path in paths {
-                    match Source::read(&path) {
+                    match read(&path, instead) {
                         Ok(source) => sources.push(source),
                         Err(mistake) => gathered.add(*mistake),
                     }

@@ -1,18 +1,21 @@
 //! The configuration: what was typed (`file.rs`, a table at a time) becomes what it means ([`settings`]), or a
 //! list of mistakes, each with its place ([`error`]).
 //!
-//! Never opens a database, binds an address or asks a network: it reads files and the environment it is given.
+//! Never opens a database, binds an address or asks a network: it reads files and the environment it is given, and
+//! writes a file only where a command edits it ([`edit`], [`change`]).
 //!
 //! Invariant: all or nothing. [`load`] looks at everything, says all that is wrong at once, and gives settings
 //! only if nothing is; a key whose feature is not there is refused by name, never ignored.
 
+pub mod change;
+pub mod edit;
 pub mod error;
 mod feed;
 mod file;
 mod headers;
 mod identity;
 mod keys;
-mod opml;
+pub mod opml;
 mod secret;
 mod section;
 mod server;
@@ -28,6 +31,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 pub use self::error::{Mistake, Mistakes, NotFound};
+pub use self::feed::{split_auth, web_address};
 pub use self::settings::Settings;
 
 /// The shipped configuration: every key with its default and a comment.
@@ -66,7 +70,13 @@ impl Environment {
 /// # Errors
 /// Every mistake, each with its place.
 pub fn load(path: &Path, environment: &Environment) -> Result<Settings, Mistakes> {
-    file::load(path, environment)
+    file::load(path, environment, &file::Instead::new())
+}
+
+/// The feed whose name is most like `name`, if one is much like it.
+#[must_use]
+pub fn nearest_feed<'a>(settings: &'a Settings, name: &str) -> Option<&'a str> {
+    keys::nearest(name, settings.feeds.iter().map(|feed| feed.name.as_str()))
 }
 
 /// Where the configuration is: `--config`, `$FEEDMILL_CONFIG`, `./feedmill.toml`, `./config/feedmill.toml`,

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -110,9 +110,20 @@ pub struct Poll {
     pub allow_networks: Vec<IpNet>,
 }
 
+/// Where a feed is written.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Origin {
+    /// In a `[[feed]]` of this file.
+    Table(Arc<Path>),
+    /// In this list of `[[subscriptions]]`.
+    List(Arc<Path>),
+}
+
 /// One feed, the defaults of `[poll]` and `[storage]` filled in.
 #[derive(Clone, Debug)]
 pub struct FeedSettings {
+    /// Where it is written.
+    pub origin: Origin,
     /// Its name.
     pub name: Name,
     /// Its address: http or https. Credentials in it were moved to `auth`.

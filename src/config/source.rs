@@ -43,6 +43,14 @@ impl Source {
                 )));
             }
         };
+        Self::of(path, text)
+    }
+
+    /// The file as if this were its text: the same limit, and the byte order mark is dropped.
+    pub(super) fn of(path: &Path, text: String) -> Result<Self, Box<Mistake>> {
+        if u64::try_from(text.len()).unwrap_or(u64::MAX) > MAX_FILE_BYTES {
+            return Err(Box::new(whole_file(path, too_large(path, MAX_FILE_BYTES))));
+        }
         let text = text.strip_prefix('\u{feff}').map(ToOwned::to_owned).unwrap_or(text);
         Ok(Self::new(path, text))
     }
@@ -112,9 +120,13 @@ pub(super) fn read_bytes(path: &Path, limit: u64) -> Result<(Vec<u8>, bool), Str
     let file = File::open(path).map_err(|error| cannot(&error))?;
     file.take(limit + 1).read_to_end(&mut bytes).map_err(|error| cannot(&error))?;
     if u64::try_from(bytes.len()).unwrap_or(u64::MAX) > limit {
-        return Err(format!("{shown} is larger than {limit} bytes."));
+        return Err(too_large(path, limit));
     }
     Ok((bytes, public(&facts)))
+}
+
+fn too_large(path: &Path, limit: u64) -> String {
+    format!("{} is larger than {limit} bytes.", path.display())
 }
 
 #[cfg(unix)]
@@ -128,7 +140,7 @@ fn public(_: &std::fs::Metadata) -> bool {
 }
 
 /// The error in words, without the number of the operating system.
-fn plain(error: &std::io::Error) -> String {
+pub(super) fn plain(error: &std::io::Error) -> String {
     match error.kind() {
         std::io::ErrorKind::NotFound => "it does not exist".to_owned(),
         std::io::ErrorKind::PermissionDenied => "permission denied".to_owned(),

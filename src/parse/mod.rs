@@ -27,6 +27,7 @@ use url::Url;
 
 use self::limits::MAX_BASE_BYTES;
 pub use self::limits::{MAX_DOCUMENT_BYTES, MAX_ENTRIES};
+pub use self::page::PageFeed;
 use self::root::Kind;
 pub use self::shape::{EnclosureRow, EntryShape, FeedShape, RepairShape, Shape, shape};
 use crate::domain::feed::FeedInfo;
@@ -64,11 +65,13 @@ impl Repair {
 pub struct ParseError {
     /// A sentence.
     pub message: String,
+    /// The feeds that it names, for a web page, in the page's order.
+    pub feeds: Vec<PageFeed>,
 }
 
 impl ParseError {
     fn new(message: impl Into<String>) -> Self {
-        Self { message: message.into() }
+        Self { message: message.into(), feeds: Vec::new() }
     }
 }
 

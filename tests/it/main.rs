@@ -15,6 +15,7 @@ mod fetch;
 mod habits;
 mod house;
 mod keep;
+mod lists;
 mod main_job;
 mod media;
 mod outbox;

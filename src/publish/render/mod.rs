@@ -15,7 +15,7 @@ use crate::domain::time::Timestamp;
 
 pub use self::atom::atom;
 pub use self::json::json;
-pub use self::opml::opml;
+pub use self::opml::{opml, opml_export};
 pub use self::rss::rss;
 
 mod atom;

@@ -10,6 +10,16 @@ use crate::domain::time::Timestamp;
 /// The feeds as OPML 2.0. `updated`: when the list last changed.
 #[must_use]
 pub fn opml(title: &str, feeds: &[FeedShape], updated: Timestamp) -> String {
+    document(title, feeds, ("dateModified", updated))
+}
+
+/// The same as a document of its own, made at `created`.
+#[must_use]
+pub fn opml_export(title: &str, feeds: &[FeedShape], created: Timestamp) -> String {
+    document(title, feeds, ("dateCreated", created))
+}
+
+fn document(title: &str, feeds: &[FeedShape], (when, at): (&'static str, Timestamp)) -> String {
     let mut folders: BTreeMap<Option<&str>, Vec<&FeedShape>> = BTreeMap::new();
     for feed in feeds {
         let folder = feed.tags.iter().find_map(|tag| text::present(Some(tag)));
@@ -19,7 +29,7 @@ pub fn opml(title: &str, feeds: &[FeedShape], updated: Timestamp) -> String {
     xml.within("opml", &[("version", Some("2.0"))], |xml| {
         xml.within("head", &[], |xml| {
             xml.text("title", &[], title);
-            xml.text("dateModified", &[], &updated.rfc822());
+            xml.text(when, &[], &at.rfc822());
             xml.text("docs", &[], "https://opml.org/spec2.opml");
         });
         xml.within("body", &[], |xml| {

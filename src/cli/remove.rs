@@ -1,0 +1,69 @@
+//! `feedmill remove`: takes feeds out of the configuration.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use clap::Args;
+use url::Url;
+
+use super::reach::Place;
+use super::{Failure, followed, out};
+use crate::config::change::Edit;
+use crate::config::settings::{FeedSettings, Origin};
+use crate::config::{self, Settings, edit};
+
+#[derive(Args, Debug)]
+pub(super) struct Options {
+    /// Names of feeds, as `feedmill feeds` lists them
+    #[arg(value_name = "NAME", required = true)]
+    names: Vec<String>,
+}
+
+pub(super) fn run(options: &Options, place: &Place) -> Result<(), Failure> {
+    let settings = place.settings()?;
+    let mut names = options.names.clone();
+    names.sort();
+    names.dedup();
+    let feeds = names.iter().map(|name| find(settings, name)).collect::<Vec<_>>();
+    let wrong: Vec<&str> = feeds.iter().filter_map(|feed| feed.as_ref().err()).map(String::as_str).collect();
+    if !wrong.is_empty() {
+        return Err(Failure::new(format!("{} Nothing was removed.", wrong.join(" "))));
+    }
+    // In one order of files, so that two commands never wait for one another.
+    let mut files: BTreeMap<&Path, Vec<&FeedSettings>> = BTreeMap::new();
+    for (feed, file) in feeds.into_iter().flatten() {
+        files.entry(file).or_default().push(feed);
+    }
+    let edits: Vec<_> = files.iter().map(|(file, feeds)| (file.to_path_buf(), without(feeds))).collect();
+    let after = followed::edit(place, &edits, true)?;
+    for (file, feeds) in &files {
+        for feed in feeds {
+            out::line(&format!("removed {} ({}) from {}", feed.name, feed.url, file.display()))?;
+        }
+    }
+    followed::say_renamed(settings, &after)?;
+    out::line("what was stored of it stays; it is only asked no more")?;
+    followed::tell(place)
+}
+
+fn without(feeds: &[&FeedSettings]) -> Edit<'static> {
+    let urls: Vec<Url> = feeds.iter().map(|feed| feed.url.clone()).collect();
+    Box::new(move |text| urls.iter().try_fold(text.to_owned(), |text, url| edit::remove(&text, url)))
+}
+
+/// The feed and its file, or a sentence.
+fn find<'a>(settings: &'a Settings, name: &str) -> Result<(&'a FeedSettings, &'a Path), String> {
+    let Some(feed) = settings.feeds.iter().find(|feed| feed.name.as_str() == name) else {
+        let name = out::printable(name);
+        return Err(match config::nearest_feed(settings, &name) {
+            Some(near) => format!("There is no feed `{name}`; did you mean `{near}`?"),
+            None => format!("There is no feed `{name}`; `feedmill feeds` lists them."),
+        });
+    };
+    match &feed.origin {
+        Origin::Table(file) => Ok((feed, file)),
+        Origin::List(list) => {
+            Err(format!("`{name}` stands in {}, a list of [[subscriptions]]; take it out there.", list.display()))
+        }
+    }
+}
