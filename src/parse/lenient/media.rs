@@ -57,9 +57,11 @@ impl<'a> Walk<'a> {
                     }
                 }
                 Token::Close(name) => {
-                    let Some(depth) = open.iter().rposition(|open| open.name.eq_ignore_ascii_case(name)) else {
-                        continue;
-                    };
+                    let same = open.iter().rposition(|open| open.name.eq_ignore_ascii_case(name));
+                    // A wrong end tag of the same vocabulary ends a text, which would be lost beside what follows it.
+                    let text = open.last().is_some_and(|open| open.element.children.is_empty());
+                    let wrong = text && self.spaces.of(name).0.vocabulary().is_some();
+                    let Some(depth) = same.or_else(|| wrong.then_some(open.len() - 1)) else { continue };
                     while open.len() > depth.max(1) {
                         self.end(&mut open, raw, here);
                     }
@@ -149,6 +151,11 @@ fn understand(element: &Element, draft: &mut Draft) {
                 let said = |name| part.attribute(name).map(str::to_owned).and_then(plain::filled);
                 if let Some(term) = line().or_else(|| said("label")) {
                     draft.category(Category { term, scheme: said("scheme"), label: said("label") });
+                }
+            }
+            ("media" | "itunes", "keywords") => {
+                for term in part.text.split(',').filter_map(plain::title) {
+                    draft.category(Category { term, ..Category::default() });
                 }
             }
             ("itunes", "title") => draft.title.offer(7, line()),

@@ -50,12 +50,16 @@ impl<'a> Tag<'a> {
 
 /// A name without its prefix.
 pub(super) fn local(name: &str) -> &str {
-    name.rsplit_once(':').map_or(name, |(_, local)| local)
+    colon(name).and_then(|at| name.get(at + 1..)).unwrap_or(name)
 }
 
 /// A name's prefix, or nothing.
 pub(super) fn prefix(name: &str) -> &str {
-    name.rsplit_once(':').map_or("", |(prefix, _)| prefix)
+    colon(name).and_then(|at| name.get(..at)).unwrap_or_default()
+}
+
+fn colon(name: &str) -> Option<usize> {
+    name.bytes().rposition(|byte| byte == b':')
 }
 
 /// The next place of something, remembered: asked again from between, it need not be looked for again.

@@ -172,3 +172,70 @@ fn every_repair_is_told_with_its_place() {
         many.repairs.last()
     );
 }
+
+#[test]
+fn media_elements_are_kept_however_they_are_written() {
+    let element = |item: &str| -> String {
+        let feed = read(&rss(&format!("<item><guid>1</guid>{item}<title>t</title></item><item><guid>n</guid></item>")));
+        assert_eq!(feed.entries.len(), 2, "{item}");
+        assert_eq!(feed.entries[0].title.as_deref(), Some("t"), "{item}");
+        serde_json::to_string(&feed.entries[0].extras.media).unwrap()
+    };
+    for (item, kept) in [
+        (
+            "<media:content url='../1.jpg' FileSize=12 xmlns:x='y' x:z='1' 1='2' url='2'/>",
+            r#"[{"name":"media:content","attributes":{"url":"https://example.org/1.jpg","FileSize":"12"}}]"#,
+        ),
+        // Without an end tag, and with one of another element.
+        ("<media:credit>Ann", r#"[{"name":"media:credit","text":"Ann"}]"#),
+        (
+            "<media:group><media:credit>Ann</media:title><media:rating>adult</media:rating></media:group>",
+            r#"[{"name":"media:group","children":[{"name":"media:credit","text":"Ann"},{"name":"media:rating","text":"adult"}]}]"#,
+        ),
+        (
+            "<media:description type='html'>&lt;b&gt;A&lt;/b&gt; &amp;amp; B</media:description>",
+            r#"[{"name":"media:description","attributes":{"type":"html"},"text":"<b>A</b> &amp; B"}]"#,
+        ),
+        (
+            "<podcast:person href='javascript:x()' img='mailto:a'><![CDATA[Bo & Co]]></podcast:person>",
+            r#"[{"name":"podcast:person","text":"Bo & Co"}]"#,
+        ),
+        // A prefix of one's own, a namespace misspelt, a foreign element inside.
+        (
+            "<m:group xmlns:m='HTTPS://search.yahoo.com/mrss'><x:y>no</x:y><m:content url='https://a.example/1'/></m:group>",
+            r#"[{"name":"media:group","children":[{"name":"media:content","attributes":{"url":"https://a.example/1"}}]}]"#,
+        ),
+        ("<georss:point>45.2 -71.9</georss:point>", r#"[{"name":"georss:point","text":"45.2 -71.9"}]"#),
+        ("<slash:comments>9</slash:comments><podcast:>x</podcast:>", "[]"),
+    ] {
+        assert_eq!(element(item), kept, "{item}");
+    }
+}
+
+#[test]
+fn what_media_say_never_goes_before_what_the_entry_says() {
+    let feed = read(&rss(
+        "<item><guid>1</guid><media:title>M</media:title><itunes:title>I</itunes:title><title>T</title>\
+         <itunes:keywords>one, two,, one</itunes:keywords><media:description>D</media:description></item>\
+         <item><guid>2</guid><itunes:title>I</itunes:title><media:title>M</media:title><itunes:author>Ann</itunes:author>\
+         <enclosure url='/2.mp3' type='audio/mpeg'/><itunes:duration>2:05</itunes:duration></item>",
+    ));
+    assert_eq!(shown(&feed.entries[0]), ["1", "-", "T", "D"]);
+    let terms: Vec<_> = feed.entries[0].categories.iter().map(|category| category.term.as_str()).collect();
+    assert_eq!(terms, ["one", "two"]);
+    assert_eq!(feed.entries[1].title.as_deref(), Some("M"));
+    assert_eq!(feed.entries[1].authors[0].name.as_deref(), Some("Ann"));
+    assert_eq!(feed.entries[1].enclosures[0].duration_s, Some(125));
+}
+
+#[test]
+fn no_document_makes_more_of_its_media_than_there_is_room_for() {
+    let many = format!("<item><guid>1</guid>{}</item>", "<media:a/>".repeat(5_000));
+    let feed = read(&rss(&many.repeat(20)));
+    let kept: usize = feed.entries.iter().map(|entry| entry.extras.media.len()).sum();
+    assert!((1_000..=10_000).contains(&kept), "{kept}");
+    let deep = format!("<item><guid>1</guid>{}</item>", "<media:group>".repeat(10_000));
+    let mut depth = 0;
+    read(&rss(&deep)).entries[0].extras.media[0].each(&mut |_| depth += 1);
+    assert!(depth <= 8, "{depth}");
+}

@@ -54,7 +54,7 @@ pub(super) struct Walk<'a> {
     pub(super) room: usize,
     pub(super) about: About,
     pub(super) source: Option<About>,
-    pub(super) draft: Option<Draft>,
+    pub(super) draft: Option<Box<Draft>>,
     /// The entries, and the original link of each.
     pub(super) entries: Vec<Entry>,
     pub(super) originals: Vec<Option<String>>,
@@ -256,7 +256,7 @@ impl<'a> Walk<'a> {
             self.full = true;
             return;
         }
-        let mut draft = Draft { permanent: true, ..Draft::default() };
+        let mut draft = Box::new(Draft { permanent: true, ..Draft::default() });
         self.entry_attributes(&mut draft, &tag, at);
         self.draft = Some(draft);
         if tag.closed {
