@@ -302,8 +302,34 @@ const MONTHS: [&str; 12] = [
     "dec déc dez dic gru дек δεκ",
 ];
 
+/// English months, and the days of the week that stand beside them in nearly every date: they need not be looked for.
+fn english(word: &str) -> Option<Option<u32>> {
+    let start = <[u8; 3]>::try_from(word.as_bytes().get(..3)?).ok()?;
+    let month = match &start.map(|byte| byte.to_ascii_lowercase()) {
+        b"jan" => 1,
+        b"feb" => 2,
+        b"mar" => 3,
+        b"apr" => 4,
+        b"may" => 5,
+        b"jun" => 6,
+        b"jul" => 7,
+        b"aug" => 8,
+        b"sep" => 9,
+        b"oct" => 10,
+        b"nov" => 11,
+        b"dec" => 12,
+        b"mon" | b"tue" | b"wed" | b"thu" | b"fri" | b"sat" | b"sun" => return Some(None),
+        _ => return None,
+    };
+    Some(Some(month))
+}
+
 fn month_of(word: &str) -> Option<u32> {
-    let word = word.trim_matches('.').to_lowercase();
+    let word = word.trim_matches('.');
+    if let Some(known) = english(word) {
+        return known;
+    }
+    let word = word.to_lowercase();
     if word.chars().count() < 3 {
         return None;
     }

@@ -1,5 +1,7 @@
 //! feed-rs' model to ours. What feed-rs makes up (ids, copied dates) is taken out again.
 
+use std::borrow::Cow;
+
 use feed_rs::model;
 use url::Url;
 
@@ -40,10 +42,9 @@ fn map_entry(entry: model::Entry, atom: bool, base: Option<&Url>) -> Entry {
     let published = entry.published.map(Timestamp::from_chrono);
     // feed-rs copies the date of an RSS item to where it has none.
     let updated = entry.updated.map(Timestamp::from_chrono).filter(|updated| atom || Some(*updated) != published);
-    let content = entry
-        .content
-        .and_then(|content| content.body.and_then(|text| body(&text, content.content_type.as_str(), atom)));
-    let summary = entry.summary.and_then(|text| body(&text.content, text.content_type.as_str(), atom));
+    let content =
+        entry.content.and_then(|content| content.body.and_then(|text| body(text, content.content_type.as_str(), atom)));
+    let summary = entry.summary.and_then(|text| body(text.content, text.content_type.as_str(), atom));
     let extras = extras(&entry.links, entry.rights.and_then(|text| title(&text, atom)), base);
     Entry {
         proxy_link: None,
@@ -95,10 +96,18 @@ fn title(text: &model::Text, atom: bool) -> Option<String> {
 }
 
 /// A summary or content as HTML source.
-fn body(text: &str, media_type: &str, atom: bool) -> Option<String> {
-    let text = plain::modern(plain::cut(text.trim(), MAX_BODY_BYTES));
+fn body(text: String, media_type: &str, atom: bool) -> Option<String> {
+    let meant = plain::modern(plain::cut(text.trim(), MAX_BODY_BYTES));
     let escaped = atom && media_type.starts_with("text/") && !matches!(media_type, "text/html" | "text/xml");
-    plain::filled(if escaped { plain::escape(&text) } else { text.into_owned() })
+    // Most are as they should be, and need no copy.
+    let same = !escaped && meant.len() == text.len() && matches!(meant, Cow::Borrowed(_));
+    plain::filled(if same {
+        text
+    } else if escaped {
+        plain::escape(&meant)
+    } else {
+        meant.into_owned()
+    })
 }
 
 /// Whether a relation is "alternate": none, the word, or its IANA address (RFC 4287 4.2.7.2).
