@@ -8,3 +8,7 @@
 pub mod cron;
 mod dialect;
 pub mod due;
+
+#[cfg(test)]
+#[path = "agreement/tests.rs"]
+mod agreement;
