@@ -7,6 +7,7 @@
 //! the poll is stored, and the validators of the last good answer stay.
 
 mod judge;
+mod outage;
 mod queue;
 mod quiet;
 pub mod resolve;
@@ -26,7 +27,7 @@ use crate::domain::stream::StreamId;
 use crate::domain::time::Timestamp;
 use crate::identity::canonical::Rules;
 use crate::query::compile::Index;
-use crate::schedule::cron::Schedule;
+use crate::schedule::cron::Timing;
 use crate::schedule::due::Pace;
 use crate::store::{CommitReport, Routes};
 
@@ -45,7 +46,7 @@ pub struct FeedPlan {
     /// Its tags, as `tag:` sees them.
     pub tags: Vec<String>,
     /// When it is polled.
-    pub schedule: Schedule,
+    pub schedule: Timing,
     /// The zone of the schedule.
     pub zone: Tz,
     /// Whether its polls are shifted within the window.
@@ -77,7 +78,7 @@ impl FeedPlan {
     #[must_use]
     pub fn pace(&self) -> Pace<'_> {
         Pace {
-            schedule: &self.schedule,
+            timing: &self.schedule,
             zone: self.zone,
             spread: self.spread,
             min_interval: self.min_interval,
@@ -117,6 +118,8 @@ pub enum Outcome {
     Failed,
     /// It answered 410.
     Gone,
+    /// It failed before a byte, as nearly all do: our own network is down. It counts as not asked.
+    Offline,
     /// It was not asked: its server said not before some time, and that holds for polls by hand too.
     Held,
 }
@@ -130,6 +133,7 @@ impl Outcome {
             Self::NotModified => "not_modified",
             Self::Failed => "failed",
             Self::Gone => "gone",
+            Self::Offline => "offline",
             Self::Held => "held",
         }
     }

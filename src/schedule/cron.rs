@@ -47,6 +47,35 @@ struct Calendar {
     interval: bool,
 }
 
+/// When a feed is asked, as the configuration has it.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Timing {
+    /// By the clock.
+    Cron(Schedule),
+    /// By its own history.
+    Auto,
+}
+
+impl Timing {
+    /// How it is written.
+    #[must_use]
+    pub fn source(&self) -> &str {
+        match self {
+            Self::Cron(schedule) => schedule.source(),
+            Self::Auto => "auto",
+        }
+    }
+
+    /// The schedule, if it goes by one.
+    #[must_use]
+    pub fn schedule(&self) -> Option<&Schedule> {
+        match self {
+            Self::Cron(schedule) => Some(schedule),
+            Self::Auto => None,
+        }
+    }
+}
+
 /// Why a schedule is wrong.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct ScheduleError {

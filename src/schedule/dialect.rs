@@ -42,7 +42,7 @@ pub(super) struct Field {
     pub(super) star: bool,
     /// It names every number that it can.
     pub(super) full: bool,
-    /// It is one number, without a step.
+    /// It is one number, without a wildcard or a step of more than 1.
     pub(super) single: bool,
 }
 
@@ -246,7 +246,8 @@ fn field(kind: &Kind, (at, text): Word<'_>) -> Result<Field, ScheduleError> {
         from += part.len() + 1;
     }
     let full = (kind.low..=kind.high).all(|n| set >> n & 1 == 1);
-    let single = set.is_power_of_two() && !text.contains(['*', '/']);
+    let stepped = |part: &str| part.split_once('/').is_some_and(|(_, step)| digits(step) != Some(1));
+    let single = set.is_power_of_two() && !text.contains('*') && !text.split(',').any(stepped);
     Ok(Field { set, star: text == "*", full, single })
 }
 
@@ -462,7 +463,7 @@ mod tests {
             ("* * * *", "* * * *", "has 4", "five fields"),
             (" 0 * * * * * 2026 ", "0 * * * * * 2026", "has 7", "year"),
             ("hourly", "hourly", "not a schedule", "@hourly"),
-            ("auto", "auto", "not a schedule", "five fields"),
+            ("often", "often", "not a schedule", "five fields"),
             ("@reboot", "@reboot", "not a word", "@hourly"),
             ("@daily 5", "@daily 5", "stands alone", "@daily"),
             ("@every", "@every", "needs a span", "10m"),

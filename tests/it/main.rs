@@ -26,3 +26,4 @@ mod simulate;
 mod store;
 mod support;
 mod url_corpus;
+mod when;

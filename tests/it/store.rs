@@ -148,6 +148,7 @@ impl Bench {
             token: lease.token,
             at: now(),
             result: PollResult::Loaded {
+                cadence: None,
                 info: Box::new(FeedInfo { title: Some(format!("Feed {n}")), ..FeedInfo::default() }),
                 candidates,
                 quiet,

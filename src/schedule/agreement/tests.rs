@@ -148,7 +148,10 @@ fn pair(text: &str, zone: Tz) -> Option<Pair> {
         Ok(ours) => Some(Pair { ours, oracle, zone, compared: 0 }),
         Err(_) => {
             let from = midnight(NaiveDate::from_ymd_opt(FIRST_YEAR, 1, 1).unwrap(), zone);
-            assert!(oracle.find_next_occurrence(&local(from, zone), false).is_err(), "{text} was refused, and it fires");
+            assert!(
+                oracle.find_next_occurrence(&local(from, zone), false).is_err(),
+                "{text} was refused, and it fires"
+            );
             None
         }
     }
@@ -190,6 +193,8 @@ fn croner_agrees_on_lists_steps_and_days_that_people_write() {
         "30 2 * * *",
         "0 30 2 * * *",
         "5-5 2 * * *",
+        "50 2-2/1 * * *",
+        "50 2-2/3 * * *",
         "0,30 2 * * *",
         "30 2,14 * * *",
         "*/15 * * * *",
