@@ -284,9 +284,115 @@ fn the_journal_has_one_line_when_our_network_goes_down_and_one_when_it_is_back()
     daemon.until("all were polled", |d| d.json("/all.json")["items"].as_array().unwrap().len() == 4);
     daemon.until("all go on", |d| {
         let feeds = d.json("/api/v1/feeds")["feeds"].as_array().unwrap().clone();
-        feeds.iter().all(|feed| {
-            feed["state"] == "ok" && feed["next_poll_reason"].as_str().unwrap().starts_with("your schedule")
-        })
+        feeds
+            .iter()
+            .all(|feed| feed["state"] == "ok" && feed["next_poll_reason"].as_str().unwrap().contains("your schedule"))
     });
+    daemon.stop();
+}
+
+#[test]
+fn every_rule_tells_its_reason_in_the_list_on_the_page_and_after_a_restart() {
+    let origin = Origin::start();
+    let document = |head: &str| {
+        let items = rss(&[story("One", "https://n.example/1", "1")]);
+        items.replace("<title>T</title>", &format!("<title>T</title>{head}"))
+    };
+    // The hours of a day from an hour before now on, but for one that is far away.
+    let all_but_one = |hour: u32| {
+        let hours = (0..24).filter(|n| *n != hour).map(|n| format!("<hour>{n}</hour>")).collect::<String>();
+        document(&format!("<skipHours>{hours}</skipHours>"))
+    };
+    let now = feedmill::domain::time::SystemClock.now().to_chrono();
+    let far = (chrono::Timelike::hour(&now) + 12) % 24;
+    let sy = "<sy:updatePeriod>daily</sy:updatePeriod>";
+    let dated = |n: i64| {
+        let at = Timestamp::from_chrono(now).minus(HOUR * 20 * u32::try_from(n).unwrap()).rfc822();
+        format!("<item><title>{n}</title><link>https://n.example/d{n}</link><pubDate>{at}</pubDate></item>")
+    };
+    let items: String = (0..4).map(dated).collect();
+    let history = format!("<rss version=\"2.0\"><channel><title>T</title>{items}</channel></rss>");
+    let mut config = "schedule = \"*/30 * * * *\"\nper_host = 9\n".to_owned();
+    let cases = [
+        (
+            "age",
+            Reply::ok(document("")).header("cache-control", "max-age=7200"),
+            "",
+            "max-age of the last answer (2 h) is later than your schedule (",
+        ),
+        ("ttl", Reply::ok(document("<ttl>180</ttl>")), "", "ttl of the feed (3 h) is later than your schedule ("),
+        (
+            "skip",
+            Reply::ok(all_but_one(far)),
+            "",
+            &format!("skipHours of the feed (to {far:02}:00 GMT) is later than your schedule (") as &str,
+        ),
+        ("hint", Reply::ok(document(sy)), "", "sy:updatePeriod of the feed (1 d) is later than your schedule ("),
+        ("own", Reply::ok(document(sy)), "schedule = \"15 4 * * *\"", "your schedule ("),
+        (
+            "fail",
+            Reply::status(500),
+            "min_interval = \"1m\"",
+            "back-off after 1 failure (2 h) is later than your schedule (",
+        ),
+        (
+            "wait",
+            Reply::status(503).header("retry-after", "10800"),
+            "",
+            "Retry-After of the last answer (3 h) is later than your schedule (",
+        ),
+        (
+            "date",
+            Reply::status(429).header("retry-after", Timestamp::from_chrono(now).plus(HOUR * 200).rfc822()),
+            "",
+            "Retry-After of the last answer (7 d) is later than your schedule (",
+        ),
+        ("auto", Reply::ok(history), "schedule = \"auto\"", "half of its usual gap between items (10 h)"),
+        (
+            "news",
+            Reply::ok(document("")),
+            "schedule = \"auto\"",
+            "an hour, as its usual gap between items is not known yet",
+        ),
+        ("gone", Reply::status(410), "", "it answered 410 Gone"),
+    ];
+    config.push_str("backoff = \"2h\"\n");
+    for (name, reply, keys, _) in &cases {
+        origin.route(&format!("/{name}"), reply.clone());
+        config
+            .push_str(&format!("[[feed]]\nname = \"{name}\"\nurl = \"{}\"\n{keys}\n", origin.url(&format!("/{name}"))));
+    }
+    let house = Installation::new(&config);
+    let daemon = house.start();
+    let feeds = |value: serde_json::Value| -> HashMap<String, serde_json::Value> {
+        let list = value["feeds"].as_array().unwrap().clone();
+        list.into_iter().map(|feed| (feed["name"].as_str().unwrap().to_owned(), feed)).collect()
+    };
+    daemon.until("all were polled", |d| feeds(d.json("/api/v1/feeds")).values().all(|f| f["last_attempt"].is_string()));
+    let told = feeds(daemon.json("/api/v1/feeds"));
+    for (name, .., reason) in &cases {
+        let said = told[*name]["next_poll_reason"].as_str().unwrap();
+        assert!(said.starts_with(reason), "{name}: {said}");
+    }
+    let page = daemon.get("/status").text();
+    for word in ["max-age of the last answer (2 h)", "ttl of the feed (3 h)", "skipHours of the feed"] {
+        assert!(page.contains(word), "{word}");
+    }
+    let listed: serde_json::Value = serde_json::from_slice(&house.run(&["feeds", "--json"]).stdout).unwrap();
+    assert_eq!(feeds(listed), told);
+    let checked = String::from_utf8(house.run(&["check"]).stdout).unwrap();
+    assert!(checked.contains("auto, 2 feeds: by the usual gap between items"), "{checked}");
+    // A restart moves nothing and asks nobody; another schedule moves what is shown at once.
+    daemon.kill();
+    let requests = origin.all_requests().len();
+    let daemon = house.start();
+    assert_eq!(feeds(daemon.json("/api/v1/feeds")), told);
+    house.configure(&config.replace("15 4 * * *", "@yearly"));
+    assert!(house.run(&["reload"]).status.success());
+    let moved = feeds(daemon.json("/api/v1/feeds"));
+    assert!(moved["own"]["next_poll"].as_str().unwrap().contains("-01-01T00:00:00Z"), "{}", moved["own"]);
+    assert_ne!(moved["own"]["next_poll_reason"], told["own"]["next_poll_reason"]);
+    assert_eq!(moved["ttl"], told["ttl"]);
+    assert_eq!(origin.all_requests().len(), requests);
     daemon.stop();
 }
