@@ -108,7 +108,7 @@ impl Stages {
             self.is_ours(&feed, None, &state, now);
         }
         if let PollResult::Loaded { cadence: Some(cadence), .. } = &result {
-            state.cadence = cadence.clone();
+            state.cadence = cadence.as_ref().clone();
         }
         let next = next_poll(&feed.pace(), &state, ended, now);
         let (outcome, error) = match &result {
@@ -260,7 +260,7 @@ impl Stages {
                             candidates: read.candidates,
                             quiet: !lease.state.loaded_once && !feed.first_import_notifies,
                             habits: read.habits,
-                            cadence: Some(read.cadence).filter(|cadence| *cadence != lease.state.cadence),
+                            cadence: Some(read.cadence).filter(|cadence| *cadence != lease.state.cadence).map(Box::new),
                             validators: answer.validators,
                             body_hash,
                             redirect: answer.moved.map(|(status, to)| Redirect {

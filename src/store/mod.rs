@@ -195,7 +195,7 @@ pub enum PollResult {
         /// What the feed's guids and links are worth, if the document has shown something new.
         habits: Option<Habits>,
         /// How often it wants to be asked for, if that is not what it said before.
-        cadence: Option<Cadence>,
+        cadence: Option<Box<Cadence>>,
         /// The validators that stand for it from now on.
         validators: Option<Validators>,
         /// Hash of its bytes.

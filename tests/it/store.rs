@@ -523,7 +523,7 @@ async fn what_a_feed_says_of_how_often_to_ask_is_kept_until_it_says_something_el
             candidates: Vec::new(),
             quiet: false,
             habits: None,
-            cadence,
+            cadence: cadence.map(Box::new),
             validators: None,
             body_hash: 1,
             redirect: None,
