@@ -13,6 +13,7 @@ mod queue;
 mod quiet;
 pub mod resolve;
 mod run;
+mod sites;
 mod stages;
 
 use std::collections::HashMap;
@@ -157,6 +158,15 @@ pub struct PollReport {
     pub error: Option<PollError>,
     /// When it is asked next.
     pub next_due: Option<Timestamp>,
+    /// Its server said that there are too many requests.
+    pub throttled: Option<Throttled>,
+}
+
+/// A server's "too many requests".
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Throttled {
+    /// When it may be asked again, by its own word.
+    pub again: Option<Timestamp>,
 }
 
 /// Whoever wants to hear of each poll: metrics, the watchdog's proof of work, a progress bar.

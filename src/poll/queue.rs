@@ -4,6 +4,7 @@
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap, HashMap, HashSet, VecDeque};
 
+use super::sites::{Sites, site};
 use crate::domain::feed::FeedId;
 use crate::domain::time::Timestamp;
 
@@ -17,6 +18,10 @@ pub(super) struct Queue {
     hosts: HashMap<String, Host>,
     /// Hosts with feeds that wait and a free place, in turn.
     turn: VecDeque<String>,
+    /// Sites that asked for fewer requests.
+    sites: Sites,
+    /// Hosts that had their turn too early, and when it comes.
+    parked: BinaryHeap<Reverse<(Timestamp, String)>>,
 }
 
 struct Slot {
@@ -88,8 +93,14 @@ impl Queue {
             if host.running >= self.per_host {
                 continue;
             }
+            if let Some(at) = self.sites.not_before(&name, now).filter(|_| !host.waiting.is_empty()) {
+                host.in_turn = true;
+                self.parked.push(Reverse((at, name)));
+                continue;
+            }
             if let Some(feed) = host.waiting.pop_front() {
                 host.running += 1;
+                self.sites.begun(&name);
                 if let Some(slot) = self.feeds.get_mut(&feed) {
                     slot.state = State::Running;
                 }
@@ -105,11 +116,35 @@ impl Queue {
         self.hosts.values().flat_map(|host| host.waiting.iter().copied().take(8)).take(most)
     }
 
+    /// The server of a feed, whose poll is still on, complained of too many requests.
+    pub(super) fn throttled(&mut self, feed: FeedId, again: Option<Timestamp>, now: Timestamp) {
+        let Some(slot) = self.feeds.get(&feed) else { return };
+        let of_site = self.hosts.iter().filter(|(name, _)| site(name) == site(&slot.host));
+        let running = of_site.map(|(_, host)| host.running).sum();
+        self.sites.throttled(&slot.host, again, now, running);
+    }
+
+    /// Takes those of `asked` that wait for a host which wants to be left alone for long, and until when.
+    pub(super) fn held(&mut self, asked: impl Iterator<Item = FeedId>, now: Timestamp) -> Vec<(FeedId, Timestamp)> {
+        let mut out = Vec::new();
+        for feed in asked {
+            let Some(slot) = self.feeds.get_mut(&feed).filter(|slot| slot.state == State::Waiting) else { continue };
+            let Some(until) = self.sites.held(&slot.host, now) else { continue };
+            slot.state = State::Sleeping;
+            if let Some(host) = self.hosts.get_mut(&slot.host) {
+                host.waiting.retain(|waiting| *waiting != feed);
+            }
+            out.push((feed, until));
+        }
+        out
+    }
+
     /// A poll ended; the feed sleeps until it is due again.
-    pub(super) fn finished(&mut self, feed: FeedId, due: Option<Timestamp>) {
+    pub(super) fn finished(&mut self, feed: FeedId, due: Option<Timestamp>, now: Timestamp) {
         let Some(slot) = self.feeds.get_mut(&feed) else { return };
         slot.state = State::Sleeping;
         let name = slot.host.clone();
+        self.sites.ended(&name, now);
         if let Some(host) = self.hosts.get_mut(&name) {
             host.running = host.running.saturating_sub(1);
         }
@@ -117,8 +152,13 @@ impl Queue {
         self.offer(&name);
     }
 
-    /// When the next sleeping feed is due.
+    /// When there is something to do next: a sleeping feed is due, or a host has its turn.
     pub(super) fn earliest(&mut self) -> Option<Timestamp> {
+        let parked = self.parked.peek().map(|Reverse((at, _))| *at);
+        self.earliest_due().into_iter().chain(parked).min()
+    }
+
+    fn earliest_due(&mut self) -> Option<Timestamp> {
         while let Some(Reverse((due, feed))) = self.heap.peek().copied() {
             let slot = self.feeds.get(&feed);
             if slot.is_some_and(|slot| slot.state == State::Sleeping && slot.due == Some(due)) {
@@ -130,7 +170,14 @@ impl Queue {
     }
 
     fn collect_due(&mut self, now: Timestamp) {
-        while let Some(due) = self.earliest().filter(|due| *due <= now) {
+        while self.parked.peek().is_some_and(|Reverse((at, _))| *at <= now) {
+            let Some(Reverse((_, name))) = self.parked.pop() else { break };
+            if let Some(host) = self.hosts.get_mut(&name) {
+                host.in_turn = false;
+            }
+            self.offer(&name);
+        }
+        while let Some(due) = self.earliest_due().filter(|due| *due <= now) {
             let Some(Reverse((_, feed))) = self.heap.pop() else { break };
             let Some(slot) = self.feeds.get_mut(&feed).filter(|slot| slot.due == Some(due)) else { continue };
             slot.state = State::Waiting;
@@ -179,7 +226,7 @@ mod tests {
         let mut q = queue(1, &[(1, "a", 1), (2, "a", 2), (3, "a", 3), (4, "b", 4)]);
         assert_eq!(q.take(at(10), 9), [FeedId(1), FeedId(4)]);
         assert_eq!(q.take(at(10), 9), []);
-        q.finished(FeedId(1), None);
+        q.finished(FeedId(1), None, at(0));
         assert_eq!(q.take(at(10), 9), [FeedId(2)]);
     }
 
@@ -189,7 +236,7 @@ mod tests {
         assert_eq!(q.take(at(4), 9), []);
         assert_eq!(q.earliest(), Some(at(5)));
         assert_eq!(q.take(at(5), 9), [FeedId(1)]);
-        q.finished(FeedId(1), Some(at(6)));
+        q.finished(FeedId(1), Some(at(6)), at(0));
         assert_eq!(q.earliest(), Some(at(6)));
         assert_eq!(q.take(at(8), 9), [FeedId(1), FeedId(2)]);
     }
@@ -199,9 +246,9 @@ mod tests {
         let mut q = queue(1, &[(1, "a", 1), (2, "a", 1), (3, "a", 1)]);
         assert_eq!(q.take(at(1), 9), [FeedId(1)]);
         q.replace(1, [(FeedId(3), ("a".to_owned(), Some(at(1))))].into());
-        q.finished(FeedId(1), None);
+        q.finished(FeedId(1), None, at(0));
         assert_eq!(q.take(at(2), 9), [FeedId(3)]);
-        q.finished(FeedId(3), None);
+        q.finished(FeedId(3), None, at(0));
         assert_eq!(q.take(at(9), 9), []);
         assert_eq!(q.earliest(), None);
     }
@@ -212,7 +259,28 @@ mod tests {
         q.force(FeedId(1), at(1));
         assert_eq!(q.take(at(1), 9), [FeedId(1)]);
         q.force(FeedId(1), at(1));
-        q.finished(FeedId(1), Some(at(100)));
+        q.finished(FeedId(1), Some(at(100)), at(0));
         assert_eq!(q.take(at(99), 9), []);
+    }
+
+    #[test]
+    fn a_site_that_complains_is_left_alone_and_then_asked_one_at_a_time() {
+        let mut q = queue(2, &[(1, "a.s.org", 1), (2, "b.s.org", 1), (3, "a.s.org", 1), (4, "o.org", 2)]);
+        assert_eq!(q.take(at(1), 1), [FeedId(1)]);
+        q.throttled(FeedId(1), Some(at(100)), at(1));
+        q.finished(FeedId(1), None, at(1));
+        assert_eq!(q.take(at(2), 9), [FeedId(4)]);
+        q.finished(FeedId(4), None, at(2));
+        assert_eq!(q.earliest(), Some(at(100)));
+        assert_eq!(q.held([FeedId(2), FeedId(4)].into_iter(), at(2)), [(FeedId(2), at(100))]);
+        q.force(FeedId(2), at(3));
+        assert_eq!(q.take(at(100), 9).len(), 1, "one at a time, though a host may have two");
+        assert_eq!(q.take(at(101), 9), []);
+        assert_eq!(q.earliest(), Some(at(102)));
+        for feed in [2, 3] {
+            q.finished(FeedId(feed), None, at(101));
+        }
+        assert_eq!(q.take(at(102), 9), []);
+        assert_eq!(q.take(at(103), 9).len(), 1);
     }
 }

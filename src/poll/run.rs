@@ -1,7 +1,7 @@
 //! The schedule loop: it wakes at the earliest due time, for a signal, or after a minute at the latest, since
 //! the wall clock may step and the machine may sleep. Missed ticks coalesce, for a feed has one due time.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ use tokio_util::task::TaskTracker;
 use super::queue::Queue;
 use super::stages::Stages;
 use super::{FeedPlan, Observer, Outcome, Plan, PollReport};
-use crate::domain::feed::{FeedId, NextPoll};
+use crate::domain::feed::{ErrorKind, FeedId, NextPoll, PollError};
 use crate::domain::time::Timestamp;
 use crate::schedule::due::reschedule;
 use crate::store::{CommitReport, FeedLease, FeedStatus};
@@ -26,6 +26,15 @@ const LEASE_MARGIN: Duration = Duration::from_secs(120);
 /// Feeds that are leased while they still wait for their host: reading what is remembered of many together is
 /// cheaper.
 const AHEAD: usize = 64;
+/// A poll that takes longer than this gives its place to another.
+const SLOW: Duration = Duration::from_secs(3);
+/// So many times as many polls as there are places may be slow.
+const SLOW_SHARE: usize = 8;
+/// Overdue feeds are begun so far apart, and all within this.
+const STEP_APART: Duration = Duration::from_millis(50);
+const CATCH_UP: Duration = Duration::from_secs(900);
+/// A feed that is due for longer than this was missed.
+const OVERDUE: Duration = Duration::from_secs(60);
 /// After the store failed, before it is asked again.
 const PAUSE: Duration = Duration::from_secs(1);
 
@@ -44,6 +53,14 @@ enum Order {
     Replace(Arc<Plan>, Vec<Scheduled>),
     /// Poll these now, by hand, and tell how it went.
     Now(Vec<FeedId>, mpsc::UnboundedSender<PollReport>),
+}
+
+/// What a poll tells the loop.
+enum Told {
+    /// It takes long: its place goes to another.
+    Slow(FeedId),
+    /// It ended.
+    Ended(PollReport),
 }
 
 /// The handle of the schedule loop.
@@ -68,6 +85,8 @@ struct Desk {
     waiting: Waiting,
     leased: Leased,
     running: usize,
+    /// Polls that take long, and do not count against the others' places.
+    slow: HashSet<FeedId>,
     /// The last look at the clock.
     seen: Timestamp,
 }
@@ -133,15 +152,32 @@ impl Poller {
             tokio::select! {
                 () = stop.cancelled() => {}
                 () = self.ordered.notified() => {}
-                Some(ended) = reports.recv() => {
-                    let mut next = Some(ended);
-                    while let Some(ended) = next {
-                        desk.running = desk.running.saturating_sub(1);
-                        self.end(&ended, desk.plan.by_hand, &mut desk.queue, &mut desk.waiting);
+                Some(told) = reports.recv() => {
+                    let mut next = Some(told);
+                    while let Some(told) = next {
+                        self.hear(told, &mut desk);
                         next = reports.try_recv().ok();
                     }
                 }
                 () = tokio::time::sleep(nap) => {}
+            }
+        }
+    }
+
+    fn hear(&self, told: Told, desk: &mut Desk) {
+        match told {
+            // However many hang, there are places for others; but not without end.
+            Told::Slow(feed) if desk.slow.len() < desk.plan.concurrency * SLOW_SHARE => {
+                if desk.slow.insert(feed) {
+                    desk.running = desk.running.saturating_sub(1);
+                }
+            }
+            Told::Slow(_) => {}
+            Told::Ended(report) => {
+                if !desk.slow.remove(&report.feed) {
+                    desk.running = desk.running.saturating_sub(1);
+                }
+                self.end(&report, desk);
             }
         }
     }
@@ -151,15 +187,16 @@ impl Poller {
         self: &Arc<Self>,
         desk: &mut Desk,
         now: Timestamp,
-        done: &mpsc::UnboundedSender<PollReport>,
+        done: &mpsc::UnboundedSender<Told>,
         tasks: &TaskTracker,
     ) {
         let free = match self.probe_at(desk, now) {
             // Our own network is down: one at a time, a minute apart.
-            Some(at) => usize::from(desk.running == 0 && at <= now),
+            Some(at) => usize::from(desk.running + desk.slow.len() == 0 && at <= now),
             None => desk.plan.concurrency.saturating_sub(desk.running),
         };
         let due = desk.queue.take(now, free);
+        self.tell_held(desk, now);
         if due.iter().any(|feed| !desk.leased.contains_key(feed)) {
             let ahead = desk.queue.ahead(AHEAD).filter(|feed| !desk.leased.contains_key(feed));
             let wanted = due.iter().copied().filter(|feed| !desk.leased.contains_key(feed)).chain(ahead).collect();
@@ -173,8 +210,20 @@ impl Poller {
                     self.begin(Arc::clone(feed), lease, &desk.plan, done, tasks);
                 }
                 // It cannot be polled now: again a minute later.
-                _ => desk.queue.finished(feed, Some(now.plus(NAP))),
+                _ => desk.queue.finished(feed, Some(now.plus(NAP)), now),
             }
+        }
+    }
+
+    /// Whoever asked by hand for a feed of a site that wants to be left alone need not wait for that.
+    fn tell_held(&self, desk: &mut Desk, now: Timestamp) {
+        for (feed, until) in desk.queue.held(desk.waiting.keys().copied(), now) {
+            let name = desk.plan.feeds.get(&feed).map(|feed| feed.name.clone()).unwrap_or_default();
+            let message =
+                format!("its site answered \u{201c}too many requests\u{201d} and is not called before {until}");
+            let error = Some(PollError { kind: ErrorKind::Http, http_status: None, message });
+            let report = PollReport { outcome: Outcome::Held, error, next_due: Some(until), ..lost(feed, name, now) };
+            self.end(&report, desk);
         }
     }
 
@@ -185,7 +234,7 @@ impl Poller {
 
     fn nap(&self, desk: &mut Desk, now: Timestamp) -> Duration {
         let next = match self.probe_at(desk, now) {
-            Some(_) if desk.running > 0 => None,
+            Some(_) if desk.running + desk.slow.len() > 0 => None,
             Some(at) if at > now => Some(at),
             // Feeds that wait for a free place are woken by the poll that frees it.
             None if desk.running >= desk.plan.concurrency => None,
@@ -222,6 +271,11 @@ impl Poller {
     fn obey(&self, order: Order, plan: &mut Arc<Plan>, queue: &mut Queue, waiting: &mut Waiting) {
         match order {
             Order::Replace(new, scheduled) => {
+                let first = plan.feeds.is_empty() && !new.by_hand;
+                let mut scheduled = scheduled;
+                if first {
+                    spread_overdue(&mut scheduled, self.stages.clock().now());
+                }
                 let feeds: BTreeMap<_, _> = scheduled
                     .into_iter()
                     .filter_map(|s| {
@@ -275,30 +329,55 @@ impl Poller {
         feed: Arc<FeedPlan>,
         lease: FeedLease,
         plan: &Arc<Plan>,
-        done: &mpsc::UnboundedSender<PollReport>,
+        done: &mpsc::UnboundedSender<Told>,
         tasks: &TaskTracker,
     ) {
         let (poller, plan, done) = (Arc::clone(self), Arc::clone(plan), done.clone());
-        let lost = Lost { done: Some(done), feed: feed.id, name: feed.name.clone(), now: self.stages.clock().now() };
+        let lost =
+            Lost { done: Some(done.clone()), feed: feed.id, name: feed.name.clone(), now: self.stages.clock().now() };
         tasks.spawn(async move {
-            let report = poller.stages.poll(plan, feed, lease).await;
+            let id = feed.id;
+            let mut poll = std::pin::pin!(poller.stages.poll(plan, feed, lease));
+            let report = match tokio::time::timeout(SLOW, &mut poll).await {
+                Ok(report) => report,
+                Err(_) => {
+                    let _ = done.send(Told::Slow(id));
+                    poll.await
+                }
+            };
             lost.found(report);
         });
     }
 
-    fn end(&self, report: &PollReport, by_hand: bool, queue: &mut Queue, waiting: &mut Waiting) {
-        queue.finished(report.feed, report.next_due.filter(|_| !by_hand));
+    fn end(&self, report: &PollReport, desk: &mut Desk) {
+        let now = self.stages.clock().now();
+        if let Some(throttled) = report.throttled {
+            desk.queue.throttled(report.feed, throttled.again, now);
+        }
+        desk.queue.finished(report.feed, report.next_due.filter(|_| !desk.plan.by_hand), now);
         log(report);
         self.observer.polled(report);
-        for tell in waiting.remove(&report.feed).into_iter().flatten() {
+        for tell in desk.waiting.remove(&report.feed).into_iter().flatten() {
             let _ = tell.send(report.clone());
         }
     }
 }
 
+/// What was missed while nothing ran is made up for one after the other, the longest due first: not all at once.
+fn spread_overdue(scheduled: &mut [Scheduled], now: Timestamp) {
+    let missed = |s: &Scheduled| s.due.is_some_and(|due| due.plus(OVERDUE) < now);
+    let mut overdue: Vec<&mut Scheduled> = scheduled.iter_mut().filter(|s| missed(s)).collect();
+    overdue.sort_by_key(|s| (s.due, s.feed));
+    let count = u32::try_from(overdue.len()).unwrap_or(u32::MAX).max(1);
+    let apart = STEP_APART.min(CATCH_UP / count);
+    for (n, s) in (0..).zip(overdue) {
+        s.due = Some(now.plus(apart * n));
+    }
+}
+
 /// Tells of a poll's end, also if it panics: its place must not go with it.
 struct Lost {
-    done: Option<mpsc::UnboundedSender<PollReport>>,
+    done: Option<mpsc::UnboundedSender<Told>>,
     feed: FeedId,
     name: String,
     now: Timestamp,
@@ -307,7 +386,7 @@ struct Lost {
 impl Lost {
     fn found(mut self, report: PollReport) {
         if let Some(done) = self.done.take() {
-            let _ = done.send(report);
+            let _ = done.send(Told::Ended(report));
         }
     }
 }
@@ -316,7 +395,7 @@ impl Drop for Lost {
     fn drop(&mut self) {
         if let Some(done) = self.done.take() {
             let report = lost(self.feed, std::mem::take(&mut self.name), self.now);
-            let _ = done.send(report);
+            let _ = done.send(Told::Ended(report));
         }
     }
 }
@@ -331,6 +410,7 @@ fn lost(feed: FeedId, name: String, now: Timestamp) -> PollReport {
         duration_ms: 0,
         error: None,
         next_due: Some(now.plus(NAP)),
+        throttled: None,
     }
 }
 
@@ -355,5 +435,32 @@ fn log(report: &PollReport) {
             poll.next = %next, items.new = stored.new, items.changed = stored.changed,
             items.sighted = stored.sighted, deliveries = stored.deliveries, "polled"
         ),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ten_thousand_overdue_feeds_are_begun_one_after_the_other() {
+        let now = Timestamp::from_secs(1_000_000);
+        let scheduled = |feed: i64, due: Timestamp| Scheduled { feed: FeedId(feed), due: Some(due) };
+        let mut all: Vec<Scheduled> = (0..10_000).map(|n| scheduled(n, Timestamp::from_secs(900_000 - n))).collect();
+        all.push(scheduled(10_000, now));
+        all.push(scheduled(10_001, Timestamp::from_secs(2_000_000)));
+        spread_overdue(&mut all, now);
+        let due = |n: usize| all[n].due.unwrap().since(now);
+        assert_eq!(due(9_999), Duration::ZERO, "the one that is due for longest");
+        assert_eq!(due(0), Duration::from_millis(50) * 9_999);
+        assert_eq!(due(10_000), Duration::ZERO, "a new one at once");
+        assert_eq!(all[10_001].due, Some(Timestamp::from_secs(2_000_000)));
+        for second in 0..499_u64 {
+            let begun = (0..10_000).filter(|n| due(*n).as_secs() == second).count();
+            assert_eq!(begun, 20, "{second}");
+        }
+        let mut many: Vec<Scheduled> = (0..100_000).map(|n| scheduled(n, Timestamp::from_secs(n))).collect();
+        spread_overdue(&mut many, now);
+        assert!(many.iter().all(|s| s.due.unwrap().since(now) <= CATCH_UP));
     }
 }

@@ -11,7 +11,7 @@ use url::Url;
 use super::judge::{LoadJudge, matches, tell_policy};
 use super::outage::{Outage, Sign, Turn};
 use super::quiet::Quiet;
-use super::{FeedPlan, Outcome, Plan, PollReport};
+use super::{FeedPlan, Outcome, Plan, PollReport, Throttled};
 use crate::domain::decision::{Candidate, Judge, Scope};
 use crate::domain::feed::{Cadence, ErrorKind, FeedInfo, FeedState, Habits, NextPoll, PollError};
 use crate::domain::time::{Clock, Timestamp};
@@ -118,6 +118,7 @@ impl Stages {
             PollResult::Gone(error) => (Outcome::Gone, Some(error.clone())),
         };
         let next_due = next.due_at;
+        let throttled = throttled(error.as_ref(), next.retry_until);
         let poll = PollCommit { feed: feed.id, token, at: now, result, next };
         let committed = match judge {
             Some(judge) => self.store.commit_poll(poll, judge, Arc::clone(&plan.routes)).await,
@@ -131,6 +132,7 @@ impl Stages {
             duration_ms: millis(begun),
             error,
             next_due,
+            throttled,
         };
         match committed {
             Ok(stored) => report.stored = stored,
@@ -207,6 +209,7 @@ impl Stages {
             duration_ms: millis(begun),
             error: Some(error),
             next_due: Some(now),
+            throttled: None,
         }
     }
 
@@ -223,6 +226,7 @@ impl Stages {
             duration_ms: 0,
             error: Some(PollError { kind: ErrorKind::Http, http_status: None, message }),
             next_due: lease.state.due_at.map(|due| due.max(until)),
+            throttled: None,
         }
     }
 
@@ -316,6 +320,15 @@ fn ask(feed: &FeedPlan, lease: &FeedLease) -> Ask {
 
 fn millis(begun: Instant) -> u64 {
     u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX)
+}
+
+/// Whether it was too many requests that the server complained of: 429, or 503 with a time (RFC 6585 4, RFC 9110 15.6.4).
+fn throttled(error: Option<&PollError>, again: Option<Timestamp>) -> Option<Throttled> {
+    match error?.http_status? {
+        429 => Some(Throttled { again }),
+        503 if again.is_some() => Some(Throttled { again }),
+        _ => None,
+    }
 }
 
 /// The same bytes are no update, whatever their ETag says. Not keyed: it is compared with itself only, and
