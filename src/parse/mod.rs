@@ -10,6 +10,8 @@
 mod charset;
 mod date;
 mod feed;
+#[cfg(any(test, fuzzing))]
+pub mod fuzz;
 mod json;
 mod json_value;
 mod lenient;
@@ -130,5 +132,8 @@ mod differential;
 #[cfg(test)]
 #[path = "hostile/tests.rs"]
 mod hostile;
+#[cfg(test)]
+#[path = "mutations/tests.rs"]
+mod mutations;
 #[cfg(test)]
 mod tests;

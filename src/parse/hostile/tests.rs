@@ -9,7 +9,7 @@ use proptest::prelude::*;
 use super::*;
 
 /// A document of each kind, written for these tests.
-fn fixtures() -> Vec<String> {
+pub(super) fn fixtures() -> Vec<String> {
     let items = |n: usize| -> String {
         (0..n)
             .map(|n| {

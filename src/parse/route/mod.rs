@@ -100,7 +100,15 @@ impl<'a> Look<'a> {
             [b'&', ..] => self.at += reference(here)?,
             [b'<', b'/', name @ ..] => self.close(name)?,
             [b'<', b'!', b'-', b'-', ..] => self.at += skip(b"-->")?,
-            [b'<', b'!', b'[', b'C', b'D', b'A', b'T', b'A', b'[', ..] => self.at += skip(b"]]>")?,
+            [b'<', b'!', b'[', b'C', b'D', b'A', b'T', b'A', b'[', inside @ ..] => {
+                let length = skip(b"]]>")?;
+                // A section with the start of another in it is one that was not closed, more often than not.
+                let inside = inside.get(..length - b"<![CDATA[".len())?;
+                if memmem::find(inside, b"<![CDATA[").is_some() {
+                    return None;
+                }
+                self.at += length;
+            }
             [b'<', b'?', ..] => self.at += skip(b"?>")?,
             [b'<', byte, ..] if byte.is_ascii_alphabetic() => self.tag(here)?,
             _ => return None,
