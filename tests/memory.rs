@@ -1,7 +1,9 @@
 //! What a parse takes of memory, by the peak of all that is allocated: at most eight times the document and 16 MB, for documents
 //! that were made to take more and for each of the corpus.
 //!
-//! A program of its own, for it counts every allocation. Times are printed (`--nocapture`), never asserted.
+//! A program of its own, for it counts every allocation. Times are printed (`--nocapture`), never asserted; with
+//! `FEEDMILL_TIMES=1`, beside those of documents half as long.
+#![allow(clippy::unwrap_used, clippy::print_stdout, reason = "clippy exempts test functions only, not what they share")]
 
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
@@ -57,6 +59,9 @@ impl Kind {
 }
 
 const RSS: &str = "<rss version=\"2.0\"><channel><title>T</title>";
+const ITEM: &str = "<rss version=\"2.0\" xmlns:dc=\"http://purl.org/dc/elements/1.1/\" xmlns:m=\"http://search.yahoo.com/mrss/\">\
+    <channel><title>T</title><item><link>https://example.org/</link>";
+const MEDIA: &str = "<rss version=\"2.0\" xmlns:m=\"http://search.yahoo.com/mrss/\"><channel><title>T</title>";
 const ATOM: &str = "<feed xmlns=\"http://www.w3.org/2005/Atom\"><title>T</title>";
 
 /// Documents of 20 MB on one line, whatever else they are.
@@ -159,17 +164,24 @@ const WIDE: [Kind; 8] = [
 ];
 
 /// What feed-rs reads is at most 1 MB.
-const FIRST: [Kind; 5] = [
-    Kind("small items", RSS, "<item><link>http://e.org</link></item>", "</channel></rss>"),
+const FIRST: [Kind; 12] = [
+    Kind("small items", RSS, "<item><link>http</link><a/></item>", "</channel></rss>"),
     Kind("small entries", ATOM, "<entry/>", "</feed>"),
     Kind("links", "<feed xmlns=\"http://www.w3.org/2005/Atom\"><entry>", "<link href=\"a\"/>", "</entry></feed>"),
+    Kind("terms", "<feed xmlns=\"http://www.w3.org/2005/Atom\"><entry>", "<category term=\"a\"/>", "</entry></feed>"),
+    Kind("persons", "<feed xmlns=\"http://www.w3.org/2005/Atom\"><entry>", "<author/>", "</entry></feed>"),
     Kind(
-        "categories",
+        "names",
         "<feed xmlns=\"http://www.w3.org/2005/Atom\"><entry>",
-        "<category term=\"a\"/>",
+        "<author><name>a</name></author>",
         "</entry></feed>",
     ),
-    Kind("persons", "<feed xmlns=\"http://www.w3.org/2005/Atom\"><entry>", "<author/>", "</entry></feed>"),
+    Kind("categories", ITEM, "<category>a</category>", "</item></channel></rss>"),
+    Kind("creators", ITEM, "<dc:creator>a</dc:creator>", "</item></channel></rss>"),
+    Kind("enclosures", ITEM, "<enclosure url=\"http://e/\"/>", "</item></channel></rss>"),
+    Kind("media groups", ITEM, "<m:group/>", "</item></channel></rss>"),
+    Kind("media", ITEM, "<m:content url=\"http://e/\"/>", "</item></channel></rss>"),
+    Kind("pictures", ITEM, "<m:thumbnail url=\"a\"/>", "</item></channel></rss>"),
 ];
 
 const JSON: [Kind; 4] = [
@@ -275,7 +287,10 @@ fn kinds(what: &str, kinds: &[Kind], bytes: usize, most: usize) {
         let document = kind.of(bytes, most);
         let name = format!("{what}: {}", kind.0);
         let taken = look(&name, &document, None, &mut over);
-        // The same of half the size, so that one sees that time is linear.
+        // The same of half the size, for who wants to see that time is linear.
+        if std::env::var_os("FEEDMILL_TIMES").is_none() {
+            continue;
+        }
         let half = kind.of(document.len() / 2, most);
         let half = take(&half, None);
         println!(
@@ -303,9 +318,67 @@ fn a_million_attributes_or_namespaces_stay_within_the_bound() {
     kinds("wide", &WIDE, 20 * MB, 1_000_000);
 }
 
+/// As many entries as are kept, each full of elements.
+const MANY: [Kind; 5] = [
+    Kind("entries", ATOM, "<entry/>", "</feed>"),
+    Kind(
+        "entries with ids",
+        ATOM,
+        "<entry><id>{}</id><link href=\"http://e/{}\"/><title>{}</title></entry>",
+        "</feed>",
+    ),
+    Kind(
+        "entries with lists",
+        ATOM,
+        "<entry><link href=\"http://e/\"/><author/><category term=\"a\"/></entry>",
+        "</feed>",
+    ),
+    Kind("items", RSS, "<item><link>http</link></item>", "</channel></rss>"),
+    Kind("items with media", MEDIA, "<item><link>http</link><m:content url=\"a\"/></item>", "</channel></rss>"),
+];
+
 #[test]
 fn what_feed_rs_reads_stays_within_the_bound() {
     kinds("first reader", &FIRST, MB, usize::MAX);
+    kinds("first reader, shorter", &FIRST, 830_000, usize::MAX);
+    kinds("first reader, many", &MANY, MB, 9_990);
+    // As many as it is given.
+    kinds("first reader, at most", &MANY, MB, 3_100);
+    kinds("first reader, elements", &FIRST, MB, 14_000);
+}
+
+/// As many entries as are kept, and one list of each sort in them.
+const LISTS: [Kind; 6] = [
+    Kind("nothing", "<rss><channel>", "<item/>", ""),
+    Kind("categories", "<rss><channel>", "<item><category>a</category></item>", ""),
+    Kind("persons", "<rss><channel>", "<item><author>a</author></item>", ""),
+    Kind("files", "<rss><channel>", "<item><enclosure url='a'/></item>", ""),
+    Kind(
+        "sources",
+        "<feed xmlns='http://www.w3.org/2005/Atom'>",
+        "<entry type=''><source><title>a</title></source></entry>",
+        "",
+    ),
+    Kind(
+        "all",
+        "<rss><channel>",
+        "<item><author>a</author><category>a</category><enclosure url='a'/><title>a</title></item>",
+        "",
+    ),
+];
+
+/// Entries with one more of an element than lists that double have room for; `#` is different in each.
+fn full(element: &str) -> Kind {
+    let two = |n: u8| [b'a' + n / 26, b'a' + n % 26].map(char::from).iter().collect::<String>();
+    let list: String = (0..129).map(|n| element.replace('#', &two(n))).collect();
+    Kind(element.to_owned().leak(), "<rss><channel>", format!("<item>{list}</item>").leak(), "")
+}
+
+#[test]
+fn as_many_entries_as_are_kept_stay_within_the_bound() {
+    kinds("lists", &LISTS, MB, usize::MAX);
+    let full = ["<author>#</author>", "<enclosure url=#>"].map(full);
+    kinds("full lists", &full, 20 * MB, usize::MAX);
 }
 
 #[test]
