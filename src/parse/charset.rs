@@ -155,6 +155,10 @@ fn drop_forbidden<'a>(text: Cow<'a, str>, repairs: &mut Vec<Repair>) -> Cow<'a, 
         return text;
     }
     let Some(at) = text.find(forbidden) else { return text };
+    for repair in repairs.iter_mut() {
+        let before = text.get(..repair.at).unwrap_or(&text);
+        repair.at -= before.matches(forbidden).map(str::len).sum::<usize>();
+    }
     let kept: String = text.chars().filter(|c| !forbidden(*c)).collect();
     let count = text.chars().filter(|c| forbidden(*c)).count();
     repairs.push(Repair::new(

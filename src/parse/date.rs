@@ -205,8 +205,10 @@ fn rfc822(text: &str) -> Option<Timestamp> {
             None => vec![word],
         };
         for piece in pieces {
-            // 7. and 7th are days.
-            let bare = piece.trim_end_matches(|c: char| c == '.' || (day.is_none() && !time && "stndrhº".contains(c)));
+            // 7., 7th and 7TH are days.
+            let bare = piece.trim_end_matches(|c: char| {
+                c == '.' || (day.is_none() && !time && "stndrhº".contains(c.to_ascii_lowercase()))
+            });
             let number = !bare.is_empty() && bare.bytes().all(|byte| byte.is_ascii_digit());
             if piece.contains(':') && !time && !piece.starts_with(['+', '-']) {
                 clock(piece, &mut parts)?;

@@ -34,7 +34,7 @@ pub(super) fn read(text: &str, repairs: &mut Vec<Repair>) -> Result<Value, Parse
             {
                 repairs.append(&mut mended);
                 let what = format!("The JSON is broken; what is complete before was kept ({error}).");
-                repairs.push(Repair::new(length, what));
+                repairs.push(Repair::new(unmended(text, whole.get(..length).unwrap_or_default()), what));
                 return Ok(value);
             }
             error
@@ -113,6 +113,12 @@ fn escape(here: &str) -> (&str, usize) {
         Some(_) => ("\\\\", 1),
         None => as_it_is(1),
     }
+}
+
+/// How much of `text` became `made`, which ends with a brace: mending makes and drops none.
+fn unmended(text: &str, made: &str) -> usize {
+    let braces = made.matches('}').count();
+    text.match_indices('}').nth(braces.saturating_sub(1)).map_or(text.len(), |(at, _)| at + 1)
 }
 
 /// Where the last comma of `made` is: only white space follows it.

@@ -28,8 +28,11 @@ pub(super) const MAX_ENTITY_BYTES: usize = 65_536;
 pub(super) const MAX_EXPANSION_BYTES: usize = 1_000_000;
 /// Namespace declarations that are in force at once.
 pub(super) const MAX_NAMESPACES: usize = 256;
-/// Largest document that feed-rs is given, in bytes: it takes some 29 bytes of memory for each byte of the worst input.
+/// Largest document that feed-rs is given, in bytes.
 pub(super) const MAX_FIRST_READER_BYTES: usize = 1_000_000;
+/// What feed-rs may take for entries and their lists, beside four times the document, in bytes: an entry without anything
+/// takes hundreds of times its text.
+pub(super) const MAX_FIRST_READER_TAKES: usize = 12_000_000;
 /// How much longer the relative addresses of a document may become when they are made absolute, beside twice its own length, in bytes.
 pub(super) const MAX_GROWTH_BYTES: usize = 1_000_000;
 /// Longest base that relative addresses are resolved against, in bytes.

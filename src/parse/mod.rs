@@ -11,6 +11,8 @@ mod cadence;
 mod charset;
 mod date;
 mod feed;
+#[cfg(any(test, fuzzing))]
+pub mod fuzz;
 mod json;
 mod json_value;
 mod lenient;
@@ -137,5 +139,8 @@ mod differential;
 #[cfg(test)]
 #[path = "hostile/tests.rs"]
 mod hostile;
+#[cfg(test)]
+#[path = "mutations/tests.rs"]
+mod mutations;
 #[cfg(test)]
 mod tests;

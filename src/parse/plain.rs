@@ -217,5 +217,7 @@ pub(super) fn once_each(files: impl Iterator<Item = Enclosure>) -> Vec<Enclosure
             None => kept.push(file),
         }
     }
+    // Ten thousand entries keep theirs for as long as the document is read.
+    kept.shrink_to_fit();
     kept
 }

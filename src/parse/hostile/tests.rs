@@ -9,7 +9,7 @@ use proptest::prelude::*;
 use super::*;
 
 /// A document of each kind, written for these tests.
-fn fixtures() -> Vec<String> {
+pub(super) fn fixtures() -> Vec<String> {
     let items = |n: usize| -> String {
         (0..n)
             .map(|n| {
@@ -287,4 +287,48 @@ fn entities_that_multiply_and_files_that_are_named_are_left_alone() {
     assert_eq!(feed.entries.len(), 500);
     assert!(feed.entries[0].title.as_ref().unwrap().starts_with("&file; "));
     assert!(kept(&feed) <= limits::MAX_EXPANSION_BYTES + 8 * document.len());
+}
+
+/// What the fuzzers found, and what must hold of it: their bodies panic where it does not.
+#[test]
+fn what_fuzzers_found_stays_mended() {
+    // A section that was not closed swallowed the next entry: feed-rs read three, and the lenient reader four.
+    let section = "<rss version=\"2.0\"><channel><item><title>1</title><link>https://e.org/1</link><description><![CDATA[a]></description></item>\
+                   <item><title>2</title><link>https://e.org/2</link><description><![CDATA[b]]></description></item></channel></rss>";
+    fuzz::first_reader(section.as_bytes());
+    assert_eq!(parse(section.as_bytes(), None, None).unwrap().entries.len(), 2);
+    // What was dropped before a repair was counted in its offset, which came to lie behind the end.
+    let mended = parse(
+        b"<rss>\x01\x01\x01\x01\x01\x01\x01\x01<channel><item><guid>\xC3\xA9\xC3\xA9\xC3\xA9\xC3\xA9\x93",
+        None,
+        None,
+    )
+    .unwrap();
+    assert_eq!(
+        mended.repairs.first().map(|repair| repair.at),
+        Some("<rss><channel><item><guid>\u{E9}\u{E9}\u{E9}\u{E9}".len())
+    );
+    // So was what was put in before the place where JSON breaks.
+    let json = "{\"items\": [{\"id\": \"1\n\n\n\n\n\n\n\n\n\n\"},\u{1}";
+    let broken = parse(json.replace('\u{1}', "{\"").as_bytes(), None, None).unwrap();
+    assert_eq!(broken.repairs.last().map(|repair| repair.at), json.find('}').map(|at| at + 1));
+    // What is odd in the type of a text was said to be behind the tag, and behind the end of the document.
+    fuzz::lenient("<feed<title type=\u{E9}&>".as_bytes());
+    // A day with its ending in upper case was none.
+    fuzz::dates(b"Tue,7th 24 Nov 2026 08:00:00 GMT\n24TH November 2026 08:00");
+    assert!(date::parse("24TH November 2026 08:00").is_some());
+}
+
+#[test]
+fn feed_rs_gets_no_document_that_takes_much_more_memory_than_it_has_bytes() {
+    let document = |entries: usize, inside: &str| {
+        format!(
+            "<feed xmlns=\"http://www.w3.org/2005/Atom\">{}</feed>",
+            format!("<entry>{inside}</entry>").repeat(entries)
+        )
+    };
+    for (few, many, inside) in [(500, 5_000, ""), (50, 700, &"<link href=\"a\"/>".repeat(30))] {
+        assert!(route::strict(&document(few, inside)).is_some(), "{few} of {inside}");
+        assert!(route::strict(&document(many, inside)).is_none(), "{many} of {inside}");
+    }
 }

@@ -73,6 +73,7 @@ pub(super) fn distinct(people: Vec<Person>) -> Vec<Person> {
             kept.push(person);
         }
     }
+    kept.shrink_to_fit();
     kept
 }
 

@@ -56,7 +56,8 @@ fn kind(name: &str) -> Kind {
 
 /// The text of an Atom element (RFC 4287 3.1 and 4.1.3; Atom 0.3 has a mode besides).
 pub(super) fn atom(tag: &Tag<'_>, raw: &Raw<'_>, reader: &mut Reader<'_>) -> Text {
-    let named = reader.attribute(tag, "type", raw.at).unwrap_or_default();
+    // Somewhere in the tag, which ends where the inside begins.
+    let named = reader.attribute(tag, "type", raw.at.saturating_sub(tag.inside.len())).unwrap_or_default();
     let mode = tag.raw("mode").unwrap_or_default().trim().to_ascii_lowercase();
     let kind = kind(&named);
     if kind == Kind::Unknown && !named.trim().eq_ignore_ascii_case("text") {

@@ -10,7 +10,7 @@ use memchr::{memchr, memchr2, memmem};
 use self::lists::bit;
 
 use super::lenient::space::{self, Family};
-use super::limits::{MAX_ENTRIES, MAX_FIRST_READER_BYTES};
+use super::limits::{MAX_ENTRIES, MAX_FIRST_READER_BYTES, MAX_FIRST_READER_TAKES};
 
 /// How deep a document may nest that goes to feed-rs: it recurses into some elements.
 const MAX_NESTING: usize = 32;
@@ -18,6 +18,11 @@ const MAX_NESTING: usize = 32;
 const MAX_ATTRIBUTES: usize = 64;
 /// A longer `xml:base` goes to the lenient reader, which bounds what relative addresses grow to.
 const MAX_SHORT_BASE: usize = 128;
+/// What feed-rs takes for an entry, for an element with a prefix (a file, with its object), and for any other, in bytes: each
+/// measured in the list that was just made longer.
+const ENTRY_BYTES: usize = 3_000;
+const PREFIXED_BYTES: usize = 2_400;
+const ELEMENT_BYTES: usize = 800;
 /// Namespaces of a document.
 const MAX_PREFIXES: usize = 64;
 
@@ -33,6 +38,7 @@ pub(super) fn strict(document: &str) -> Option<usize> {
         link: None,
         prefixes: Vec::new(),
         items: 0,
+        left: document.len() * 4 + MAX_FIRST_READER_TAKES,
         seen: 0,
         feed: 0,
     };
@@ -71,6 +77,8 @@ struct Look<'a> {
     link: Option<usize>,
     prefixes: Vec<(&'a [u8], Family)>,
     items: usize,
+    /// How much memory feed-rs may still take.
+    left: usize,
     /// What the open entry has, and what the feed has.
     seen: u32,
     feed: u32,
@@ -99,7 +107,15 @@ impl<'a> Look<'a> {
             [b'&', ..] => self.at += reference(here)?,
             [b'<', b'/', name @ ..] => self.close(name)?,
             [b'<', b'!', b'-', b'-', ..] => self.at += skip(b"-->")?,
-            [b'<', b'!', b'[', b'C', b'D', b'A', b'T', b'A', b'[', ..] => self.at += skip(b"]]>")?,
+            [b'<', b'!', b'[', b'C', b'D', b'A', b'T', b'A', b'[', inside @ ..] => {
+                let length = skip(b"]]>")?;
+                // A section with the start of another in it is one that was not closed, more often than not.
+                let inside = inside.get(..length - b"<![CDATA[".len())?;
+                if memmem::find(inside, b"<![CDATA[").is_some() {
+                    return None;
+                }
+                self.at += length;
+            }
             [b'<', b'?', ..] => self.at += skip(b"?>")?,
             [b'<', byte, ..] if byte.is_ascii_alphabetic() => self.tag(here)?,
             _ => return None,
@@ -140,9 +156,12 @@ impl<'a> Look<'a> {
         let (end, closed) = self.attributes(here, 1 + length, &mut said)?;
         let place = self.place_of(name, &said)?;
         self.at += end;
+        let mut bytes = if name.contains(&b':') { PREFIXED_BYTES } else { ELEMENT_BYTES };
         if place == Place::Item || place == Place::Entry {
             self.seen = 0;
+            bytes = ENTRY_BYTES;
         }
+        self.left = self.left.checked_sub(bytes)?;
         if closed {
             return if name == b"link" && place == Place::Leaf && !said.href { None } else { self.closed(place) };
         }

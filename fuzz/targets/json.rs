@@ -1,0 +1,4 @@
+//! JSON Feed: `feedmill::parse::fuzz::json` says what must hold.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| feedmill::parse::fuzz::json(data));
