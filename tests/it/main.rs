@@ -13,6 +13,7 @@ mod deliver;
 mod explain;
 mod fetch;
 mod habits;
+mod hosts;
 mod house;
 mod keep;
 mod lists;

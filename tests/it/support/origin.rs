@@ -297,8 +297,17 @@ pub(crate) struct Origin {
 impl Origin {
     /// Listens on a free port of 127.0.0.1.
     pub(crate) fn start() -> Self {
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
-        let address = listener.local_addr().unwrap();
+        Self::listen(Ipv4Addr::LOCALHOST)
+    }
+
+    /// On every address of the loopback network, as many hosts: [`Self::url_at`].
+    pub(crate) fn everywhere() -> Self {
+        Self::listen(Ipv4Addr::UNSPECIFIED)
+    }
+
+    fn listen(on: Ipv4Addr) -> Self {
+        let listener = TcpListener::bind((on, 0)).unwrap();
+        let address = SocketAddr::from((Ipv4Addr::LOCALHOST, listener.local_addr().unwrap().port()));
         let state = Arc::new(State::default());
         let shared = Arc::clone(&state);
         let thread = thread::spawn(move || {
@@ -318,6 +327,11 @@ impl Origin {
     /// `http://127.0.0.1:port` and this path.
     pub(crate) fn url(&self, path: &str) -> String {
         format!("http://{}{path}", self.address)
+    }
+
+    /// The URL of a path at the loopback host with this number.
+    pub(crate) fn url_at(&self, host: u8, path: &str) -> String {
+        format!("http://127.0.1.{host}:{}{path}", self.address.port())
     }
 
     /// Where it listens.
