@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::Instant;
 
 use siphasher::sip::SipHasher13;
-use tokio::sync::{Notify, Semaphore};
+use tokio::sync::{Notify, Semaphore, SemaphorePermit};
 use url::Url;
 
 use super::judge::{LoadJudge, matches, tell_policy};
@@ -25,6 +25,9 @@ use crate::schedule::auto::usual_gap;
 use crate::schedule::due::{Ended, next_poll};
 use crate::store::{CommitReport, FeedLease, PollCommit, PollResult, Redirect, Store};
 
+/// Of bodies that are read, matched and committed at a time, in kilobytes.
+const ROOM_KB: usize = 12 * 1024;
+
 /// What the stages work with.
 pub struct Stages {
     store: Arc<dyn Store>,
@@ -35,6 +38,9 @@ pub struct Stages {
     owed: Arc<Notify>,
     /// Documents are read on blocking threads, one a core, so that a large one delays no request.
     cores: Arc<Semaphore>,
+    /// What documents may take together from the moment that they are read until they are committed, in kilobytes of their bodies: a
+    /// document becomes several times its body in between.
+    room: Semaphore,
     /// Where polls that brought no document are committed together.
     quiet: Quiet,
     outage: Mutex<Outage>,
@@ -64,6 +70,7 @@ impl Stages {
             fetcher: RwLock::new(Arc::new(fetcher)),
             owed,
             cores: Arc::new(Semaphore::new(cores)),
+            room: Semaphore::new(ROOM_KB),
         }
     }
 
@@ -95,6 +102,11 @@ impl Stages {
         let fetcher = self.fetcher();
         let ask = ask(&feed, &lease);
         let fetched = fetcher.fetch(&ask, self.clock.now()).await;
+        // Kept until the commit is done.
+        let _room = match &fetched {
+            Fetched::Body(answer) => self.room(answer.body.len()).await,
+            _ => None,
+        };
         let (result, ended, judge) = self.read(&plan, &feed, &lease, fetched).await;
         let now = self.clock.now();
         let FeedLease { token, mut state, .. } = lease;
@@ -148,6 +160,12 @@ impl Stages {
             self.owed.notify_one();
         }
         report
+    }
+
+    /// Room for a document; one that is larger than all of it has it alone.
+    async fn room(&self, bytes: usize) -> Option<SemaphorePermit<'_>> {
+        let wanted = u32::try_from((bytes / 1024 + 1).min(ROOM_KB)).unwrap_or(u32::MAX);
+        self.room.acquire_many(wanted).await.ok()
     }
 
     /// Whether a poll failed because our own network is down; when that begins and ends, one line says so.
