@@ -1,6 +1,7 @@
 //! The fetcher is the best-behaved client in a publisher's access log, whatever the publisher does.
 
 use std::io::Write;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use async_compression::tokio::write::{BrotliEncoder, ZstdEncoder};
@@ -33,6 +34,7 @@ fn ask(url: &str) -> Ask {
         max_body_bytes: CAP,
         user_agent: None,
         private_headers: Vec::new(),
+        reach: Arc::default(),
     }
 }
 
@@ -132,7 +134,7 @@ async fn validators_are_echoed_byte_for_byte_however_odd() {
         ask.validators = body(fetcher.fetch(&ask, now()).await).validators;
         assert_eq!(ask.validators.as_ref().unwrap().url, origin.url(&path));
         let outcome = fetcher.fetch(&ask, now()).await;
-        let Outcome::NotModified { validators, fresh_for } = outcome else { panic!("{outcome:?}") };
+        let Outcome::NotModified { validators, fresh_for, moved: None } = outcome else { panic!("{outcome:?}") };
         assert_eq!((Some(validators), fresh_for), (ask.validators, None));
         let requests = origin.requests(&path);
         assert_eq!(requests[0].header("if-none-match"), None);
@@ -164,7 +166,7 @@ async fn a_304_brings_its_own_validators_and_freshness() {
     ask.validators = Some(old.clone());
     let validators = Validators { etag: Some(b"\"2\"".to_vec()), ..old };
     let fresh_for = Some(Duration::from_secs(1500));
-    assert_eq!(fetcher().fetch(&ask, now()).await, Outcome::NotModified { validators, fresh_for });
+    assert_eq!(fetcher().fetch(&ask, now()).await, Outcome::NotModified { validators, fresh_for, moved: None });
 }
 
 #[tokio::test]
