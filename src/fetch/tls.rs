@@ -173,6 +173,9 @@ fn certificate(wrong: &CertificateError, host: &str, place: &str) -> String {
         CertificateError::UnknownIssuer => {
             format!("{whose} is from an authority that this machine does not know. {WAY_OUT}")
         }
+        CertificateError::BadSignature => {
+            format!("{whose} was not signed with its authority's key; was that one made anew? Renew the file of `ca`.")
+        }
         CertificateError::Other(OtherError(inner)) if inner.is::<SelfSigned>() => {
             format!("{whose} is self-signed. {WAY_OUT}")
         }
