@@ -166,6 +166,7 @@ pub fn open_store(settings: &Settings, check: bool, now: Timestamp) -> Result<Sq
 pub fn fetcher(settings: &Settings) -> Result<Fetcher, String> {
     let poll = &settings.poll;
     Fetcher::new(&Guard::new(poll.allow_networks.clone()), poll.contact.as_deref(), poll.memory_bytes)
+        .map(|fetcher| fetcher.through(Arc::clone(&poll.reach)))
 }
 
 impl Daemon {

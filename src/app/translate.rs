@@ -109,6 +109,7 @@ fn feed_plan(settings: &Settings, rules: &Arc<Rules>, feed: &FeedSettings, id: F
         max_body_bytes: feed.max_body_bytes,
         user_agent: feed.user_agent.clone(),
         private_headers: private_headers(feed),
+        reach: Arc::clone(&feed.reach),
         rules: own_rules(settings, feed).map_or_else(|| Arc::clone(rules), Arc::new),
         id_policy: feed.id_policy,
         dedupe: feed.dedupe,

@@ -14,6 +14,7 @@ use url::Url;
 use super::headers;
 use super::keys::Table;
 use super::opml::{self, List, Outline};
+use super::reach;
 use super::secret;
 use super::section::{Section, Value};
 use super::server;
@@ -21,6 +22,7 @@ use super::settings::{Auth, FeedSettings, Keep, Origin};
 use super::source::{MAX_FILE_BYTES, read_bytes};
 use crate::domain::feed::{Dedupe, IdPolicy};
 use crate::domain::name::Name;
+use crate::domain::reach::Reach;
 use crate::identity::canonical;
 use crate::schedule::cron::{Schedule, Timing};
 
@@ -57,6 +59,7 @@ pub(super) struct Defaults {
     pub(super) auth: Option<Auth>,
     pub(super) headers: BTreeMap<String, SecretString>,
     pub(super) cookies: Option<SecretString>,
+    pub(super) reach: Arc<Reach>,
     pub(super) keep_parameters: Vec<String>,
     pub(super) drop_parameters: Vec<String>,
     pub(super) id_policy: Option<IdPolicy>,
@@ -81,6 +84,7 @@ impl Defaults {
             auth: None,
             headers: BTreeMap::new(),
             cookies: None,
+            reach: Arc::default(),
             keep_parameters: Vec::new(),
             drop_parameters: Vec::new(),
             id_policy: None,
@@ -116,6 +120,7 @@ impl Defaults {
             auth: auth(section).or_else(|| self.auth.clone()),
             headers: headers::read(section, headers::FEED_REFUSED).unwrap_or_else(|| self.headers.clone()),
             cookies: section.value("cookies").and_then(|value| secret::read(&value)).or_else(|| self.cookies.clone()),
+            reach: reach::refined(section, &self.reach),
             keep_parameters: parameters("keep").unwrap_or_else(|| self.keep_parameters.clone()),
             drop_parameters: parameters("drop").unwrap_or_else(|| self.drop_parameters.clone()),
             id_policy: identity.as_ref().and_then(|section| section.choice("id", ID)).unwrap_or(self.id_policy),
@@ -241,6 +246,7 @@ fn settle(url: Url, title: Option<String>, from: Defaults, inside: Option<Auth>,
         auth: inside.or(from.auth),
         headers: from.headers,
         cookies: from.cookies,
+        reach: from.reach,
         keep_parameters: from.keep_parameters,
         drop_parameters: from.drop_parameters,
         id_policy: from.id_policy,

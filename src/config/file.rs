@@ -176,7 +176,7 @@ impl<'a> Reading<'a> {
             path: path.to_owned(),
             server: server::server(server_section.as_ref())?,
             storage,
-            poll: server::poll(poll_section.as_ref()),
+            poll: server::poll(poll_section.as_ref(), defaults.reach),
             rules,
             resolve,
             feeds,

@@ -13,6 +13,7 @@ use url::Url;
 
 use crate::domain::feed::{Dedupe, IdPolicy};
 use crate::domain::name::Name;
+use crate::domain::reach::Reach;
 use crate::identity::canonical::Rules;
 use crate::query::syntax::Query;
 use crate::schedule::cron::Timing;
@@ -108,6 +109,8 @@ pub struct Poll {
     pub contact: Option<String>,
     /// Private networks that feeds may be on.
     pub allow_networks: Vec<IpNet>,
+    /// How servers are reached, unless a feed says otherwise.
+    pub reach: Arc<Reach>,
 }
 
 /// Where a feed is written.
@@ -158,6 +161,8 @@ pub struct FeedSettings {
     pub headers: BTreeMap<String, SecretString>,
     /// The Cookie header; sent to its own host only.
     pub cookies: Option<SecretString>,
+    /// How its server is reached.
+    pub reach: Arc<Reach>,
     /// Parameters that its keys keep, whatever the rules say.
     pub keep_parameters: Vec<String>,
     /// Parameters that are no part of its keys.

@@ -25,6 +25,7 @@ use secrecy::SecretString;
 use url::Url;
 
 use crate::domain::feed::{Dedupe, FeedId, IdPolicy, PollError};
+use crate::domain::reach::Reach;
 use crate::domain::stream::StreamId;
 use crate::domain::time::Timestamp;
 use crate::identity::canonical::Rules;
@@ -67,6 +68,8 @@ pub struct FeedPlan {
     pub user_agent: Option<String>,
     /// Sent to its own origin only.
     pub private_headers: Vec<(String, SecretString)>,
+    /// How its server is reached.
+    pub reach: Arc<Reach>,
     /// The rules that its keys are made by.
     pub rules: Arc<Rules>,
     /// What its entries are known by; `None`: by what its habits allow.

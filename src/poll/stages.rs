@@ -13,7 +13,7 @@ use super::outage::{Outage, Sign, Turn};
 use super::quiet::Quiet;
 use super::{FeedPlan, Outcome, Plan, PollReport, Throttled};
 use crate::domain::decision::{Candidate, Judge, Scope};
-use crate::domain::feed::{Cadence, ErrorKind, FeedInfo, FeedState, Habits, NextPoll, PollError};
+use crate::domain::feed::{Cadence, ErrorKind, FeedInfo, FeedState, Habits, NextPoll, PollError, Validators};
 use crate::domain::time::{Clock, Timestamp};
 use crate::fetch::client::{Ask, Fetcher};
 use crate::fetch::outcome::{Answer, Outcome as Fetched};
@@ -257,10 +257,10 @@ impl Stages {
         fetched: Fetched,
     ) -> (PollResult, Ended, Option<Arc<dyn Judge>>) {
         match fetched {
-            Fetched::NotModified { validators, fresh_for } => {
-                // Most 304s bring what is known already; then the row stays as it is.
-                let validators = Some(validators).filter(|v| lease.state.validators.as_ref() != Some(v));
-                (PollResult::NotModified { validators }, Ended::Well { fresh_for }, None)
+            Fetched::NotModified { validators, fresh_for, moved } => {
+                let validators = changed(lease, Some(validators));
+                let redirect = redirect(lease, moved);
+                (PollResult::NotModified { validators, redirect }, Ended::Well { fresh_for }, None)
             }
             Fetched::Gone(error) => (PollResult::Gone(error), Ended::Gone, None),
             Fetched::Failed { error, retry_after } => (PollResult::Failed(error), Ended::Badly { retry_after }, None),
@@ -269,7 +269,7 @@ impl Stages {
                 let body_hash = hash(&answer.body);
                 let unmoved = answer.moved.is_none() && lease.state.loaded_once;
                 if unmoved && lease.state.body_hash == Some(body_hash) {
-                    let result = PollResult::NotModified { validators: answer.validators };
+                    let result = PollResult::NotModified { validators: changed(lease, answer.validators), redirect: None };
                     return (result, Ended::Well { fresh_for }, None);
                 }
                 match self.document(plan, feed, lease, &answer).await {
@@ -285,11 +285,7 @@ impl Stages {
                             cadence: Some(read.cadence).filter(|cadence| *cadence != lease.state.cadence).map(Box::new),
                             validators: answer.validators,
                             body_hash,
-                            redirect: answer.moved.map(|(status, to)| Redirect {
-                                status,
-                                from: lease.state.current_url.clone(),
-                                to: to.into(),
-                            }),
+                            redirect: redirect(lease, answer.moved),
                         };
                         (result, Ended::Well { fresh_for }, Some(Arc::new(read.judge) as Arc<dyn Judge>))
                     }
@@ -333,6 +329,7 @@ fn ask(feed: &FeedPlan, lease: &FeedLease) -> Ask {
         user_agent: feed.user_agent.clone(),
         private_headers: feed.private_headers.clone(),
         private_origin: feed.url.clone(),
+        reach: Arc::clone(&feed.reach),
     }
 }
 
@@ -347,6 +344,15 @@ fn throttled(error: Option<&PollError>, again: Option<Timestamp>) -> Option<Thro
         503 if again.is_some() => Some(Throttled { again }),
         _ => None,
     }
+}
+
+/// Most answers bring validators that are known already; then the row stays as it is.
+fn changed(lease: &FeedLease, validators: Option<Validators>) -> Option<Option<Validators>> {
+    Some(validators).filter(|new| *new != lease.state.validators)
+}
+
+fn redirect(lease: &FeedLease, moved: Option<(u16, Url)>) -> Option<Redirect> {
+    moved.map(|(status, to)| Redirect { status, from: lease.state.current_url.clone(), to: to.into() })
 }
 
 /// The same bytes are no update, whatever their ETag says. Not keyed: it is compared with itself only, and

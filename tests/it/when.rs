@@ -79,6 +79,7 @@ fn plan(id: FeedId, n: usize, url: &str) -> FeedPlan {
         max_body_bytes: 100_000,
         user_agent: None,
         private_headers: Vec::new(),
+        reach: Arc::default(),
         rules: Arc::new(Rules::default()),
         id_policy: None,
         dedupe: feedmill::domain::feed::Dedupe::default(),
