@@ -26,9 +26,10 @@ use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use crate::config::settings::FeedSettings;
 use crate::config::{Environment, Settings};
 use crate::deliver::{self, Outbox};
-use crate::domain::feed::{FeedId, NextPoll};
+use crate::domain::feed::{FeedId, FeedState, NextPoll};
 use crate::domain::time::{Clock, Timestamp};
 use crate::domain::webhook::{Attempt, Verdict};
 use crate::fetch::client::Fetcher;
@@ -36,12 +37,12 @@ use crate::fetch::guard::Guard;
 use crate::ops::health::Progress;
 use crate::ops::metrics::Metrics;
 use crate::ops::notify::Notifier;
-use crate::poll::{Observer, Poller, Stages};
+use crate::poll::{Observer, Plan, Poller, Stages};
 use crate::publish::published::Live;
 use crate::publish::serve::door::ControlSocket;
 use crate::publish::serve::{self, State, listen, routes};
 use crate::store::sqlite::{Access, Options, Sqlite};
-use crate::store::{FeedStatus, Registry, Store, StoreError};
+use crate::store::{Registry, Store, StoreError};
 
 pub use self::once::{Deaf, poll_once, poll_shape, published, target};
 
@@ -50,6 +51,8 @@ pub const VERSION: &str = env!("CARGO_PKG_VERSION");
 
 /// How long a stop waits for answers, deliveries and polls in flight before it gives them back.
 const DRAIN: Duration = Duration::from_secs(20);
+/// Feeds whose states are read at a time.
+const STATES_AT_A_TIME: u32 = 1000;
 
 /// Why the daemon cannot start.
 #[derive(thiserror::Error, Debug)]
@@ -93,6 +96,25 @@ pub struct Daemon {
     house: Arc<House>,
 }
 
+/// The configuration that is in force.
+#[derive(Clone)]
+struct Configured {
+    settings: Arc<Settings>,
+    /// The row of each feed, in the order of the settings.
+    rows: Arc<[FeedId]>,
+}
+
+impl Configured {
+    fn new(settings: Settings, registry: &Registry) -> Self {
+        Self { settings: Arc::new(settings), rows: registry.feeds.iter().map(|(row, _)| *row).collect() }
+    }
+
+    /// The feeds with their rows.
+    fn feeds(&self) -> impl Iterator<Item = (&FeedSettings, FeedId)> {
+        self.settings.feeds.iter().zip(self.rows.iter().copied())
+    }
+}
+
 /// What lives as long as the daemon does.
 struct House {
     store: Arc<dyn Store>,
@@ -101,7 +123,7 @@ struct House {
     poller: Arc<Poller>,
     outbox: Arc<Outbox>,
     live: Live,
-    settings: Mutex<Arc<Settings>>,
+    configured: Mutex<Configured>,
     /// One reload at a time.
     reloading: tokio::sync::Mutex<()>,
     /// Ends the run that makes keys anew.
@@ -112,6 +134,8 @@ struct House {
     hurry: CancellationToken,
     metrics: Arc<Metrics>,
     progress: Arc<Progress>,
+    /// Set when the feeds may be in other states than they were when that was last counted.
+    stirred: Arc<AtomicBool>,
     notifier: Arc<Notifier>,
     resolving: resolve::Seat,
     /// Where the daemon finds its own /healthz.
@@ -155,8 +179,11 @@ pub fn control_sockets(database: Option<&Path>, config: &Path, environment: &Env
 /// # Errors
 /// See [`Sqlite::open`].
 pub fn open_store(settings: &Settings, check: bool, now: Timestamp) -> Result<Sqlite, StoreError> {
-    let tagging = translate::tagging(settings, now);
-    Sqlite::open(&settings.storage.database, &Options { access: Access::Own, check, tagging })
+    own_store(&settings.storage.database, check, translate::tagging(settings, now))
+}
+
+fn own_store(file: &Path, check: bool, tagging: String) -> Result<Sqlite, StoreError> {
+    Sqlite::open(file, &Options { access: Access::Own, check, tagging })
 }
 
 /// A fetcher as the settings want it.
@@ -176,9 +203,9 @@ impl Daemon {
     /// A sentence: the database is refused, an address is taken.
     pub async fn start(settings: Settings, parts: Parts) -> Result<Self, StartError> {
         let now = parts.clock.now();
-        let checked = settings.clone();
+        let (file, tagging) = (settings.storage.database.clone(), translate::tagging(&settings, now));
         // Checking every page may take a while; the runtime must not stand still for it.
-        let opened = tokio::task::spawn_blocking(move || open_store(&checked, true, now)).await;
+        let opened = tokio::task::spawn_blocking(move || own_store(&file, true, tagging)).await;
         let store: Arc<dyn Store> = Arc::new(opened.map_err(|e| StartError::System(e.to_string()))??);
         let doors = bind(&settings, parts.listeners)?;
         let registry = store.apply_subscriptions(translate::subscriptions(&settings), now).await?;
@@ -189,10 +216,12 @@ impl Daemon {
         let fetcher = fetcher(&settings).map_err(StartError::System)?;
         let stages = Stages::new(Arc::clone(&store), Arc::clone(&parts.clock), fetcher, Arc::clone(&owed));
         let resolving = resolve::Seat::default();
+        let stirred = Arc::new(AtomicBool::new(true));
         let watch = supervise::Watch {
             metrics: Arc::clone(&metrics),
             progress: Arc::clone(&progress),
             news: Arc::clone(&resolving.news),
+            stirred: Arc::clone(&stirred),
             also: parts.observer,
         };
         let targets = translate::targets(&settings, &registry);
@@ -210,13 +239,14 @@ impl Daemon {
             store,
             clock: parts.clock,
             environment: parts.environment,
-            settings: Mutex::new(Arc::new(settings)),
+            configured: Mutex::new(Configured::new(settings, &registry)),
             reloading: tokio::sync::Mutex::default(),
             rekeying: Mutex::default(),
             reload_wanted: AtomicBool::new(false),
             hurry: CancellationToken::new(),
             metrics,
             progress,
+            stirred,
             notifier: Arc::new(Notifier::new()),
             resolving,
             probe_at: OnceLock::new(),
@@ -317,8 +347,12 @@ fn bind(settings: &Settings, given: Vec<(String, StdListener)>) -> Result<Doors,
 }
 
 impl House {
+    fn configured(&self) -> Configured {
+        self.configured.lock().unwrap_or_else(std::sync::PoisonError::into_inner).clone()
+    }
+
     fn settings(&self) -> Arc<Settings> {
-        Arc::clone(&self.settings.lock().unwrap_or_else(std::sync::PoisonError::into_inner))
+        self.configured().settings
     }
 
     /// Gives the poller its plan, and streams that need it their fill.
@@ -327,22 +361,12 @@ impl House {
         self.resolving.end();
         let mut rekey = rekey::Rekey::new(&settings, registry);
         rekey.recent(self.store.as_ref(), self.clock.as_ref()).await?;
-        let states = self.store.feed_status().await?;
-        let now = self.clock.now();
         let plan = translate::plan(&settings, registry);
-        let anew: HashMap<FeedId, NextPoll> = states
-            .iter()
-            .filter_map(|s| Some((s.feed, translate::due_anew(plan.feeds.get(&s.feed)?, &s.state, now)?)))
-            .collect();
-        let due = |(id, stored)| anew.get(&id).map_or(stored, |next| next.due_at);
+        let moved = self.reckon(&plan).await?;
+        let due = |(id, stored)| moved.get(&id).copied().unwrap_or(stored);
         let scheduled = translate::scheduled(&settings, registry, due);
         self.poller.replace(plan, scheduled);
-        // What is shown is what is done. Most starts change nothing.
-        let differs = |s: &FeedStatus, next: &NextPoll| {
-            (s.state.due_at, s.state.due_reason.as_str()) != (next.due_at, next.reason.as_str())
-        };
-        let changed = states.iter().filter_map(|s| Some((s, anew.get(&s.feed)?))).filter(|(s, next)| differs(s, next));
-        self.store.keep_due(changed.map(|(s, next)| (s.feed, next.clone())).collect(), now).await?;
+        self.stirred.store(true, Ordering::Release);
         // A run under other rules ends: two would undo one another's work.
         let stop = self.stop.child_token();
         let before = std::mem::replace(
@@ -358,6 +382,29 @@ impl House {
         }
         resolve::begin(self);
         Ok(())
+    }
+
+    /// Due times under a plan, where they or their reasons are not as they are stored; they are stored so, for what is
+    /// shown is what is done. Most starts change nothing. A part of the feeds at a time: all that is remembered of a
+    /// hundred thousand would take a hundred megabytes.
+    async fn reckon(&self, plan: &Plan) -> Result<HashMap<FeedId, Option<Timestamp>>, StoreError> {
+        let now = self.clock.now();
+        let (mut moved, mut after) = (HashMap::new(), None);
+        loop {
+            let states = self.store.feed_states(after, STATES_AT_A_TIME).await?;
+            let Some((last, _)) = states.last() else { return Ok(moved) };
+            after = Some(*last);
+            let anew = |(feed, state): &(FeedId, FeedState)| {
+                let next = translate::due_anew(plan.feeds.get(feed)?, state, now)?;
+                let same = (state.due_at, state.due_reason.as_str()) == (next.due_at, next.reason.as_str());
+                (!same).then_some((*feed, next))
+            };
+            let changed: Vec<(FeedId, NextPoll)> = states.iter().filter_map(anew).collect();
+            if !changed.is_empty() {
+                moved.extend(changed.iter().map(|(feed, next)| (*feed, next.due_at)));
+                self.store.keep_due(changed, now).await?;
+            }
+        }
     }
 
     /// Starts the loops.

@@ -1,8 +1,9 @@
 //! What the operator asks of the running daemon: poll now, reload, test a webhook.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
-use super::{House, fetcher, translate};
+use super::{Configured, House, fetcher, translate};
 use crate::config::{self, Settings};
 use crate::domain::feed::FeedId;
 use crate::poll::{Outcome, PollReport as Polled};
@@ -82,13 +83,13 @@ pub(crate) fn shape(report: Polled) -> PollShape {
 
 impl House {
     async fn poll(&self, names: Option<Vec<String>>) -> Result<PollReport, ControlError> {
-        let settings = self.settings();
-        let statuses = self.store.feed_status().await.map_err(|e| ControlError::Failed(e.to_string()))?;
-        let row = |name: &str| statuses.iter().find(|status| status.name == name).map(|status| status.feed);
+        let configured = self.configured();
         let wanted: Vec<FeedId> = match names {
-            None => settings.feeds.iter().filter(|f| f.enabled).filter_map(|f| row(f.name.as_str())).collect(),
+            None => configured.feeds().filter(|(feed, _)| feed.terms.enabled).map(|(_, row)| row).collect(),
             Some(names) => {
-                let known = |name: String| row(&name).ok_or(ControlError::UnknownFeed(name));
+                let rows: HashMap<&str, FeedId> =
+                    configured.feeds().map(|(feed, row)| (feed.name.as_str(), row)).collect();
+                let known = |name: String| rows.get(name.as_str()).copied().ok_or(ControlError::UnknownFeed(name));
                 names.into_iter().map(known).collect::<Result<_, _>>()?
             }
         };
@@ -151,7 +152,7 @@ impl House {
         self.poller.stages().set_fetcher(fetcher);
         self.outbox.set_targets(translate::targets(&new, &registry));
         self.live.set(translate::published(&new, &registry, now));
-        *self.settings.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = Arc::new(new);
+        *self.configured.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = Configured::new(new, &registry);
         self.put_plan(&registry).await.map_err(|e| failed(&e))?;
         Ok(ReloadReport { ok: true, message, warnings })
     }

@@ -5,10 +5,9 @@ use std::time::{Duration, Instant};
 
 use tokio_util::sync::CancellationToken;
 
-use super::House;
-use crate::config::Settings;
+use super::{Configured, House};
 use crate::domain::time::Timestamp;
-use crate::store::{FeedStatus, KeepCounts, KeepCursor, KeepRules, Store, StoreError};
+use crate::store::{KeepCounts, KeepCursor, KeepRules, Store, StoreError};
 
 /// After the start: who comes first are those who read.
 const FIRST: Duration = Duration::from_secs(10);
@@ -24,8 +23,8 @@ const AHEAD: Duration = Duration::from_secs(2 * 86_400);
 pub(super) async fn run(house: Arc<House>) {
     let mut wait = FIRST;
     while !paused(&house.stop, wait).await {
-        let settings = house.settings();
-        match one(house.store.as_ref(), &settings, house.clock.now(), &house.stop).await {
+        let rules = rules(&house.configured(), house.clock.now());
+        match one(house.store.as_ref(), rules, &house.stop).await {
             Ok(done) => tell(&done),
             Err(e) => tracing::error!(error = %e, "retention broke off; the next run goes on"),
         }
@@ -42,13 +41,8 @@ async fn paused(stop: &CancellationToken, time: Duration) -> bool {
 }
 
 /// One run.
-async fn one(
-    store: &dyn Store,
-    settings: &Settings,
-    now: Timestamp,
-    stop: &CancellationToken,
-) -> Result<KeepCounts, StoreError> {
-    let rules = Arc::new(rules(settings, &store.feed_status().await?, now));
+async fn one(store: &dyn Store, rules: KeepRules, stop: &CancellationToken) -> Result<KeepCounts, StoreError> {
+    let rules = Arc::new(rules);
     let (mut at, mut done) = (KeepCursor::default(), KeepCounts::default());
     loop {
         let begun = Instant::now();
@@ -63,15 +57,14 @@ async fn one(
 }
 
 /// What the configuration says, with the rows of the feeds.
-fn rules(settings: &Settings, feeds: &[FeedStatus], now: Timestamp) -> KeepRules {
-    let rows: std::collections::HashMap<&str, _> =
-        feeds.iter().map(|status| (status.name.as_str(), status.feed)).collect();
-    let own = settings.feeds.iter().filter(|feed| feed.keep != settings.storage.keep);
+fn rules(configured: &Configured, now: Timestamp) -> KeepRules {
+    let storage = &configured.settings.storage;
+    let own = configured.feeds().filter(|(feed, _)| feed.terms.keep != storage.keep);
     KeepRules {
         now,
-        keep: settings.storage.keep.limit(),
-        feeds: own.filter_map(|feed| Some((*rows.get(feed.name.as_str())?, feed.keep.limit()))).collect(),
-        max_bytes: settings.storage.max_bytes,
+        keep: storage.keep.limit(),
+        feeds: own.map(|(feed, row)| (row, feed.terms.keep.limit())).collect(),
+        max_bytes: storage.max_bytes,
     }
 }
 

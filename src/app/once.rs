@@ -46,7 +46,7 @@ pub async fn poll_once(
     // All are asked by hand; what the schedule would ask for is the daemon's business.
     let scheduled = translate::scheduled(settings, &registry, |_| None);
     poller.replace(Plan { by_hand: true, ..translate::plan(settings, &registry) }, scheduled);
-    let feeds = settings.feeds.iter().zip(&registry.feeds).filter(|(feed, _)| feed.enabled);
+    let feeds = settings.feeds.iter().zip(&registry.feeds).filter(|(feed, _)| feed.terms.enabled);
     let feeds = feeds.map(|(feed, (id, _))| (feed.name.to_string(), *id)).collect();
     Ok((poller, feeds))
 }

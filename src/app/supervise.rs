@@ -2,6 +2,7 @@
 
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -17,9 +18,9 @@ use crate::ops::metrics::{DeliveryResult, Metrics, PollCounts, PollOutcome};
 use crate::ops::notify::watchdog_interval;
 use crate::poll::{Observer, Outcome, PollReport};
 
-/// How often each part has to prove that it moves.
-const ROUND: Duration = Duration::from_secs(5);
-/// Between two looks at all feeds: that one is not free.
+/// How often each part has to prove that it moves, without a watchdog that wants to hear of it sooner.
+const ROUND: Duration = Duration::from_secs(20);
+/// Between two looks at the feeds: that one is not free.
 const LOOK_EVERY: Duration = Duration::from_secs(60);
 /// The longest that a probe of the own server may take.
 const PROBE: Duration = Duration::from_secs(4);
@@ -30,6 +31,8 @@ pub(super) struct Watch {
     pub(super) progress: Arc<Progress>,
     /// Poked when items were stored.
     pub(super) news: Arc<Notify>,
+    /// Set after each poll.
+    pub(super) stirred: Arc<AtomicBool>,
     pub(super) also: Option<Arc<dyn Observer>>,
 }
 
@@ -45,6 +48,7 @@ impl Observer for Watch {
         let stored = report.stored;
         let counts = PollCounts { new: stored.new, changed: stored.changed, sighted: stored.sighted };
         self.metrics.poll(outcome, counts, Duration::from_millis(report.duration_ms));
+        self.stirred.store(true, Ordering::Release);
         if stored.new > 0 {
             self.news.notify_one();
         }
@@ -88,7 +92,8 @@ pub(super) async fn keep_watch(house: Arc<House>) {
         let mut looked: Option<Instant> = None;
         while !house.stop.is_cancelled() {
             prove(&house).await;
-            if looked.is_none_or(|at| at.elapsed() >= LOOK_EVERY) {
+            // Where nothing was polled nothing is counted again: the daemon costs nothing while its feeds sleep.
+            if looked.is_none_or(|at| at.elapsed() >= LOOK_EVERY) && house.stirred.swap(false, Ordering::AcqRel) {
                 look(&house).await;
                 looked = Some(Instant::now());
             }
@@ -135,13 +140,13 @@ pub(super) fn reachable(mut address: SocketAddr) -> SocketAddr {
 
 /// How the feeds are, for metrics and the status line.
 async fn look(house: &House) {
-    match house.store.feed_status().await {
-        Ok(feeds) => {
-            let now = house.clock.now();
-            let healths: Vec<Health> = feeds.iter().map(|feed| feed.state.health(now)).collect();
-            let failing = healths.iter().filter(|health| **health != Health::Ok).count();
-            house.notifier.status(&format!("ready: {} feeds, {failing} failing", feeds.len()));
-            house.metrics.feeds(healths);
+    match house.store.feed_health(house.clock.now()).await {
+        Ok(counts) => {
+            let all: u64 = counts.iter().map(|(_, count)| count).sum();
+            let failing = [Health::Failing, Health::Broken, Health::Gone];
+            let failing: u64 = counts.iter().filter(|(one, _)| failing.contains(one)).map(|(_, count)| count).sum();
+            house.notifier.status(&format!("ready: {all} feeds, {failing} failing"));
+            house.metrics.feeds(counts);
         }
         Err(e) => tracing::error!(error = %e, "the database does not answer"),
     }

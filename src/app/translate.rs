@@ -9,7 +9,7 @@ use sha2::{Digest as _, Sha256};
 use url::{Host, Url};
 
 use crate::config::Settings;
-use crate::config::settings::{Auth, ContentForm, FeedSettings, StreamSettings};
+use crate::config::settings::{Access, Auth, ContentForm, FeedSettings, StreamSettings, Terms};
 use crate::deliver::Target;
 use crate::domain::feed::{FeedId, FeedState, NextPoll};
 use crate::domain::name::ALL;
@@ -17,7 +17,7 @@ use crate::domain::stream::StreamId;
 use crate::domain::time::Timestamp;
 use crate::domain::trace::{Keyed, RuleShape};
 use crate::identity::canonical::Rules;
-use crate::poll::{FeedPlan, Plan, Scheduled};
+use crate::poll::{FeedPlan, Manner, Plan, Scheduled};
 use crate::publish::published::{
     Keys, MakeKey, Published, PublishedFeed, PublishedStream, PublishedWebhook, TokenHash,
 };
@@ -47,8 +47,8 @@ pub(super) fn subscriptions(settings: &Settings) -> Subscriptions {
             .map(|feed| FeedSpec {
                 name: feed.name.to_string(),
                 url: feed.url.to_string(),
-                title: feed.title.clone(),
-                enabled: feed.enabled,
+                title: feed.title.as_deref().map(str::to_owned),
+                enabled: feed.terms.enabled,
             })
             .collect(),
         streams: named(settings)
@@ -76,11 +76,17 @@ fn definition(stream: &StreamSettings, settings: &Settings) -> String {
 
 pub(super) fn plan(settings: &Settings, registry: &Registry) -> Plan {
     let rules = Arc::new(settings.rules.clone());
-    let feeds = settings
-        .feeds
-        .iter()
-        .zip(&registry.feeds)
-        .map(|(feed, (id, _))| (*id, Arc::new(feed_plan(settings, &rules, feed, *id))));
+    let mut manners = Manners::default();
+    let feeds = settings.feeds.iter().zip(&registry.feeds).map(|(feed, (id, _))| {
+        let plan = FeedPlan {
+            id: *id,
+            name: feed.name.clone(),
+            url: feed.url.clone(),
+            tags: Arc::clone(&feed.tags),
+            manner: manners.of(settings, &rules, feed),
+        };
+        (*id, Arc::new(plan))
+    });
     let queries: Vec<Query> = named(settings).map(|stream| stream.query.clone()).collect();
     Plan {
         feeds: feeds.collect(),
@@ -93,34 +99,42 @@ pub(super) fn plan(settings: &Settings, registry: &Registry) -> Plan {
     }
 }
 
-fn feed_plan(settings: &Settings, rules: &Arc<Rules>, feed: &FeedSettings, id: FeedId) -> FeedPlan {
-    FeedPlan {
-        id,
-        name: feed.name.to_string(),
-        url: feed.url.clone(),
-        tags: feed.tags.clone(),
-        schedule: feed.schedule.clone(),
-        zone: feed.timezone,
-        spread: feed.spread,
-        min_interval: feed.min_interval,
-        backoff: settings.poll.backoff,
-        first_import_notifies: feed.first_import_notifies,
-        timeout: feed.timeout,
-        max_body_bytes: feed.max_body_bytes,
-        user_agent: feed.user_agent.clone(),
-        private_headers: private_headers(feed),
-        reach: Arc::clone(&feed.reach),
-        rules: own_rules(settings, feed).map_or_else(|| Arc::clone(rules), Arc::new),
-        id_policy: feed.id_policy,
-        dedupe: feed.dedupe,
+/// One manner for all feeds that share terms and access.
+#[derive(Default)]
+struct Manners(HashMap<(*const Terms, *const Access), Arc<Manner>>);
+
+impl Manners {
+    fn of(&mut self, settings: &Settings, rules: &Arc<Rules>, feed: &FeedSettings) -> Arc<Manner> {
+        let shared = (Arc::as_ptr(&feed.terms), Arc::as_ptr(&feed.access));
+        Arc::clone(self.0.entry(shared).or_insert_with(|| Arc::new(manner(settings, rules, feed))))
     }
 }
 
-fn private_headers(feed: &FeedSettings) -> Vec<(String, SecretString)> {
+fn manner(settings: &Settings, rules: &Arc<Rules>, feed: &FeedSettings) -> Manner {
+    let terms = &feed.terms;
+    Manner {
+        schedule: terms.schedule.clone(),
+        zone: terms.timezone,
+        spread: terms.spread,
+        min_interval: terms.min_interval,
+        backoff: settings.poll.backoff,
+        first_import_notifies: terms.first_import_notifies,
+        timeout: terms.timeout,
+        max_body_bytes: terms.max_body_bytes,
+        user_agent: feed.access.user_agent.clone(),
+        private_headers: private_headers(&feed.access),
+        reach: Arc::clone(&feed.access.reach),
+        rules: own_rules(settings, feed).map_or_else(|| Arc::clone(rules), Arc::new),
+        id_policy: terms.id_policy,
+        dedupe: terms.dedupe,
+    }
+}
+
+fn private_headers(access: &Access) -> Vec<(String, SecretString)> {
     use base64::Engine as _;
     let mut headers: Vec<(String, SecretString)> =
-        feed.headers.iter().map(|(name, value)| (name.clone(), value.clone())).collect();
-    match &feed.auth {
+        access.headers.iter().map(|(name, value)| (name.clone(), value.clone())).collect();
+    match &access.auth {
         Some(Auth::Basic { username, password }) => {
             let pair = format!("{username}:{}", password.expose_secret());
             let coded = base64::engine::general_purpose::STANDARD.encode(pair);
@@ -131,7 +145,7 @@ fn private_headers(feed: &FeedSettings) -> Vec<(String, SecretString)> {
         }
         None => {}
     }
-    headers.extend(feed.cookies.clone().map(|cookies| ("cookie".to_owned(), cookies)));
+    headers.extend(access.cookies.clone().map(|cookies| ("cookie".to_owned(), cookies)));
     headers
 }
 
@@ -158,7 +172,7 @@ pub(super) fn scheduled(
     registry: &Registry,
     due: impl Fn((FeedId, Option<Timestamp>)) -> Option<Timestamp>,
 ) -> Vec<Scheduled> {
-    let feeds = settings.feeds.iter().zip(&registry.feeds).filter(|(feed, _)| feed.enabled);
+    let feeds = settings.feeds.iter().zip(&registry.feeds).filter(|(feed, _)| feed.terms.enabled);
     feeds.map(|(_, row)| Scheduled { feed: row.0, due: due(*row) }).collect()
 }
 
@@ -209,7 +223,10 @@ pub(super) fn published(settings: &Settings, registry: &Registry, now: Timestamp
         feeds: settings
             .feeds
             .iter()
-            .map(|feed| (feed.name.to_string(), PublishedFeed { tags: feed.tags.clone(), enabled: feed.enabled }))
+            .map(|feed| {
+                let shown = PublishedFeed { tags: Arc::clone(&feed.tags), enabled: feed.terms.enabled };
+                (feed.name.shared(), shown)
+            })
             .collect(),
         webhooks: settings
             .webhooks
@@ -246,7 +263,7 @@ pub(super) fn keymaker(settings: &Settings, registry: &Registry) -> Arc<Keymaker
 
 /// The rules of a feed that has switches of its own.
 fn own_rules(settings: &Settings, feed: &FeedSettings) -> Option<Rules> {
-    let (keep, drop) = (&feed.keep_parameters, &feed.drop_parameters);
+    let (keep, drop) = (&feed.terms.keep_parameters, &feed.terms.drop_parameters);
     (!keep.is_empty() || !drop.is_empty()).then(|| settings.rules.for_feed(keep, drop))
 }
 
@@ -268,14 +285,15 @@ fn written_at(settings: &Settings) -> Option<Timestamp> {
 /// The interval of the most frequent schedule, in minutes: RSS readers that ask more often learn nothing.
 fn ttl_minutes(settings: &Settings, now: Timestamp) -> u32 {
     let gap = |feed: &FeedSettings| {
-        let schedule = feed.schedule.schedule()?;
-        let first = schedule.next_after(now, feed.timezone)?;
-        let second = schedule.next_after(first, feed.timezone)?;
-        Some(second.since(first).max(feed.min_interval).as_secs() / 60)
+        let terms = &feed.terms;
+        let schedule = terms.schedule.schedule()?;
+        let first = schedule.next_after(now, terms.timezone)?;
+        let second = schedule.next_after(first, terms.timezone)?;
+        Some(second.since(first).max(terms.min_interval).as_secs() / 60)
     };
     // Feeds by the hundred share a handful of schedules.
     let mut seen = std::collections::HashSet::new();
-    let gaps = settings.feeds.iter().filter(|feed| feed.enabled && seen.insert(feed.schedule.source().to_owned()));
+    let gaps = settings.feeds.iter().filter(|feed| feed.terms.enabled && seen.insert(feed.terms.schedule.source()));
     let least = gaps.filter_map(|feed| gap(feed)).min().unwrap_or(60);
     u32::try_from(least.max(1)).unwrap_or(60)
 }

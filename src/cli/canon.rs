@@ -47,7 +47,7 @@ fn rules(options: &Options, place: &Place) -> Result<Rules, Failure> {
     let feed = settings.feeds.iter().find(|feed| feed.name.as_str() == name);
     let feed =
         feed.ok_or_else(|| Failure::new(format!("There is no feed named `{name}`; `feedmill feeds` lists them.")))?;
-    Ok(settings.rules.for_feed(&feed.keep_parameters, &feed.drop_parameters))
+    Ok(settings.rules.for_feed(&feed.terms.keep_parameters, &feed.terms.drop_parameters))
 }
 
 /// One line a URL, whatever it is, so that lines in and out stay side by side.

@@ -22,8 +22,8 @@ pub(super) fn run(place: &Place) -> Result<(), Failure> {
     }
     let now = SystemClock.now();
     let mut schedules: BTreeMap<(String, String), Vec<&FeedSettings>> = BTreeMap::new();
-    for feed in settings.feeds.iter().filter(|feed| feed.enabled) {
-        let key = (feed.schedule.source().to_owned(), feed.timezone.name().to_owned());
+    for feed in settings.feeds.iter().filter(|feed| feed.terms.enabled) {
+        let key = (feed.terms.schedule.source().to_owned(), feed.terms.timezone.name().to_owned());
         schedules.entry(key).or_default().push(feed);
     }
     for ((schedule, zone), feeds) in schedules {
@@ -49,7 +49,7 @@ pub(super) fn run(place: &Place) -> Result<(), Failure> {
 
 /// None for a schedule that goes by the feed's history.
 fn runs(feed: &FeedSettings, now: Timestamp) -> Option<Vec<String>> {
-    let schedule = feed.schedule.schedule()?;
-    let next = |after: Timestamp| schedule.next_after(after, feed.timezone);
+    let schedule = feed.terms.schedule.schedule()?;
+    let next = |after: Timestamp| schedule.next_after(after, feed.terms.timezone);
     Some(std::iter::successors(next(now), |run| next(*run)).take(RUNS).map(Timestamp::rfc3339).collect())
 }

@@ -258,15 +258,15 @@ fn clock(database: &Anatomy, now: Timestamp) -> Check {
 /// Whether the names of some hosts can be resolved.
 async fn network(settings: &Settings) -> Check {
     let name = "network";
-    let feeds = settings.feeds.iter().filter(|feed| feed.enabled).map(|feed| &feed.url);
-    let urls = feeds.chain(settings.webhooks.iter().map(|webhook| &webhook.url));
-    let hosts: BTreeSet<&str> = urls
+    let feeds = settings.feeds.iter().filter(|feed| feed.terms.enabled).filter_map(|feed| feed.url.url().ok());
+    let urls = feeds.chain(settings.webhooks.iter().map(|webhook| webhook.url.clone()));
+    let hosts: BTreeSet<String> = urls
         .filter_map(|url| match url.host()? {
-            Host::Domain(name) => Some(name),
+            Host::Domain(name) => Some(name.to_owned()),
             Host::Ipv4(_) | Host::Ipv6(_) => None,
         })
         .collect();
-    let asked: Vec<&str> = hosts.into_iter().take(HOSTS).collect();
+    let asked: Vec<&str> = hosts.iter().map(String::as_str).take(HOSTS).collect();
     let answers = futures_util::future::join_all(asked.iter().map(|host| async move {
         let looked_up = tokio::time::timeout(RESOLVING, tokio::net::lookup_host((*host, 443))).await;
         looked_up.is_ok_and(|found| found.is_ok_and(|mut addresses| addresses.next().is_some()))

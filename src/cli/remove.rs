@@ -47,7 +47,7 @@ pub(super) fn run(options: &Options, place: &Place) -> Result<(), Failure> {
 }
 
 fn without(feeds: &[&FeedSettings]) -> Edit<'static> {
-    let urls: Vec<Url> = feeds.iter().map(|feed| feed.url.clone()).collect();
+    let urls: Vec<Url> = feeds.iter().filter_map(|feed| feed.url.url().ok()).collect();
     Box::new(move |text| urls.iter().try_fold(text.to_owned(), |text, url| edit::remove(&text, url)))
 }
 
@@ -60,7 +60,7 @@ fn find<'a>(settings: &'a Settings, name: &str) -> Result<(&'a FeedSettings, &'a
             None => format!("There is no feed `{name}`; `feedmill feeds` lists them."),
         });
     };
-    match &feed.origin {
+    match &feed.terms.origin {
         Origin::Table(file) => Ok((feed, file)),
         Origin::List(list) => {
             Err(format!("`{name}` stands in {}, a list of [[subscriptions]]; take it out there.", list.display()))

@@ -1,8 +1,10 @@
 //! `[[feed]]` and `[[subscriptions]]`.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{HashMap, HashSet};
 use std::fmt::Write as _;
+use std::hash::Hash;
 use std::ops::Range;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -18,11 +20,11 @@ use super::reach;
 use super::secret;
 use super::section::{Section, Value};
 use super::server;
-use super::settings::{Auth, FeedSettings, Keep, Origin};
+use super::settings::{Access, Auth, FeedSettings, Keep, Origin, Terms};
 use super::source::{MAX_FILE_BYTES, read_bytes};
+use crate::domain::address::Address;
 use crate::domain::feed::{Dedupe, IdPolicy};
 use crate::domain::name::Name;
-use crate::domain::reach::Reach;
 use crate::identity::canonical;
 use crate::schedule::cron::{Schedule, Timing};
 
@@ -45,88 +47,88 @@ const DEDUPE: &[(&str, Dedupe)] = &[("global", Dedupe::Global), ("feed", Dedupe:
 /// What a feed has unless it says otherwise.
 #[derive(Clone)]
 pub(super) struct Defaults {
-    pub(super) schedule: Timing,
-    pub(super) timezone: Tz,
-    pub(super) spread: bool,
-    pub(super) min_interval: Duration,
-    pub(super) keep: Keep,
-    pub(super) first_import_notifies: bool,
-    pub(super) timeout: Duration,
-    pub(super) max_body_bytes: u64,
-    pub(super) enabled: bool,
     pub(super) tags: Vec<String>,
-    pub(super) user_agent: Option<String>,
-    pub(super) auth: Option<Auth>,
-    pub(super) headers: BTreeMap<String, SecretString>,
-    pub(super) cookies: Option<SecretString>,
-    pub(super) reach: Arc<Reach>,
-    pub(super) keep_parameters: Vec<String>,
-    pub(super) drop_parameters: Vec<String>,
-    pub(super) id_policy: Option<IdPolicy>,
-    pub(super) dedupe: Dedupe,
+    pub(super) terms: Terms,
+    pub(super) access: Arc<Access>,
 }
 
 impl Defaults {
     /// Those of a configuration that says nothing. `None` cannot happen: the schedule is ours.
-    pub(super) fn shipped() -> Option<Self> {
-        Some(Self {
+    pub(super) fn shipped(keep: Keep) -> Option<Self> {
+        let terms = Terms {
+            // Each feed has its own.
+            origin: Origin::Table(Path::new("").into()),
             schedule: Timing::Cron(Schedule::parse("0 * * * *").ok()?),
             timezone: Tz::UTC,
             spread: true,
             min_interval: Duration::from_secs(900),
-            keep: Keep::Forever,
+            keep,
             first_import_notifies: false,
             timeout: Duration::from_secs(30),
             max_body_bytes: 10_000_000,
             enabled: true,
-            tags: Vec::new(),
-            user_agent: None,
-            auth: None,
-            headers: BTreeMap::new(),
-            cookies: None,
-            reach: Arc::default(),
             keep_parameters: Vec::new(),
             drop_parameters: Vec::new(),
             id_policy: None,
             dedupe: Dedupe::default(),
-        })
+        };
+        Some(Self { tags: Vec::new(), terms, access: Arc::default() })
     }
 
     /// What the keys of a section make of these. In `[poll]` they are the defaults of all.
     pub(super) fn refined(&self, section: &Section<'_>) -> Self {
-        let identity = section.inner("identity", Table::FeedIdentity);
-        let parameters = |key| identity.as_ref().and_then(|section| parameters(section, key));
-        let own = section.value("schedule").map(|value| schedule(&value));
-        let spread = section.flag("spread");
         Self {
-            // A feed's own schedule is exact unless it says otherwise; [poll] sets the default for both, and a list
-            // of subscriptions is not polled all at once.
-            spread: spread.unwrap_or(self.spread && (own.is_none() || section.table != Table::Feed)),
-            schedule: own.flatten().unwrap_or_else(|| self.schedule.clone()),
-            timezone: section.parsed("timezone", zone).unwrap_or(self.timezone),
-            min_interval: section.duration("min_interval", SECOND..=YEAR).unwrap_or(self.min_interval),
-            keep: server::keep(section).unwrap_or(self.keep),
-            first_import_notifies: section
-                .choice("first_import", &[("quiet", false), ("notify", true)])
-                .unwrap_or(self.first_import_notifies),
-            timeout: section.duration("timeout", SECOND..=LONGEST).unwrap_or(self.timeout),
-            max_body_bytes: section.size("max_body", 1000..=MAX_BODY).unwrap_or(self.max_body_bytes),
-            enabled: section.flag("enabled").unwrap_or(self.enabled),
             tags: self.tags.iter().cloned().chain(tags(section)).collect(),
-            user_agent: section
-                .value("user_agent")
-                .and_then(|v| headers::value(&v))
-                .or_else(|| self.user_agent.clone()),
-            auth: auth(section).or_else(|| self.auth.clone()),
-            headers: headers::read(section, headers::FEED_REFUSED).unwrap_or_else(|| self.headers.clone()),
-            cookies: section.value("cookies").and_then(|value| secret::read(&value)).or_else(|| self.cookies.clone()),
-            reach: reach::refined(section, &self.reach),
-            keep_parameters: parameters("keep").unwrap_or_else(|| self.keep_parameters.clone()),
-            drop_parameters: parameters("drop").unwrap_or_else(|| self.drop_parameters.clone()),
-            id_policy: identity.as_ref().and_then(|section| section.choice("id", ID)).unwrap_or(self.id_policy),
-            dedupe: identity.as_ref().and_then(|section| section.choice("dedupe", DEDUPE)).unwrap_or(self.dedupe),
+            terms: refined_terms(&self.terms, section),
+            access: refined_access(&self.access, section),
         }
     }
+}
+
+fn refined_terms(from: &Terms, section: &Section<'_>) -> Terms {
+    let identity = section.inner("identity", Table::FeedIdentity);
+    let parameters = |key| identity.as_ref().and_then(|section| parameters(section, key));
+    let own = section.value("schedule").map(|value| schedule(&value));
+    let spread = section.flag("spread");
+    Terms {
+        origin: from.origin.clone(),
+        // A feed's own schedule is exact unless it says otherwise; [poll] sets the default for both, and a list
+        // of subscriptions is not polled all at once.
+        spread: spread.unwrap_or(from.spread && (own.is_none() || section.table != Table::Feed)),
+        schedule: own.flatten().unwrap_or_else(|| from.schedule.clone()),
+        timezone: section.parsed("timezone", zone).unwrap_or(from.timezone),
+        min_interval: section.duration("min_interval", SECOND..=YEAR).unwrap_or(from.min_interval),
+        keep: server::keep(section).unwrap_or(from.keep),
+        first_import_notifies: section
+            .choice("first_import", &[("quiet", false), ("notify", true)])
+            .unwrap_or(from.first_import_notifies),
+        timeout: section.duration("timeout", SECOND..=LONGEST).unwrap_or(from.timeout),
+        max_body_bytes: section.size("max_body", 1000..=MAX_BODY).unwrap_or(from.max_body_bytes),
+        enabled: section.flag("enabled").unwrap_or(from.enabled),
+        keep_parameters: parameters("keep").unwrap_or_else(|| from.keep_parameters.clone()),
+        drop_parameters: parameters("drop").unwrap_or_else(|| from.drop_parameters.clone()),
+        id_policy: identity.as_ref().and_then(|section| section.choice("id", ID)).unwrap_or(from.id_policy),
+        dedupe: identity.as_ref().and_then(|section| section.choice("dedupe", DEDUPE)).unwrap_or(from.dedupe),
+    }
+}
+
+fn refined_access(from: &Arc<Access>, section: &Section<'_>) -> Arc<Access> {
+    let user_agent = section.value("user_agent").and_then(|v| headers::value(&v));
+    let auth = auth(section);
+    let headers = headers::read(section, headers::FEED_REFUSED);
+    let cookies = section.value("cookies").and_then(|value| secret::read(&value));
+    let reach = reach::refined(section, &from.reach);
+    let same = Arc::ptr_eq(&reach, &from.reach);
+    if user_agent.is_none() && auth.is_none() && headers.is_none() && cookies.is_none() && same {
+        return Arc::clone(from);
+    }
+    Arc::new(Access {
+        user_agent: user_agent.or_else(|| from.user_agent.clone()),
+        auth: auth.or_else(|| from.auth.clone()),
+        headers: headers.unwrap_or_else(|| from.headers.clone()),
+        cookies: cookies.or_else(|| from.cookies.clone()),
+        reach,
+    })
 }
 
 fn zone(text: &str) -> Result<Tz, String> {
@@ -191,8 +193,16 @@ fn auth(section: &Section<'_>) -> Option<Auth> {
     }
 }
 
+/// The feeds that were read. Of tags and terms that are equal, one is kept.
+#[derive(Default)]
+pub(super) struct Drafts {
+    all: Vec<Draft>,
+    tags: HashSet<Arc<[String]>>,
+    terms: HashSet<Arc<Terms>>,
+}
+
 /// A feed that was read, its name still to be settled.
-pub(super) struct Draft {
+struct Draft {
     name: Option<Name>,
     settings: FeedSettings,
     /// Where its URL and its name stand; `None` for one of a list.
@@ -200,9 +210,36 @@ pub(super) struct Draft {
     name_at: Option<Range<usize>>,
 }
 
+impl Drafts {
+    fn settle(&mut self, url: &Url, title: Option<&str>, from: Defaults, inside: Option<Auth>) -> FeedSettings {
+        let access = match inside {
+            None => from.access,
+            auth => Arc::new(Access { auth, ..from.access.as_ref().clone() }),
+        };
+        FeedSettings {
+            name: derived(url),
+            url: url.into(),
+            title: title.map(Into::into),
+            tags: one_of(&mut self.tags, from.tags.into()),
+            terms: one_of(&mut self.terms, from.terms.into()),
+            access,
+        }
+    }
+}
+
+/// The one that is known already, if it is equal.
+fn one_of<T: Eq + Hash + ?Sized>(known: &mut HashSet<Arc<T>>, new: Arc<T>) -> Arc<T> {
+    if let Some(one) = known.get(&new) {
+        return Arc::clone(one);
+    }
+    known.insert(Arc::clone(&new));
+    new
+}
+
 /// Reads a `[[feed]]`. `file` is the place of its source in the list of files.
-pub(super) fn read(section: &Section<'_>, defaults: &Defaults, file: usize) -> Option<Draft> {
-    let refined = defaults.refined(section);
+pub(super) fn read(section: &Section<'_>, defaults: &Defaults, file: usize, drafts: &mut Drafts) -> Option<()> {
+    let mut refined = defaults.refined(section);
+    refined.terms.origin = Origin::Table(section.source.path.as_path().into());
     let name = section.value("name");
     let name_at = name.as_ref().map(|value| value.at.clone());
     let wrong_name = name.as_ref().is_some_and(|value| value.name().is_none());
@@ -216,42 +253,13 @@ pub(super) fn read(section: &Section<'_>, defaults: &Defaults, file: usize) -> O
         Ok(address) => split_auth(address),
         Err(why) => return url.refuse(format!("`url` cannot be a feed: {why}."), None),
     };
-    if inside.is_some() && refined.auth.is_some() {
+    if inside.is_some() && refined.access.auth.is_some() {
         return url
             .refuse("The feed has credentials in its URL and beside it.", Some("take them out of the URL".to_owned()));
     }
-    let title = section.text("title").map(str::to_owned);
-    let origin = Origin::Table(section.source.path.as_path().into());
-    let settings = settle(address, title, refined, inside, origin);
-    Some(Draft { name, settings, url_at: Some((file, url.at)), name_at })
-}
-
-fn settle(url: Url, title: Option<String>, from: Defaults, inside: Option<Auth>, origin: Origin) -> FeedSettings {
-    FeedSettings {
-        origin,
-        name: derived(&url),
-        url,
-        title,
-        tags: from.tags,
-        enabled: from.enabled,
-        schedule: from.schedule,
-        timezone: from.timezone,
-        spread: from.spread,
-        min_interval: from.min_interval,
-        keep: from.keep,
-        first_import_notifies: from.first_import_notifies,
-        timeout: from.timeout,
-        max_body_bytes: from.max_body_bytes,
-        user_agent: from.user_agent,
-        auth: inside.or(from.auth),
-        headers: from.headers,
-        cookies: from.cookies,
-        reach: from.reach,
-        keep_parameters: from.keep_parameters,
-        drop_parameters: from.drop_parameters,
-        id_policy: from.id_policy,
-        dedupe: from.dedupe,
-    }
+    let settings = drafts.settle(&address, section.text("title"), refined, inside);
+    drafts.all.push(Draft { name, settings, url_at: Some((file, url.at)), name_at });
+    Some(())
 }
 
 /// An http or https URL.
@@ -282,8 +290,8 @@ pub fn split_auth(mut url: Url) -> (Url, Option<Auth>) {
 }
 
 /// Reads a `[[subscriptions]]`.
-pub(super) fn subscriptions(section: &Section<'_>, defaults: &Defaults, drafts: &mut Vec<Draft>) -> Option<()> {
-    let refined = defaults.refined(section);
+pub(super) fn subscriptions(section: &Section<'_>, defaults: &Defaults, drafts: &mut Drafts) -> Option<()> {
+    let mut refined = defaults.refined(section);
     let Some(value) = section.value("opml") else {
         section.mistake(
             section.at(),
@@ -301,15 +309,15 @@ pub(super) fn subscriptions(section: &Section<'_>, defaults: &Defaults, drafts: 
         Ok(List { outlines, .. }) => outlines,
         Err(why) => return value.refuse(format!("{} cannot be read: {why}.", path.display()), None),
     };
-    let origin = Origin::List(path.as_path().into());
+    refined.terms.origin = Origin::List(path.as_path().into());
     for Outline { url, title, tags } in outlines {
         match web_address(&url) {
             Ok(address) => {
                 let (address, inside) = split_auth(address);
                 let mut from = refined.clone();
                 from.tags.extend(tags);
-                let settings = settle(address, title, from, inside, origin.clone());
-                drafts.push(Draft { name: None, settings, url_at: None, name_at: None });
+                let settings = drafts.settle(&address, title.as_deref(), from, inside);
+                drafts.all.push(Draft { name: None, settings, url_at: None, name_at: None });
             }
             Err(why) => {
                 let shown = super::source::quoted(&url);
@@ -321,8 +329,8 @@ pub(super) fn subscriptions(section: &Section<'_>, defaults: &Defaults, drafts: 
 }
 
 /// Names all feeds, and says which names and URLs stand twice. `sections` finds the file of a draft.
-pub(super) fn finish(drafts: Vec<Draft>, complain: impl Fn(usize, Range<usize>, String)) -> Vec<Arc<FeedSettings>> {
-    let mut drafts = once_each(drafts, &complain);
+pub(super) fn finish(drafts: Drafts, complain: impl Fn(usize, Range<usize>, String)) -> Vec<FeedSettings> {
+    let mut drafts = once_each(drafts.all, &complain);
     let mut named: HashSet<Name> = HashSet::new();
     for draft in &drafts {
         if let (Some(name), Some((file, _)), Some(at)) = (&draft.name, &draft.url_at, &draft.name_at)
@@ -348,12 +356,15 @@ pub(super) fn finish(drafts: Vec<Draft>, complain: impl Fn(usize, Range<usize>, 
             draft.settings.name = name;
         }
     }
-    drafts.into_iter().map(|draft| Arc::new(draft.settings)).collect()
+    // Not collected in place: that would keep what a draft is larger by.
+    let mut feeds = Vec::with_capacity(drafts.len());
+    feeds.extend(drafts.into_iter().map(|draft| draft.settings));
+    feeds
 }
 
 /// A URL stands once: one that is written out wins over one of a list.
 fn once_each(mut drafts: Vec<Draft>, complain: &impl Fn(usize, Range<usize>, String)) -> Vec<Draft> {
-    let mut seen: HashSet<Url> = HashSet::new();
+    let mut seen: HashSet<Address> = HashSet::new();
     for draft in &drafts {
         if let Some((file, at)) = &draft.url_at
             && !seen.insert(draft.settings.url.clone())
@@ -372,7 +383,7 @@ fn derived(url: &Url) -> Name {
     Name::slug(&format!("{host}{}", url.path()))
 }
 
-fn with_hash(name: &Name, url: &Url, digits: usize) -> Name {
+fn with_hash(name: &Name, url: &Address, digits: usize) -> Name {
     let mut text: String = name.as_str().chars().take(62 - digits).collect();
     text.push('-');
     for byte in Sha256::digest(url.as_str().as_bytes()).iter().take(digits / 2) {

@@ -2,12 +2,14 @@
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use super::error::{Mistake, Mistakes};
 use super::keys::{INCLUDABLE, Table};
+use super::pieces::{Cut, cut};
 use super::section::{Gathered, Section};
 use super::settings::Settings;
 use super::source::{Source, whole_file};
@@ -17,6 +19,8 @@ use crate::identity::canonical::Rules;
 
 /// Files that may be included.
 const MAX_INCLUDED: usize = 1000;
+/// Feeds that are parsed at a time where a file has many.
+const FEEDS_AT_A_TIME: usize = 500;
 
 /// One file, parsed.
 type Document<'a> = (&'a Source, Spanned<DeTable<'a>>);
@@ -25,17 +29,33 @@ type Document<'a> = (&'a Source, Spanned<DeTable<'a>>);
 pub(super) type Instead = HashMap<PathBuf, String>;
 
 pub(super) fn load(path: &Path, environment: &Environment, instead: &Instead) -> Result<Settings, Mistakes> {
+    load_in_pieces(path, environment, instead, FEEDS_AT_A_TIME)
+}
+
+/// Reads long files in pieces of so many feeds. If anything is wrong all is read whole, for the places of mistakes are
+/// places in files.
+pub(super) fn load_in_pieces(
+    path: &Path,
+    environment: &Environment,
+    instead: &Instead,
+    most: usize,
+) -> Result<Settings, Mistakes> {
+    attempt(path, environment, instead, most).or_else(|_| attempt(path, environment, instead, usize::MAX))
+}
+
+fn attempt(path: &Path, environment: &Environment, instead: &Instead, most: usize) -> Result<Settings, Mistakes> {
     let root = read(path, instead).map_err(|mistake| Mistakes { mistakes: vec![*mistake] })?;
     let gathered = Gathered::default();
-    let included = included(&root, environment, &gathered, instead);
-    let sources: Vec<Source> = std::iter::once(root).chain(included).collect();
-    let documents: Vec<Document<'_>> = sources.iter().map(|source| (source, parse(source, &gathered))).collect();
-    let settings = Reading { documents: &documents, environment, gathered: &gathered }.settings(path);
+    let root = cut(root, most);
+    let included = included(&root.rest, environment, &gathered, instead);
+    let files: Vec<Cut> = std::iter::once(root).chain(included.into_iter().map(|source| cut(source, most))).collect();
+    let documents: Vec<Document<'_>> = files.iter().map(|file| (&file.rest, parse(&file.rest, &gathered))).collect();
+    let settings = Reading { files: &files, documents: &documents, environment, gathered: &gathered }.settings(path);
     let mut mistakes = gathered.into_inner();
     match settings {
         Some(settings) if mistakes.is_empty() => Ok(settings),
         _ => {
-            order(&mut mistakes, &sources);
+            order(&mut mistakes, &files);
             Err(Mistakes { mistakes })
         }
     }
@@ -46,12 +66,12 @@ fn read(path: &Path, instead: &Instead) -> Result<Source, Box<Mistake>> {
 }
 
 /// In the order of files and lines; what is found twice by two ways is said once.
-fn order(mistakes: &mut Vec<Mistake>, sources: &[Source]) {
-    let place = |mistake: &Mistake| sources.iter().position(|source| source.path == mistake.file);
+fn order(mistakes: &mut Vec<Mistake>, files: &[Cut]) {
+    let place = |mistake: &Mistake| files.iter().position(|file| file.rest.path == mistake.file);
     mistakes.sort_by_key(|mistake| (place(mistake), mistake.line, mistake.column));
     mistakes.dedup();
     if mistakes.is_empty() {
-        let path = sources.first().map(|source| source.path.clone()).unwrap_or_default();
+        let path = files.first().map(|file| file.rest.path.clone()).unwrap_or_default();
         mistakes.push(whole_file(&path, "The configuration cannot be read.".to_owned()));
     }
 }
@@ -139,6 +159,9 @@ fn glob(pattern: &str, name: &str) -> bool {
 
 /// Everything that was parsed, on its way to settings.
 struct Reading<'a> {
+    /// With pieces that are still to be parsed.
+    files: &'a [Cut],
+    /// All else of each file.
     documents: &'a [Document<'a>],
     environment: &'a Environment,
     gathered: &'a Gathered,
@@ -161,7 +184,7 @@ impl<'a> Reading<'a> {
             self.one("webhooks", Table::Webhooks).map_or_else(|| shipped.clone(), |section| shipped.refined(&section));
         let webhooks = self.webhooks(&hooks);
 
-        let shipped = feed::Defaults { keep: storage.keep, ..feed::Defaults::shipped()? };
+        let shipped = feed::Defaults::shipped(storage.keep)?;
         let defaults = poll_section.as_ref().map_or_else(|| shipped.clone(), |section| shipped.refined(section));
         let feeds = self.feeds(&defaults);
 
@@ -176,7 +199,7 @@ impl<'a> Reading<'a> {
             path: path.to_owned(),
             server: server::server(server_section.as_ref())?,
             storage,
-            poll: server::poll(poll_section.as_ref(), defaults.reach),
+            poll: server::poll(poll_section.as_ref(), Arc::clone(&defaults.access.reach)),
             rules,
             resolve,
             feeds,
@@ -226,25 +249,34 @@ impl<'a> Reading<'a> {
 
     /// The tables of a list, of all files, each with the number of its file.
     fn all(&self, key: &str, table: Table) -> Vec<(usize, Section<'a>)> {
+        let documents = self.documents.iter().enumerate();
+        documents
+            .flat_map(|(n, document)| self.tables(document, key, table).into_iter().map(move |section| (n, section)))
+            .collect()
+    }
+
+    /// The tables of a list.
+    fn tables<'b>(&self, (source, document): &'b Document<'b>, key: &str, table: Table) -> Vec<Section<'b>>
+    where
+        'a: 'b,
+    {
         let mut sections = Vec::new();
-        for (n, (source, document)) in self.documents.iter().enumerate() {
-            let Some(value) = document.get_ref().get(key) else { continue };
-            let wrong = |at| {
-                let message = format!("`{key}` stands in double brackets, for there can be several: [[{key}]].");
-                self.gathered.add(source.mistake(at, message, None, &[]));
-            };
-            let DeValue::Array(items) = value.get_ref() else {
-                wrong(value.span());
-                continue;
-            };
-            for item in items.iter() {
-                match item.get_ref() {
-                    DeValue::Table(map) => {
-                        let section = Section::new(source, self.environment, self.gathered, table, map, &item.span());
-                        sections.push((n, section));
-                    }
-                    _ => wrong(item.span()),
+        let Some(value) = document.get_ref().get(key) else { return sections };
+        let wrong = |at| {
+            let message = format!("`{key}` stands in double brackets, for there can be several: [[{key}]].");
+            self.gathered.add(source.mistake(at, message, None, &[]));
+        };
+        let DeValue::Array(items) = value.get_ref() else {
+            wrong(value.span());
+            return sections;
+        };
+        for item in items.iter() {
+            match item.get_ref() {
+                DeValue::Table(map) => {
+                    let section = Section::new(source, self.environment, self.gathered, table, map, &item.span());
+                    sections.push(section);
                 }
+                _ => wrong(item.span()),
             }
         }
         sections
@@ -269,10 +301,19 @@ impl<'a> Reading<'a> {
         webhooks
     }
 
-    fn feeds(&self, defaults: &feed::Defaults) -> Vec<std::sync::Arc<super::settings::FeedSettings>> {
-        let mut drafts = Vec::new();
-        for (file, section) in self.all("feed", Table::Feed) {
-            drafts.extend(feed::read(&section, defaults, file));
+    fn feeds(&self, defaults: &feed::Defaults) -> Vec<super::settings::FeedSettings> {
+        let mut drafts = feed::Drafts::default();
+        for (n, (document, file)) in self.documents.iter().zip(self.files).enumerate() {
+            for section in self.tables(document, "feed", Table::Feed) {
+                let _ = feed::read(&section, defaults, n, &mut drafts);
+                if !file.feeds.is_empty() {
+                    // One that stands outside of the pieces: who can tell what else does.
+                    section.mistake(section.at(), "This feed cannot be read apart from the others.", None);
+                }
+            }
+            for piece in &file.feeds {
+                self.piece(piece, defaults, n, &mut drafts);
+            }
         }
         for (_, section) in self.all("subscriptions", Table::Subscriptions) {
             let _ = feed::subscriptions(&section, defaults, &mut drafts);
@@ -282,5 +323,13 @@ impl<'a> Reading<'a> {
                 self.gathered.add(source.mistake(at, message, None, &[]));
             }
         })
+    }
+
+    /// Reads a piece of a file, number `n`; what was parsed goes again.
+    fn piece(&self, piece: &Source, defaults: &feed::Defaults, n: usize, drafts: &mut feed::Drafts) {
+        let document = (piece, parse(piece, self.gathered));
+        for section in self.tables(&document, "feed", Table::Feed) {
+            let _ = feed::read(&section, defaults, n, drafts);
+        }
     }
 }

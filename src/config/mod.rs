@@ -16,6 +16,7 @@ mod headers;
 mod identity;
 mod keys;
 pub mod opml;
+mod pieces;
 mod reach;
 mod secret;
 mod section;

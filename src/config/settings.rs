@@ -11,6 +11,7 @@ use ipnet::IpNet;
 use secrecy::SecretString;
 use url::Url;
 
+use crate::domain::address::Address;
 use crate::domain::feed::{Dedupe, IdPolicy};
 use crate::domain::name::Name;
 use crate::domain::reach::Reach;
@@ -34,7 +35,7 @@ pub struct Settings {
     /// `[identity]`: hosts whose short links are followed; names below them count too.
     pub resolve: Vec<String>,
     /// `[[feed]]` and the feeds of `[[subscriptions]]`, in order.
-    pub feeds: Vec<Arc<FeedSettings>>,
+    pub feeds: Vec<FeedSettings>,
     /// `[[stream]]`, in order; `all` is always the first.
     pub streams: Vec<StreamSettings>,
     /// `[[webhook]]`, in order, the values of `[webhooks]` filled in.
@@ -74,7 +75,7 @@ pub struct Storage {
 }
 
 /// How long the bodies of stories are kept.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
 pub enum Keep {
     /// For good.
     #[default]
@@ -114,7 +115,7 @@ pub struct Poll {
 }
 
 /// Where a feed is written.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub enum Origin {
     /// In a `[[feed]]` of this file.
     Table(Arc<Path>),
@@ -122,19 +123,29 @@ pub enum Origin {
     List(Arc<Path>),
 }
 
-/// One feed, the defaults of `[poll]` and `[storage]` filled in.
+/// One feed, the defaults of `[poll]` and `[storage]` filled in. There may be a hundred thousand: what feeds have in
+/// common they share.
 #[derive(Clone, Debug)]
 pub struct FeedSettings {
-    /// Where it is written.
-    pub origin: Origin,
     /// Its name.
     pub name: Name,
-    /// Its address: http or https. Credentials in it were moved to `auth`.
-    pub url: Url,
+    /// Its address: http or https. Credentials in it were moved to `access`.
+    pub url: Address,
     /// The title that overrides its own.
-    pub title: Option<String>,
+    pub title: Option<Box<str>>,
     /// Its tags.
-    pub tags: Vec<String>,
+    pub tags: Arc<[String]>,
+    /// All else that is no secret.
+    pub terms: Arc<Terms>,
+    /// What it is asked with.
+    pub access: Arc<Access>,
+}
+
+/// How a feed is followed. Equal ones are one.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub struct Terms {
+    /// Where it is written.
+    pub origin: Origin,
     /// Whether it is polled.
     pub enabled: bool,
     /// When it is polled, in its time zone.
@@ -153,6 +164,19 @@ pub struct FeedSettings {
     pub timeout: Duration,
     /// Of a decoded body, in bytes.
     pub max_body_bytes: u64,
+    /// Parameters that its keys keep, whatever the rules say.
+    pub keep_parameters: Vec<String>,
+    /// Parameters that are no part of its keys.
+    pub drop_parameters: Vec<String>,
+    /// What its entries are known by; `None`: by what has shown to be worth trust.
+    pub id_policy: Option<IdPolicy>,
+    /// How far its stories may be one with others.
+    pub dedupe: Dedupe,
+}
+
+/// What a feed's server is shown of us. Feeds that say nothing of it share that of `[poll]`.
+#[derive(Clone, Debug, Default)]
+pub struct Access {
     /// In place of ours.
     pub user_agent: Option<String>,
     /// What it asks for; sent to its own host only.
@@ -163,14 +187,6 @@ pub struct FeedSettings {
     pub cookies: Option<SecretString>,
     /// How its server is reached.
     pub reach: Arc<Reach>,
-    /// Parameters that its keys keep, whatever the rules say.
-    pub keep_parameters: Vec<String>,
-    /// Parameters that are no part of its keys.
-    pub drop_parameters: Vec<String>,
-    /// What its entries are known by; `None`: by what has shown to be worth trust.
-    pub id_policy: Option<IdPolicy>,
-    /// How far its stories may be one with others.
-    pub dedupe: Dedupe,
 }
 
 /// How a feed is asked for.

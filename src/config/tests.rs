@@ -55,8 +55,8 @@ fn the_shipped_configuration_is_good_and_its_values_are_the_defaults() {
     let feed = &folder.load("[[feed]]\nurl = \"https://a.example/\"").unwrap().feeds[0];
     let first = &shipped.feeds[0];
     assert_eq!(
-        (feed.schedule.source(), feed.spread, feed.min_interval),
-        (first.schedule.source(), true, first.min_interval)
+        (feed.terms.schedule.source(), feed.terms.spread, feed.terms.min_interval),
+        (first.terms.schedule.source(), true, first.terms.min_interval)
     );
 }
 
@@ -118,7 +118,7 @@ fn how_long_stories_are_kept_is_said_for_all_and_for_each_feed() {
              keep = \"30d\"\n[[subscriptions]]\nopml = \"list.opml\"\nkeep = \"forever\"\n"
         );
         let settings = folder.load(&text).unwrap_or_else(|mistakes| panic!("{mistakes}"));
-        (settings.storage.clone(), settings.feeds.iter().map(|feed| feed.keep).collect::<Vec<_>>())
+        (settings.storage.clone(), settings.feeds.iter().map(|feed| feed.terms.keep).collect::<Vec<_>>())
     };
     let (storage, feeds) = read("keep = \"90d\"\nmax_size = \"2GB\"");
     assert_eq!((storage.keep, storage.max_bytes), (days(90), Some(2_000_000_000)));
@@ -200,7 +200,7 @@ fn a_secret_is_never_shown_in_a_mistake() {
 fn secrets_come_from_the_environment_a_private_file_or_a_credential() {
     let folder = Folder::new();
     let text = |from: &str| format!("[[feed]]\nurl = \"https://a.example/\"\nbearer = {{ {from} }}");
-    let token = |settings: Settings| match &settings.feeds[0].auth {
+    let token = |settings: Settings| match &settings.feeds[0].access.auth {
         Some(Auth::Bearer(token)) => token.expose_secret().to_owned(),
         other => panic!("{other:?}"),
     };
@@ -250,7 +250,7 @@ fn subscriptions_of_another_reader_are_followed_and_what_is_written_out_wins() {
     let settings = folder.load(text).unwrap();
     let feeds: Vec<_> = settings.feeds.iter().map(|feed| (feed.name.as_str(), feed.tags.join(" "))).collect();
     assert_eq!(feeds, [("own", String::new()), ("a-example-rss", "imported press".to_owned())]);
-    assert_eq!((settings.feeds[1].title.as_deref(), settings.feeds[1].schedule.source()), (Some("A"), "@daily"));
+    assert_eq!((settings.feeds[1].title.as_deref(), settings.feeds[1].terms.schedule.source()), (Some("A"), "@daily"));
     folder.write("s.opml", "<html>");
     assert!(folder.load(text).unwrap_err().to_string().contains("s.opml cannot be read"));
 }
@@ -286,10 +286,11 @@ fn twenty_thousand_feeds_on_one_path_all_have_a_name_of_their_own() {
 fn a_feeds_own_schedule_is_exact_unless_it_says_otherwise() {
     let folder = Folder::new();
     let own = "[[feed]]\nurl = \"https://a.example/\"\nschedule = \"0 7 * * *\"\n";
-    assert!(!folder.load(own).unwrap().feeds[0].spread);
-    assert!(folder.load(&format!("{own}spread = true")).unwrap().feeds[0].spread);
+    assert!(!folder.load(own).unwrap().feeds[0].terms.spread);
+    assert!(folder.load(&format!("{own}spread = true")).unwrap().feeds[0].terms.spread);
     assert!(
         folder.load("[poll]\nschedule = \"0 7 * * *\"\n[[feed]]\nurl = \"https://a.example/\"").unwrap().feeds[0]
+            .terms
             .spread
     );
 }
@@ -299,7 +300,7 @@ fn credentials_in_an_address_are_taken_out_of_it() {
     let settings = Folder::new().load("[[feed]]\nurl = \"https://me:p%40ss@a.example/rss\"").unwrap();
     let feed = &settings.feeds[0];
     assert_eq!(feed.url.as_str(), "https://a.example/rss");
-    match &feed.auth {
+    match &feed.access.auth {
         Some(Auth::Basic { username, password }) => {
             assert_eq!((username.as_str(), password.expose_secret()), ("me", "p@ss"));
         }
@@ -395,8 +396,11 @@ fn identity_takes_files_of_rules_and_switches() {
     assert_eq!(key("https://e.example/p/?x=1&acme_id=2"), "https://e.example/p");
     assert_eq!(key("https://f.example/p/?x=1&acme_id=2"), "https://f.example/p/?x=1");
     let feed = &settings.feeds[0];
-    assert_eq!((&feed.keep_parameters, &feed.drop_parameters), (&vec!["ref".to_owned()], &vec!["sort_*".to_owned()]));
-    assert!(settings.feeds[1].keep_parameters.is_empty());
+    assert_eq!(
+        (&feed.terms.keep_parameters, &feed.terms.drop_parameters),
+        (&vec!["ref".to_owned()], &vec!["sort_*".to_owned()])
+    );
+    assert!(settings.feeds[1].terms.keep_parameters.is_empty());
 }
 
 #[test]

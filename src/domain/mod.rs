@@ -6,6 +6,7 @@
 //! Invariant: a value of a type in here is valid as it stands; what needs checking is checked where it
 //! is made (`Name::parse`, `Timestamp::parse_rfc3339`).
 
+pub mod address;
 pub mod decision;
 pub mod element;
 pub mod feed;

@@ -1,8 +1,7 @@
 //! Names of feeds, streams and webhooks: `[a-z0-9][a-z0-9-]{0,62}`.
 
 use std::fmt;
-
-use serde::Serialize;
+use std::sync::Arc;
 
 /// Stream names that routes already use.
 pub const RESERVED_STREAMS: &[&str] = &[
@@ -13,9 +12,9 @@ pub const RESERVED_STREAMS: &[&str] = &[
 /// The stream that holds every item.
 pub const ALL: &str = "all";
 
-/// A checked name. It has no dot, so that a route `/{name}.atom` splits at the last one.
-#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize)]
-pub struct Name(String);
+/// A checked name. It has no dot, so that a route `/{name}.atom` splits at the last one. A clone shares the text.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct Name(Arc<str>);
 
 impl Name {
     /// Checks a name: a lower-case letter or digit, then up to 62 of these and hyphens.
@@ -24,7 +23,7 @@ impl Name {
         let good = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit();
         let (first, rest) = text.as_bytes().split_first()?;
         let fits = good(*first) && rest.len() <= 62 && rest.iter().all(|b| good(*b) || *b == b'-');
-        fits.then(|| Self(text.to_owned()))
+        fits.then(|| Self(text.into()))
     }
 
     /// Makes a name of any text: runs of other characters become one hyphen. `feed` if nothing is left.
@@ -42,13 +41,19 @@ impl Name {
             }
         }
         let out = out.trim_end_matches('-');
-        Self(if out.is_empty() { "feed".to_owned() } else { out.to_owned() })
+        Self(if out.is_empty() { "feed".into() } else { out.into() })
     }
 
     /// The name as text.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
+    }
+
+    /// The name for whoever keeps it too.
+    #[must_use]
+    pub fn shared(&self) -> Arc<str> {
+        Arc::clone(&self.0)
     }
 }
 

@@ -207,11 +207,11 @@ impl Metrics {
     }
 
     /// The feeds as they stand: how many in each state.
-    pub fn feeds(&self, states: impl IntoIterator<Item = Health>) {
+    pub fn feeds(&self, states: impl IntoIterator<Item = (Health, u64)>) {
         let all = [Health::Ok, Health::Failing, Health::Broken, Health::Gone, Health::Paused];
         let mut counts: BTreeMap<&'static str, i64> = all.into_iter().map(|state| (state.as_str(), 0)).collect();
-        for state in states {
-            *counts.entry(state.as_str()).or_default() += 1;
+        for (state, count) in states {
+            *counts.entry(state.as_str()).or_default() += i64::try_from(count).unwrap_or(i64::MAX);
         }
         for (state, count) in counts {
             self.feeds.get_or_create(&[("state", state)]).set(count);
@@ -251,7 +251,7 @@ mod tests {
         metrics.request("feed", 304);
         metrics.request("feed", 200);
         metrics.reload(false);
-        metrics.feeds([Health::Ok, Health::Ok, Health::Broken]);
+        metrics.feeds([(Health::Ok, 2), (Health::Broken, 1)]);
         metrics.store(&StoreNumbers { items: 7, oldest_owed: Duration::from_millis(1500), ..StoreNumbers::default() });
         let text = metrics.text();
         for line in [
@@ -281,8 +281,8 @@ mod tests {
     #[test]
     fn a_feed_that_recovers_leaves_its_old_state() {
         let metrics = Metrics::new("1");
-        metrics.feeds([Health::Broken]);
-        metrics.feeds([Health::Ok]);
+        metrics.feeds([(Health::Broken, 1)]);
+        metrics.feeds([(Health::Ok, 1)]);
         let text = metrics.text();
         assert!(text.contains("feedmill_feeds{state=\"broken\"} 0"), "{text}");
         assert!(text.contains("feedmill_feeds{state=\"ok\"} 1"), "{text}");

@@ -7,6 +7,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use sd_notify::NotifyState;
+use tokio::sync::Notify;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
@@ -19,6 +20,8 @@ const MAX_STATUS_CHARS: usize = 200;
 #[derive(Debug, Default)]
 pub struct Notifier {
     status: Mutex<Status>,
+    /// Poked when a status has to wait.
+    waits: Notify,
 }
 
 #[derive(Debug, Default)]
@@ -64,18 +67,22 @@ impl Notifier {
     pub fn status(&self, text: &str) {
         // A line feed would begin a message of its own: a feed's title must not tell systemd anything.
         let text: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).take(MAX_STATUS_CHARS).collect();
-        self.say(Some(text));
+        if self.say(Some(text)) {
+            self.waits.notify_one();
+        }
     }
 
-    fn say(&self, text: Option<String>) {
+    /// Says whether a status has to wait.
+    fn say(&self, text: Option<String>) -> bool {
         let now = Instant::now();
-        let due = {
+        let (due, waits) = {
             let mut status = self.status.lock().unwrap_or_else(PoisonError::into_inner);
-            status.next(text, now)
+            (status.next(text, now), status.waiting.is_some())
         };
         if let Some(text) = due {
             tell(&[NotifyState::Status(&text)]);
         }
+        waits
     }
 
     /// Until `stop`: pings the watchdog at a third of its interval, only if `progressed` says that every part of
@@ -86,18 +93,24 @@ impl Notifier {
             return;
         }
         let ping_every = watchdog_interval().map(|interval| interval / 3);
-        let tick = ping_every.map_or(STATUS_EVERY, |every| every.min(STATUS_EVERY)).max(Duration::from_millis(1));
         let mut pinged: Option<Instant> = None;
         loop {
-            self.say(None);
+            let waits = self.say(None);
             let due = ping_every.filter(|every| pinged.is_none_or(|at| at.elapsed() >= *every));
-            if due.is_some() && progressed() {
+            let stuck = due.is_some() && !progressed();
+            if due.is_some() && !stuck {
                 tell(&[NotifyState::Watchdog]);
                 pinged = Some(Instant::now());
             }
+            // Asleep until something is to be said: it runs for as long as the daemon does.
+            let ping = ping_every
+                .map(|every| if stuck { every } else { pinged.map_or(every, |at| every.saturating_sub(at.elapsed())) });
+            let again = (waits || stuck).then_some(STATUS_EVERY);
+            let nap = ping.into_iter().chain(again).min().unwrap_or(Duration::MAX).max(Duration::from_millis(1));
             tokio::select! {
                 () = stop.cancelled() => return,
-                () = tokio::time::sleep(tick) => {}
+                () = self.waits.notified() => {}
+                () = tokio::time::sleep(nap) => {}
             }
         }
     }

@@ -43,7 +43,7 @@ impl Judge for LoadJudge {
     }
 
     fn rule_version(&self) -> i64 {
-        self.feed.rules.version()
+        self.feed.manner.rules.version()
     }
 
     fn is_own(&self, info: &FeedInfo, link: &str) -> bool {
@@ -67,7 +67,8 @@ pub(super) fn tell_policy(feed: &FeedPlan, habits: &Habits) {
 
 /// The streams that an entry meets when these feeds carry it.
 pub(super) fn matches(plan: &Plan, folded: &Folded, feeds: &[&FeedPlan]) -> Vec<Match> {
-    let terms: Vec<FeedTerms<'_>> = feeds.iter().map(|feed| FeedTerms { name: &feed.name, tags: &feed.tags }).collect();
+    let terms: Vec<FeedTerms<'_>> =
+        feeds.iter().map(|feed| FeedTerms { name: feed.name.as_str(), tags: &feed.tags }).collect();
     let hits = plan.index.scan(folded, &terms);
     hits.into_iter().filter_map(|hit| Some(Match { stream: *plan.streams.get(hit.query)?, term: hit.term })).collect()
 }

@@ -22,9 +22,10 @@ use std::time::Duration;
 
 use chrono_tz::Tz;
 use secrecy::SecretString;
-use url::Url;
 
+use crate::domain::address::Address;
 use crate::domain::feed::{Dedupe, FeedId, IdPolicy, PollError};
+use crate::domain::name::Name;
 use crate::domain::reach::Reach;
 use crate::domain::stream::StreamId;
 use crate::domain::time::Timestamp;
@@ -37,28 +38,36 @@ use crate::store::{CommitReport, Routes};
 pub use self::run::{Poller, Scheduled};
 pub use self::stages::Stages;
 
-/// A feed as it is to be polled.
+/// A feed as it is to be polled. There may be a hundred thousand, asleep: the manner is shared, and the address becomes
+/// a `Url` when it is asked.
 #[derive(Clone, Debug)]
 pub struct FeedPlan {
     /// Its row.
     pub id: FeedId,
     /// Its name.
-    pub name: String,
+    pub name: Name,
     /// Its configured address.
-    pub url: Url,
+    pub url: Address,
     /// Its tags, as `tag:` sees them.
-    pub tags: Vec<String>,
-    /// When it is polled.
+    pub tags: Arc<[String]>,
+    /// How it is polled.
+    pub manner: Arc<Manner>,
+}
+
+/// How feeds are polled that are polled alike.
+#[derive(Clone, Debug)]
+pub struct Manner {
+    /// When.
     pub schedule: Timing,
     /// The zone of the schedule.
     pub zone: Tz,
-    /// Whether its polls are shifted within the window.
+    /// Whether polls are shifted within the window.
     pub spread: bool,
     /// Never more often than this.
     pub min_interval: Duration,
     /// After a failure.
     pub backoff: Duration,
-    /// Whether its back catalogue calls webhooks.
+    /// Whether a back catalogue calls webhooks.
     pub first_import_notifies: bool,
     /// For one whole request.
     pub timeout: Duration,
@@ -66,15 +75,15 @@ pub struct FeedPlan {
     pub max_body_bytes: u64,
     /// In place of ours.
     pub user_agent: Option<String>,
-    /// Sent to its own origin only.
+    /// Sent to the feed's own origin only.
     pub private_headers: Vec<(String, SecretString)>,
-    /// How its server is reached.
+    /// How the server is reached.
     pub reach: Arc<Reach>,
-    /// The rules that its keys are made by.
+    /// The rules that keys are made by.
     pub rules: Arc<Rules>,
-    /// What its entries are known by; `None`: by what its habits allow.
+    /// What entries are known by; `None`: by what the feed's habits allow.
     pub id_policy: Option<IdPolicy>,
-    /// How far its stories may be one with others.
+    /// How far stories may be one with others.
     pub dedupe: Dedupe,
 }
 
@@ -83,11 +92,11 @@ impl FeedPlan {
     #[must_use]
     pub fn pace(&self) -> Pace<'_> {
         Pace {
-            timing: &self.schedule,
-            zone: self.zone,
-            spread: self.spread,
-            min_interval: self.min_interval,
-            backoff: self.backoff,
+            timing: &self.manner.schedule,
+            zone: self.manner.zone,
+            spread: self.manner.spread,
+            min_interval: self.manner.min_interval,
+            backoff: self.manner.backoff,
             url: self.url.as_str(),
         }
     }

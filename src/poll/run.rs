@@ -218,7 +218,7 @@ impl Poller {
     /// Whoever asked by hand for a feed of a site that wants to be left alone need not wait for that.
     fn tell_held(&self, desk: &mut Desk, now: Timestamp) {
         for (feed, until) in desk.queue.held(desk.waiting.keys().copied(), now) {
-            let name = desk.plan.feeds.get(&feed).map(|feed| feed.name.clone()).unwrap_or_default();
+            let name = desk.plan.feeds.get(&feed).map(|feed| feed.name.to_string()).unwrap_or_default();
             let message =
                 format!("its site answered \u{201c}too many requests\u{201d} and is not called before {until}");
             let error = Some(PollError { kind: ErrorKind::Http, http_status: None, message });
@@ -279,7 +279,7 @@ impl Poller {
                 let feeds: BTreeMap<_, _> = scheduled
                     .into_iter()
                     .filter_map(|s| {
-                        let host = new.feeds.get(&s.feed)?.url.host_str().unwrap_or_default().to_owned();
+                        let host = new.feeds.get(&s.feed)?.url.host().to_owned();
                         Some((s.feed, (host, s.due)))
                     })
                     .collect();
@@ -303,7 +303,7 @@ impl Poller {
     /// Leases feeds together.
     async fn lease(&self, wanted: Vec<FeedId>, plan: &Plan, leased: &mut Leased) {
         let now = self.stages.clock().now();
-        let longest = wanted.iter().filter_map(|feed| plan.feeds.get(feed)).map(|feed| feed.timeout).max();
+        let longest = wanted.iter().filter_map(|feed| plan.feeds.get(feed)).map(|feed| feed.manner.timeout).max();
         // Those that wait for their host come after the others there.
         let until = now.plus(longest.unwrap_or_default() * 10 + LEASE_MARGIN);
         match self.stages.store().lease_due_feeds(wanted, now, until).await {
@@ -333,8 +333,12 @@ impl Poller {
         tasks: &TaskTracker,
     ) {
         let (poller, plan, done) = (Arc::clone(self), Arc::clone(plan), done.clone());
-        let lost =
-            Lost { done: Some(done.clone()), feed: feed.id, name: feed.name.clone(), now: self.stages.clock().now() };
+        let lost = Lost {
+            done: Some(done.clone()),
+            feed: feed.id,
+            name: feed.name.to_string(),
+            now: self.stages.clock().now(),
+        };
         tasks.spawn(async move {
             let id = feed.id;
             let mut poll = std::pin::pin!(poller.stages.poll(plan, feed, lease));

@@ -15,6 +15,7 @@ use super::{FeedPlan, Outcome, Plan, PollReport, Throttled};
 use crate::domain::decision::{Candidate, Judge, Scope};
 use crate::domain::feed::{Cadence, ErrorKind, FeedInfo, FeedState, Habits, NextPoll, PollError, Validators};
 use crate::domain::time::{Clock, Timestamp};
+use crate::domain::url::mask;
 use crate::fetch::client::{Ask, Fetcher};
 use crate::fetch::outcome::{Answer, Outcome as Fetched};
 use crate::identity::prepare::{Ways, prepare};
@@ -100,8 +101,10 @@ impl Stages {
             return self.held(&feed, &lease, until).await;
         }
         let fetcher = self.fetcher();
-        let ask = ask(&feed, &lease);
-        let fetched = fetcher.fetch(&ask, self.clock.now()).await;
+        let fetched = match ask(&feed, &lease) {
+            Ok(ask) => fetcher.fetch(&ask, self.clock.now()).await,
+            Err(refused) => refused,
+        };
         // Kept until the commit is done.
         let _room = match &fetched {
             Fetched::Body(answer) => self.room(answer.body.len()).await,
@@ -138,7 +141,7 @@ impl Stages {
         };
         let mut report = PollReport {
             feed: feed.id,
-            name: feed.name.clone(),
+            name: feed.name.to_string(),
             outcome,
             stored: CommitReport::default(),
             duration_ms: millis(begun),
@@ -153,7 +156,7 @@ impl Stages {
                 report.outcome = Outcome::Failed;
                 report.error =
                     Some(PollError { kind: ErrorKind::Body, http_status: None, message: format!("not stored: {e}") });
-                report.next_due = Some(now.plus(feed.backoff));
+                report.next_due = Some(now.plus(feed.manner.backoff));
             }
         }
         if report.stored.deliveries > 0 {
@@ -170,7 +173,7 @@ impl Stages {
 
     /// Whether a poll failed because our own network is down; when that begins and ends, one line says so.
     fn is_ours(&self, feed: &FeedPlan, error: Option<&PollError>, before: &FeedState, now: Timestamp) -> bool {
-        let host = feed.url.host_str().unwrap_or_default();
+        let host = feed.url.host();
         let turn = self.outage().ended(host, Sign::of(error), before, now);
         match turn {
             Turn::Counts => false,
@@ -221,7 +224,7 @@ impl Stages {
         error.message = format!("our own network seems to be down: {}", error.message);
         PollReport {
             feed: feed.id,
-            name: feed.name.clone(),
+            name: feed.name.to_string(),
             outcome: Outcome::Offline,
             stored: CommitReport::default(),
             duration_ms: millis(begun),
@@ -238,7 +241,7 @@ impl Stages {
         let message = format!("its server asked not to be called before {until} (Retry-After)");
         PollReport {
             feed: feed.id,
-            name: feed.name.clone(),
+            name: feed.name.to_string(),
             outcome: Outcome::Held,
             stored: CommitReport::default(),
             duration_ms: 0,
@@ -269,7 +272,8 @@ impl Stages {
                 let body_hash = hash(&answer.body);
                 let unmoved = answer.moved.is_none() && lease.state.loaded_once;
                 if unmoved && lease.state.body_hash == Some(body_hash) {
-                    let result = PollResult::NotModified { validators: changed(lease, answer.validators), redirect: None };
+                    let result =
+                        PollResult::NotModified { validators: changed(lease, answer.validators), redirect: None };
                     return (result, Ended::Well { fresh_for }, None);
                 }
                 match self.document(plan, feed, lease, &answer).await {
@@ -280,7 +284,7 @@ impl Stages {
                         let result = PollResult::Loaded {
                             info: Box::new(read.info),
                             candidates: read.candidates,
-                            quiet: !lease.state.loaded_once && !feed.first_import_notifies,
+                            quiet: !lease.state.loaded_once && !feed.manner.first_import_notifies,
                             habits: read.habits,
                             cadence: Some(read.cadence).filter(|cadence| *cadence != lease.state.cadence).map(Box::new),
                             validators: answer.validators,
@@ -320,17 +324,27 @@ impl Stages {
     }
 }
 
-fn ask(feed: &FeedPlan, lease: &FeedLease) -> Ask {
-    Ask {
-        url: Url::parse(&lease.state.current_url).unwrap_or_else(|_| feed.url.clone()),
+/// What is asked for; a refusal if the configured address is none, which it always is.
+fn ask(feed: &FeedPlan, lease: &FeedLease) -> Result<Ask, Fetched> {
+    let refused = |e: url::ParseError| Fetched::Failed {
+        error: PollError {
+            kind: ErrorKind::Refused,
+            http_status: None,
+            message: format!("{} is no address: {e}", mask(feed.url.as_str())),
+        },
+        retry_after: None,
+    };
+    let own = feed.url.url().map_err(refused)?;
+    Ok(Ask {
+        url: Url::parse(&lease.state.current_url).unwrap_or_else(|_| own.clone()),
         validators: lease.state.validators.clone(),
-        timeout: feed.timeout,
-        max_body_bytes: feed.max_body_bytes,
-        user_agent: feed.user_agent.clone(),
-        private_headers: feed.private_headers.clone(),
-        private_origin: feed.url.clone(),
-        reach: Arc::clone(&feed.reach),
-    }
+        timeout: feed.manner.timeout,
+        max_body_bytes: feed.manner.max_body_bytes,
+        user_agent: feed.manner.user_agent.clone(),
+        private_headers: feed.manner.private_headers.clone(),
+        private_origin: own,
+        reach: Arc::clone(&feed.manner.reach),
+    })
 }
 
 fn millis(begun: Instant) -> u64 {
@@ -375,7 +389,8 @@ fn read_document(plan: &Arc<Plan>, feed: &Arc<FeedPlan>, parsed: Feed, before: &
     let dates = parsed.entries.iter().filter_map(|entry| entry.published.or(entry.updated));
     let (usual_gap_s, newest) = usual_gap(dates, now);
     let cadence = Cadence { usual_gap_s, newest, ..parsed.cadence };
-    let ways = Ways { rules: &feed.rules, id: feed.id_policy, dedupe: feed.dedupe, habits: before };
+    let ways =
+        Ways { rules: &feed.manner.rules, id: feed.manner.id_policy, dedupe: feed.manner.dedupe, habits: before };
     let prepared = prepare(ways, &parsed.info, parsed.entries, texts, now);
     if prepared.habits.id != before.id {
         tell_policy(feed, &prepared.habits);

@@ -167,7 +167,7 @@ pub fn meets(item: &Item, index: &Index, published: &Published) -> bool {
         language: item.language.as_deref(),
         types: item.enclosures.iter().filter_map(|enclosure| enclosure.mime_type.as_deref()).collect(),
     };
-    let tags_of = |name: &str| published.feeds.get(name).map_or(&[][..], |feed| feed.tags.as_slice());
+    let tags_of = |name: &str| published.feeds.get(name).map_or(&[][..], |feed| feed.tags.as_ref());
     let terms = |name| FeedTerms { name, tags: tags_of(name) };
     let feeds: Vec<FeedTerms<'_>> = item.sightings.iter().map(|sighting| terms(sighting.feed.as_str())).collect();
     !index.scan(&Folded::new(&document), &feeds).is_empty()

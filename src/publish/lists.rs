@@ -227,7 +227,7 @@ fn cut<T>(mut all: Vec<T>, limit: u32, cursor: impl Fn(&T) -> String) -> (Vec<T>
 
 fn feed_shape(status: FeedStatus, published: &Published, now: Timestamp) -> FeedShape {
     let FeedStatus { name, url, info, state, items, .. } = status;
-    let settings = published.feeds.get(&name);
+    let settings = published.feeds.get(name.as_str());
     let health = match settings {
         Some(feed) if !feed.enabled => Health::Paused,
         _ => state.health(now),
@@ -237,7 +237,7 @@ fn feed_shape(status: FeedStatus, published: &Published, now: Timestamp) -> Feed
         url: without_credentials(&url),
         current_url: without_credentials(if state.current_url.is_empty() { &url } else { &state.current_url }),
         home_page_url: info.home_url,
-        tags: settings.map(|feed| feed.tags.clone()).unwrap_or_default(),
+        tags: settings.map(|feed| feed.tags.to_vec()).unwrap_or_default(),
         state: health,
         last_success: state.last_ok,
         last_attempt: state.last_try,
@@ -318,8 +318,8 @@ mod tests {
     #[test]
     fn a_feed_that_is_switched_off_is_paused_and_is_asked_no_more() {
         let mut published = example();
-        published.feeds.insert("a".into(), PublishedFeed { tags: vec!["x".into()], enabled: false });
-        published.feeds.insert("b".into(), PublishedFeed { tags: Vec::new(), enabled: true });
+        published.feeds.insert("a".into(), PublishedFeed { tags: ["x".into()].into(), enabled: false });
+        published.feeds.insert("b".into(), PublishedFeed { tags: [].into(), enabled: true });
         let paused = feed_shape(status("a", "https://a.example/"), &published, Timestamp::from_secs(1));
         assert_eq!((paused.state, paused.next_poll, paused.tags), (Health::Paused, None, vec!["x".to_owned()]));
         let active = feed_shape(status("b", "https://b.example/"), &published, Timestamp::from_secs(1));

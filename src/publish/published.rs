@@ -23,7 +23,7 @@ pub struct Published {
     /// The streams in the order of the configuration, `all` among them.
     pub streams: Vec<PublishedStream>,
     /// The feeds, by name.
-    pub feeds: HashMap<String, PublishedFeed>,
+    pub feeds: HashMap<Arc<str>, PublishedFeed>,
     /// The webhooks, by name.
     pub webhooks: HashMap<String, PublishedWebhook>,
     /// The schedule's interval in minutes, for RSS `ttl`.
@@ -54,10 +54,10 @@ pub struct PublishedStream {
 }
 
 /// What the configuration says of a feed.
-#[derive(Clone, PartialEq, Eq, Debug, Default)]
+#[derive(Clone, PartialEq, Eq, Debug)]
 pub struct PublishedFeed {
     /// Its tags.
-    pub tags: Vec<String>,
+    pub tags: Arc<[String]>,
     /// Whether it is polled.
     pub enabled: bool,
 }

@@ -13,6 +13,7 @@
 //! - `@every` is spaced from the epoch and knows no zone.
 
 use std::fmt;
+use std::hash::{Hash, Hasher};
 use std::ops::Range;
 use std::str::FromStr;
 use std::sync::Arc;
@@ -48,7 +49,7 @@ struct Calendar {
 }
 
 /// When a feed is asked, as the configuration has it.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub enum Timing {
     /// By the clock.
     Cron(Schedule),
@@ -103,6 +104,12 @@ impl PartialEq for Schedule {
 }
 
 impl Eq for Schedule {}
+
+impl Hash for Schedule {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.source.hash(state);
+    }
+}
 
 impl fmt::Display for Schedule {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

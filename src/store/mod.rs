@@ -13,7 +13,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 use crate::domain::decision::{Candidate, Judge};
-use crate::domain::feed::{Cadence, FeedId, FeedInfo, FeedState, Habits, NextPoll, PollError, Validators};
+use crate::domain::feed::{Cadence, FeedId, FeedInfo, FeedState, Habits, Health, NextPoll, PollError, Validators};
 use crate::domain::item::{Clean, Item, ItemId};
 use crate::domain::stream::StreamId;
 use crate::domain::time::Timestamp;
@@ -405,8 +405,14 @@ pub trait Store: Send + Sync + 'static {
     /// the stream first; `done` marks it as filled.
     fn fill_stream(&self, stream: StreamId, items: Vec<ItemId>, restart: bool, done: bool) -> Pending<'_, ()>;
 
-    /// The feeds that are followed, by name.
+    /// The feeds that are followed, by name. All of them at once: for who shows them, not for what happens by itself.
     fn feed_status(&self) -> Pending<'_, Vec<FeedStatus>>;
+
+    /// What is remembered of feeds that are followed, in the order of their rows, `limit` of them from behind `after`.
+    fn feed_states(&self, after: Option<FeedId>, limit: u32) -> Pending<'_, Vec<(FeedId, FeedState)>>;
+
+    /// How many of the feeds that are followed are in each state.
+    fn feed_health(&self, now: Timestamp) -> Pending<'_, Vec<(Health, u64)>>;
 
     /// The webhooks, by name, those included that are no longer configured but have deliveries owed.
     fn webhook_status(&self) -> Pending<'_, Vec<WebhookStatus>>;

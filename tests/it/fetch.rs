@@ -226,7 +226,8 @@ async fn a_304_behind_a_permanent_redirect_tells_of_the_move() {
     origin.route("/new", Reply::status(304));
     for (path, to) in [("/old", Some("/new")), ("/detour", None), ("/new", None)] {
         let mut ask = ask(&origin.url(path));
-        ask.validators = Some(Validators { url: origin.url("/new"), etag: Some(b"\"1\"".to_vec()), last_modified: None });
+        ask.validators =
+            Some(Validators { url: origin.url("/new"), etag: Some(b"\"1\"".to_vec()), last_modified: None });
         let outcome = fetcher().fetch(&ask, now()).await;
         let Outcome::NotModified { moved, .. } = outcome else { panic!("{outcome:?}") };
         assert_eq!(moved, to.map(|to| (301, Url::parse(&origin.url(to)).unwrap())), "{path}");

@@ -47,7 +47,11 @@ async fn an_http_proxy_is_asked_with_the_whole_url_and_looks_the_name_up() {
     assert_eq!(requests[0].text("host").as_deref(), Some("feed.invalid"));
     assert_eq!(requests[1].text("authorization"), None);
     // By its name too, wherever that is.
-    body(fetcher().fetch(&through(&format!("http://localhost:{}", place.port()), "http://other.invalid/near"), now()).await);
+    body(
+        fetcher()
+            .fetch(&through(&format!("http://localhost:{}", place.port()), "http://other.invalid/near"), now())
+            .await,
+    );
 }
 
 #[tokio::test]
@@ -90,7 +94,8 @@ async fn with_socks5h_names_are_looked_up_there_and_with_socks5_here_behind_the_
     assert_eq!(proxy.asked().last().unwrap().to, "feed.invalid:81");
     let error = failed(fetcher().fetch(&through(&here, "http://feed.invalid/feed"), now()).await);
     assert_eq!(error.kind, ErrorKind::Dns, "{}", error.message);
-    let open = Fetcher::new(&Guard::new(vec!["127.0.0.0/8".parse().unwrap(), "::1/128".parse().unwrap()]), None, 1 << 20);
+    let open =
+        Fetcher::new(&Guard::new(vec!["127.0.0.0/8".parse().unwrap(), "::1/128".parse().unwrap()]), None, 1 << 20);
     body(open.unwrap().fetch(&through(&here, "http://localhost:82/feed"), now()).await);
     assert!(proxy.asked().last().unwrap().to.ends_with(":82"));
     let asked = proxy.asked().len();
@@ -209,7 +214,9 @@ fn the_daemon_uses_the_proxy_of_the_feed_else_that_of_poll_and_never_one_of_the_
         ("ALL_PROXY", &elsewhere),
     ]);
     daemon.until("all three", |d| d.json("/all.json")["items"].as_array().unwrap().len() == 3);
-    daemon.until("the dead proxy is told of", |d| d.get("/api/v1/feeds").text().contains("through the proxy 127.0.0.1:1"));
+    daemon.until("the dead proxy is told of", |d| {
+        d.get("/api/v1/feeds").text().contains("through the proxy 127.0.0.1:1")
+    });
     assert_eq!(general.all_requests()[0].text("proxy-authorization"), Some(basic("ann:gen3ral")));
     assert_eq!(own.all_requests()[0].text("proxy-authorization"), Some(basic("bob:0wn")));
     assert_eq!(direct.all_requests()[0].text("proxy-authorization"), None);
@@ -264,7 +271,8 @@ fn an_authority_is_read_again_at_a_reload_and_not_before() {
     ));
     std::fs::write(house.dir().join("authority.pem"), old.pem()).unwrap();
     let daemon = house.start();
-    let failed = |d: &crate::support::daemon::Daemon| d.json("/api/v1/feeds")["feeds"][0]["errors_in_row"].as_u64().unwrap_or(0);
+    let failed =
+        |d: &crate::support::daemon::Daemon| d.json("/api/v1/feeds")["feeds"][0]["errors_in_row"].as_u64().unwrap_or(0);
     daemon.until("it fails", |d| failed(d) >= 1);
     let error = daemon.json("/api/v1/feeds")["feeds"][0]["error"].clone();
     assert_eq!(error["kind"], "tls");

@@ -6,11 +6,12 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use feedmill::domain::feed::{FeedId, FeedState, Health};
+use feedmill::domain::name::Name;
 use feedmill::domain::time::{Clock, Timestamp};
 use feedmill::fetch::client::Fetcher;
 use feedmill::fetch::guard::Guard;
 use feedmill::identity::canonical::Rules;
-use feedmill::poll::{FeedPlan, Observer, Outcome, Plan, PollReport, Poller, Scheduled, Stages};
+use feedmill::poll::{FeedPlan, Manner, Observer, Outcome, Plan, PollReport, Poller, Scheduled, Stages};
 use feedmill::schedule::cron::{Schedule, Timing};
 use feedmill::store::sqlite::{Access, Options, Sqlite};
 use feedmill::store::{FeedSpec, Store, Subscriptions};
@@ -66,9 +67,15 @@ struct House {
 fn plan(id: FeedId, n: usize, url: &str) -> FeedPlan {
     FeedPlan {
         id,
-        name: format!("f{n}"),
-        url: Url::parse(url).unwrap(),
-        tags: Vec::new(),
+        name: Name::slug(&format!("f{n}")),
+        url: (&Url::parse(url).unwrap()).into(),
+        tags: [].into(),
+        manner: Arc::new(manner()),
+    }
+}
+
+fn manner() -> Manner {
+    Manner {
         schedule: Timing::Cron(Schedule::parse("0 * * * *").unwrap()),
         zone: chrono_tz::Tz::UTC,
         spread: true,

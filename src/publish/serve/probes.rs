@@ -12,7 +12,6 @@ use super::problem::Problem;
 use crate::domain::time::Timestamp;
 use crate::ops::health::Readiness;
 use crate::ops::metrics::{CONTENT_TYPE as OPENMETRICS, StoreNumbers};
-use crate::publish::lists;
 use crate::store::StoreHealth;
 
 /// How long the database may take to say that it is there.
@@ -44,10 +43,9 @@ pub(crate) async fn readyz(Extract(state): Extract<State>) -> Response {
 pub(crate) async fn metrics(Extract(state): Extract<State>) -> Result<Response, Problem> {
     let parts = state.parts();
     let now = parts.clock.now();
-    let published = parts.live.get().published;
     // A database that fails must not hide the other numbers: they are needed most then.
-    if let Ok(feeds) = lists::all_feeds(state.store(), &published, now).await {
-        parts.metrics.feeds(feeds.into_iter().map(|feed| feed.state));
+    if let Ok(feeds) = state.store().feed_health(now).await {
+        parts.metrics.feeds(feeds);
     }
     if let Ok(health) = state.store().health().await {
         parts.metrics.store(&numbers(&health, now));

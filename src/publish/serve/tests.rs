@@ -190,7 +190,7 @@ impl House {
         let registry = store.apply_subscriptions(subscriptions, now()).await.unwrap();
         let mut published = crate::publish::published::tests::example();
         published.streams[1].row = Some(registry.streams[0].0);
-        published.feeds.insert("world".into(), PublishedFeed { tags: vec!["press".into()], enabled: true });
+        published.feeds.insert("world".into(), PublishedFeed { tags: ["press".into()].into(), enabled: true });
         published.admin = Some(TokenHash::of("s3cret"));
         let (live, operator, start) =
             (Live::new(published), Arc::new(Operator::default()), Instant::now() - Duration::from_secs(1));

@@ -4,10 +4,12 @@ use std::collections::{HashMap, HashSet};
 
 use rusqlite::{Connection, OptionalExtension as _, Row, params};
 
-use super::super::{FeedLease, FeedSpec, FeedStatus, NextPoll, PollCommit, PollResult, Redirect, Registry, Subscriptions};
+use super::super::{
+    FeedLease, FeedSpec, FeedStatus, NextPoll, PollCommit, PollResult, Redirect, Registry, Subscriptions,
+};
 use super::writer::Tx;
 use super::{Result, count, streams};
-use crate::domain::feed::{Cadence, ErrorKind, FeedId, FeedInfo, FeedState, Habits, PollError, Validators};
+use crate::domain::feed::{Cadence, ErrorKind, FeedId, FeedInfo, FeedState, Habits, Health, PollError, Validators};
 use crate::domain::time::Timestamp;
 use crate::domain::webhook::WebhookId;
 
@@ -32,13 +34,6 @@ pub(super) fn apply(tx: &Tx<'_>, subscriptions: &Subscriptions, now: Timestamp) 
 /// Rows and due times, in the order of the configuration.
 type Rows = Vec<(FeedId, Option<Timestamp>)>;
 
-/// A feed as its row has it: identity, due time, and what the configuration said last.
-struct Known {
-    id: FeedId,
-    due: Option<Timestamp>,
-    spec: FeedSpec,
-}
-
 /// The rows, if they say just what the configuration says: at most starts nothing has changed, and nothing
 /// is written.
 fn unchanged(db: &Connection, specs: &[FeedSpec]) -> Result<Option<Rows>> {
@@ -46,18 +41,22 @@ fn unchanged(db: &Connection, specs: &[FeedSpec]) -> Result<Option<Rows>> {
         "SELECT f.id, s.due_at, f.name, f.config_url, f.title, f.enabled
          FROM feed f JOIN feed_state s ON s.feed_id = f.id WHERE f.active",
     )?;
-    let rows = read.query_map([], |row| {
-        let spec = FeedSpec { name: row.get(2)?, url: row.get(3)?, title: row.get(4)?, enabled: row.get(5)? };
-        let due = row.get::<_, Option<i64>>(1)?.map(Timestamp::from_ms);
-        Ok(Known { id: FeedId(row.get(0)?), due, spec })
-    })?;
-    let mut known = HashMap::with_capacity(specs.len());
-    for row in rows {
-        let row = row?;
-        known.insert(row.spec.url.clone(), row);
+    let places: HashMap<&str, usize> = specs.iter().enumerate().map(|(n, spec)| (spec.url.as_str(), n)).collect();
+    let mut found: Vec<Option<(FeedId, Option<Timestamp>)>> = vec![None; specs.len()];
+    let mut rows = read.query([])?;
+    // Row by row, and nothing copied: there may be a hundred thousand.
+    while let Some(row) = rows.next()? {
+        let text = |column| row.get_ref(column)?.as_str_or_null().map_err(rusqlite::Error::from);
+        let place = text(3)?.and_then(|url| places.get(url)).copied();
+        let Some((spec, seat)) = place.and_then(|n| Some((specs.get(n)?, found.get_mut(n)?))) else { return Ok(None) };
+        let same =
+            text(2)? == Some(&spec.name) && text(4)? == spec.title.as_deref() && row.get::<_, bool>(5)? == spec.enabled;
+        if !same {
+            return Ok(None);
+        }
+        *seat = Some((FeedId(row.get(0)?), row.get::<_, Option<i64>>(1)?.map(Timestamp::from_ms)));
     }
-    let same = |spec: &FeedSpec| known.get(&spec.url).filter(|row| row.spec == *spec).map(|row| (row.id, row.due));
-    Ok(if known.len() == specs.len() { specs.iter().map(same).collect() } else { None })
+    Ok(found.into_iter().collect())
 }
 
 /// A feed is the same one if its URL is, else if its name is, else it is new.
@@ -209,6 +208,41 @@ pub(super) fn status(db: &Connection) -> Result<Vec<FeedStatus>> {
         })
     })?;
     rows.collect()
+}
+
+/// What is remembered, in the order of the rows.
+pub(super) fn states(db: &Connection, after: Option<FeedId>, limit: u32) -> Result<Vec<(FeedId, FeedState)>> {
+    let mut read = db.prepare_cached(&format!(
+        "SELECT f.id, {STATE} FROM feed f JOIN feed_state s ON s.feed_id = f.id
+         WHERE f.active AND f.id > ?1 ORDER BY f.id LIMIT ?2"
+    ))?;
+    let after = after.map_or(i64::MIN, |feed| feed.0);
+    read.query_map(params![after, limit], |row| Ok((FeedId(row.get(0)?), state(row, 1)?)))?.collect()
+}
+
+/// Counts. Nothing is read of feeds that are well.
+pub(super) fn health(db: &Connection, now: Timestamp) -> Result<Vec<(Health, u64)>> {
+    let all: u64 = db.prepare_cached("SELECT count(*) FROM feed WHERE active")?.query_row([], |row| count(row, 0))?;
+    let mut read = db.prepare_cached(
+        "SELECT f.enabled, s.gone, s.errors, s.failing_since FROM feed f JOIN feed_state s ON s.feed_id = f.id
+         WHERE f.active AND (NOT f.enabled OR s.gone OR s.errors > 0)",
+    )?;
+    let mut rows = read.query([])?;
+    let mut counts = [Health::Failing, Health::Broken, Health::Gone, Health::Paused].map(|health| (health, 0_u64));
+    while let Some(row) = rows.next()? {
+        let state = FeedState {
+            gone: row.get(1)?,
+            errors: row.get(2)?,
+            failing_since: row.get::<_, Option<i64>>(3)?.map(Timestamp::from_ms),
+            ..FeedState::default()
+        };
+        let health = if row.get(0)? { state.health(now) } else { Health::Paused };
+        for (_, count) in counts.iter_mut().filter(|(one, _)| *one == health) {
+            *count += 1;
+        }
+    }
+    let ill: u64 = counts.iter().map(|(_, count)| count).sum();
+    Ok(counts.into_iter().chain([(Health::Ok, all.saturating_sub(ill))]).collect())
 }
 
 /// What the document says of itself, the configured title put in place.

@@ -49,7 +49,7 @@ use super::{
     Rekeyed, Resolution, Routes, Store, StoreError, StoreHealth, Subscriptions, Unresolved, Want,
 };
 use crate::domain::decision::Judge;
-use crate::domain::feed::{FeedId, NextPoll};
+use crate::domain::feed::{FeedId, FeedState, Health, NextPoll};
 use crate::domain::item::{Item, ItemId};
 use crate::domain::stream::StreamId;
 use crate::domain::time::Timestamp;
@@ -244,6 +244,14 @@ impl Store for Sqlite {
 
     fn feed_status(&self) -> Pending<'_, Vec<FeedStatus>> {
         self.read(feeds::status)
+    }
+
+    fn feed_states(&self, after: Option<FeedId>, limit: u32) -> Pending<'_, Vec<(FeedId, FeedState)>> {
+        self.read(move |db| feeds::states(db, after, limit))
+    }
+
+    fn feed_health(&self, now: Timestamp) -> Pending<'_, Vec<(Health, u64)>> {
+        self.read(move |db| feeds::health(db, now))
     }
 
     fn webhook_status(&self) -> Pending<'_, Vec<WebhookStatus>> {

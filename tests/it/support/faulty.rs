@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use feedmill::domain::decision::Judge;
-use feedmill::domain::feed::{FeedId, NextPoll};
+use feedmill::domain::feed::{FeedId, FeedState, Health, NextPoll};
 use feedmill::domain::item::{Item, ItemId};
 use feedmill::domain::stream::StreamId;
 use feedmill::domain::time::Timestamp;
@@ -117,6 +117,14 @@ impl Store for Faulty {
 
     fn feed_status(&self) -> Pending<'_, Vec<FeedStatus>> {
         self.inner.feed_status()
+    }
+
+    fn feed_states(&self, after: Option<FeedId>, limit: u32) -> Pending<'_, Vec<(FeedId, FeedState)>> {
+        self.inner.feed_states(after, limit)
+    }
+
+    fn feed_health(&self, now: Timestamp) -> Pending<'_, Vec<(Health, u64)>> {
+        self.inner.feed_health(now)
     }
 
     fn webhook_status(&self) -> Pending<'_, Vec<WebhookStatus>> {

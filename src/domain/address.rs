@@ -1,0 +1,83 @@
+//! The web address of a feed as it is kept: its text, once. There may be a hundred thousand of them, asleep.
+
+use std::fmt;
+use std::sync::Arc;
+
+use url::{ParseError, Url};
+
+/// An address that was read as a [`Url`] and is written as that writes it. A clone shares the text.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct Address(Arc<str>);
+
+impl Address {
+    /// The address as text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// The address to ask or to take apart.
+    ///
+    /// # Errors
+    /// None: what a [`Url`] wrote is one. The type cannot say so.
+    pub fn url(&self) -> Result<Url, ParseError> {
+        Url::parse(&self.0)
+    }
+
+    /// Its host as [`Url::host_str`] gives it; empty if it has none. Cheap, for it is asked for every feed at the start.
+    #[must_use]
+    pub fn host(&self) -> &str {
+        let Some((_, rest)) = self.0.split_once("://") else { return "" };
+        let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
+        let host = authority.rsplit_once('@').map_or(authority, |(_, host)| host);
+        match host.rsplit_once(':') {
+            // The colons of an IPv6 address stand in brackets.
+            Some((name, port)) if !port.ends_with(']') => name,
+            _ => host,
+        }
+    }
+}
+
+impl From<&Url> for Address {
+    fn from(url: &Url) -> Self {
+        Self(url.as_str().into())
+    }
+}
+
+impl PartialEq<Url> for Address {
+    fn eq(&self, url: &Url) -> bool {
+        self.as_str() == url.as_str()
+    }
+}
+
+impl fmt::Display for Address {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_has_the_host_and_the_text_of_its_url() {
+        for text in [
+            "http://a.example/feed?x=http://b.example/",
+            "https://A.example:8443",
+            "https://a.example:443/x",
+            "http://127.0.0.1:80/a:b",
+            "http://[::1]:8080/x",
+            "http://[2001:db8::1]",
+            "https://ann:pw@a.example/@b:c",
+            "https://münchen.example?q#f",
+            "https:a.example//x",
+        ] {
+            let url = Url::parse(text).unwrap();
+            let address = Address::from(&url);
+            assert_eq!(Some(address.host()), url.host_str(), "{text}");
+            assert_eq!((&address.url().unwrap(), address.to_string().as_str()), (&url, url.as_str()));
+            assert!(address == url);
+        }
+    }
+}
