@@ -177,8 +177,19 @@ mod tests {
     #[test]
     fn what_is_no_proxy_is_refused_without_showing_it() {
         for text in [
-            "", "none", "proxy:3128", "ftp://p.test", "socks4://p.test", "http://", "socks5://", "socks5://a b/",
-            "http://p.test/path", "http://p.test?x", "http://s3cret@p.test#x", "http://s3cret:%ff@p.test", "//p.test",
+            "",
+            "none",
+            "proxy:3128",
+            "ftp://p.test",
+            "socks4://p.test",
+            "http://",
+            "socks5://",
+            "socks5://a b/",
+            "http://p.test/path",
+            "http://p.test?x",
+            "http://s3cret@p.test#x",
+            "http://s3cret:%ff@p.test",
+            "//p.test",
         ] {
             let why = Proxy::parse(text).unwrap_err();
             assert!(!why.contains("s3cret"), "{why}");

@@ -24,7 +24,8 @@ const NAMES_TOLD: usize = 3;
 
 /// TLS that trusts whom the system trusts, and these.
 pub(super) fn trusting(authorities: &Authorities) -> Result<ClientConfig, String> {
-    let named: Vec<CertificateDer<'static>> = authorities.iter().map(|der| CertificateDer::from(der.to_vec())).collect();
+    let named: Vec<CertificateDer<'static>> =
+        authorities.iter().map(|der| CertificateDer::from(der.to_vec())).collect();
     let provider = provider();
     let platform = Platform::new_with_extra_roots(named.iter().cloned(), Arc::clone(&provider))
         .map_err(|error| format!("the certificates that this machine trusts cannot be read: {error}"))?;

@@ -247,7 +247,8 @@ impl Stages {
                 let body_hash = hash(&answer.body);
                 let unmoved = answer.moved.is_none() && lease.state.loaded_once;
                 if unmoved && lease.state.body_hash == Some(body_hash) {
-                    let result = PollResult::NotModified { validators: changed(lease, answer.validators), redirect: None };
+                    let result =
+                        PollResult::NotModified { validators: changed(lease, answer.validators), redirect: None };
                     return (result, Ended::Well { fresh_for }, None);
                 }
                 match self.document(plan, feed, lease, &answer).await {

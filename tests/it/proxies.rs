@@ -7,6 +7,8 @@ use feedmill::domain::feed::ErrorKind;
 use feedmill::domain::reach::{Authorities, Proxy as Configured, Reach};
 use feedmill::fetch::client::{Ask, Fetcher};
 use feedmill::fetch::guard::Guard;
+use feedmill::fetch::visit::{Step, Visit};
+use url::Url;
 
 use crate::fetch::{FEED, ask, body, failed, now};
 use crate::support::daemon::{Installation, rss, story};
@@ -47,7 +49,11 @@ async fn an_http_proxy_is_asked_with_the_whole_url_and_looks_the_name_up() {
     assert_eq!(requests[0].text("host").as_deref(), Some("feed.invalid"));
     assert_eq!(requests[1].text("authorization"), None);
     // By its name too, wherever that is.
-    body(fetcher().fetch(&through(&format!("http://localhost:{}", place.port()), "http://other.invalid/near"), now()).await);
+    body(
+        fetcher()
+            .fetch(&through(&format!("http://localhost:{}", place.port()), "http://other.invalid/near"), now())
+            .await,
+    );
 }
 
 #[tokio::test]
@@ -90,7 +96,8 @@ async fn with_socks5h_names_are_looked_up_there_and_with_socks5_here_behind_the_
     assert_eq!(proxy.asked().last().unwrap().to, "feed.invalid:81");
     let error = failed(fetcher().fetch(&through(&here, "http://feed.invalid/feed"), now()).await);
     assert_eq!(error.kind, ErrorKind::Dns, "{}", error.message);
-    let open = Fetcher::new(&Guard::new(vec!["127.0.0.0/8".parse().unwrap(), "::1/128".parse().unwrap()]), None, 1 << 20);
+    let open =
+        Fetcher::new(&Guard::new(vec!["127.0.0.0/8".parse().unwrap(), "::1/128".parse().unwrap()]), None, 1 << 20);
     body(open.unwrap().fetch(&through(&here, "http://localhost:82/feed"), now()).await);
     assert!(proxy.asked().last().unwrap().to.ends_with(":82"));
     let asked = proxy.asked().len();
@@ -164,6 +171,24 @@ async fn a_proxy_that_fails_is_named_without_its_password_and_never_gone_round()
 }
 
 #[tokio::test]
+async fn what_is_no_feed_goes_through_the_general_proxy() {
+    let proxy = Origin::start();
+    proxy.route("http://s.invalid/x", Reply::redirect(301, "http://n.invalid/story"));
+    proxy.route("http://n.invalid/story", Reply::ok("<title>x</title>").header("Content-Type", "text/html"));
+    let general = Reach { proxy: Some(Configured::parse(&proxy.url("")).unwrap()), ..Reach::default() };
+    let fetcher = fetcher().through(Arc::new(general));
+    let mut visit = Visit::new(&Url::parse("http://s.invalid/x").unwrap());
+    assert_eq!(fetcher.step(&mut visit, now()).await, Step::Onward);
+    assert!(matches!(fetcher.step(&mut visit, now()).await, Step::Page(Some(_))));
+    let house = Installation::new(&format!("proxy = \"{}\"\n", proxy.url("")));
+    proxy.route("http://feed.invalid/feed", Reply::ok(document("a")));
+    for command in [&["parse", "http://feed.invalid/feed"][..], &["add", "http://feed.invalid/feed"]] {
+        let output = house.run(command);
+        assert!(output.status.success(), "{command:?}: {}", String::from_utf8_lossy(&output.stderr));
+    }
+}
+
+#[tokio::test]
 async fn an_https_proxy_has_to_show_a_certificate_that_is_trusted() {
     let authority = Authority::new();
     let proxy = Origin::start_tls(authority.good_server());
@@ -209,7 +234,9 @@ fn the_daemon_uses_the_proxy_of_the_feed_else_that_of_poll_and_never_one_of_the_
         ("ALL_PROXY", &elsewhere),
     ]);
     daemon.until("all three", |d| d.json("/all.json")["items"].as_array().unwrap().len() == 3);
-    daemon.until("the dead proxy is told of", |d| d.get("/api/v1/feeds").text().contains("through the proxy 127.0.0.1:1"));
+    daemon.until("the dead proxy is told of", |d| {
+        d.get("/api/v1/feeds").text().contains("through the proxy 127.0.0.1:1")
+    });
     assert_eq!(general.all_requests()[0].text("proxy-authorization"), Some(basic("ann:gen3ral")));
     assert_eq!(own.all_requests()[0].text("proxy-authorization"), Some(basic("bob:0wn")));
     assert_eq!(direct.all_requests()[0].text("proxy-authorization"), None);
@@ -264,7 +291,8 @@ fn an_authority_is_read_again_at_a_reload_and_not_before() {
     ));
     std::fs::write(house.dir().join("authority.pem"), old.pem()).unwrap();
     let daemon = house.start();
-    let failed = |d: &crate::support::daemon::Daemon| d.json("/api/v1/feeds")["feeds"][0]["errors_in_row"].as_u64().unwrap_or(0);
+    let failed =
+        |d: &crate::support::daemon::Daemon| d.json("/api/v1/feeds")["feeds"][0]["errors_in_row"].as_u64().unwrap_or(0);
     daemon.until("it fails", |d| failed(d) >= 1);
     let error = daemon.json("/api/v1/feeds")["feeds"][0]["error"].clone();
     assert_eq!(error["kind"], "tls");

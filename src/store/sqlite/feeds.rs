@@ -4,7 +4,9 @@ use std::collections::{HashMap, HashSet};
 
 use rusqlite::{Connection, OptionalExtension as _, Row, params};
 
-use super::super::{FeedLease, FeedSpec, FeedStatus, NextPoll, PollCommit, PollResult, Redirect, Registry, Subscriptions};
+use super::super::{
+    FeedLease, FeedSpec, FeedStatus, NextPoll, PollCommit, PollResult, Redirect, Registry, Subscriptions,
+};
 use super::writer::Tx;
 use super::{Result, count, streams};
 use crate::domain::feed::{Cadence, ErrorKind, FeedId, FeedInfo, FeedState, Habits, PollError, Validators};

@@ -93,7 +93,14 @@ impl Installation {
     fn spawn_in(&self, environment: &[(&str, &str)]) -> Daemon {
         let log = self.dir.path().join("daemon.log");
         let file = std::fs::OpenOptions::new().create(true).append(true).open(&log).unwrap();
-        let child = self.command().envs(environment.iter().copied()).arg("run").stderr(file).stdout(Stdio::null()).spawn().unwrap();
+        let child = self
+            .command()
+            .envs(environment.iter().copied())
+            .arg("run")
+            .stderr(file)
+            .stdout(Stdio::null())
+            .spawn()
+            .unwrap();
         Daemon { child, address: self.address, log }
     }
 }
