@@ -149,7 +149,9 @@ struct House {
 /// # Errors
 /// The system gives no threads.
 pub fn runtime() -> std::io::Result<tokio::runtime::Runtime> {
-    tokio::runtime::Builder::new_multi_thread().enable_all().build()
+    // Two at the least: a server that floods us can keep one busy, and deadlines are for the other to see.
+    let threads = std::thread::available_parallelism().map_or(2, usize::from).max(2);
+    tokio::runtime::Builder::new_multi_thread().worker_threads(threads).enable_all().build()
 }
 
 /// A runtime for one command: what it waits for is elsewhere, and one thread that never wakes another one costs

@@ -14,7 +14,9 @@ use url::Host;
 
 use super::reach::Place;
 use super::{Failure, out};
+use crate::config::settings::FeedSettings;
 use crate::config::{self, Settings};
+use crate::domain::reach::Proxy;
 use crate::domain::time::{Clock as _, SystemClock, Timestamp};
 use crate::store::sqlite::{Access, Options as Opening, Sqlite};
 use crate::store::{Anatomy, Store as _};
@@ -258,7 +260,10 @@ fn clock(database: &Anatomy, now: Timestamp) -> Check {
 /// Whether the names of some hosts can be resolved.
 async fn network(settings: &Settings) -> Check {
     let name = "network";
-    let feeds = settings.feeds.iter().filter(|feed| feed.terms.enabled).filter_map(|feed| feed.url.url().ok());
+    // A proxy looks names up elsewhere.
+    let here = |feed: &&FeedSettings| !feed.access.reach.proxy.as_ref().is_some_and(Proxy::resolves_names);
+    let feeds = settings.feeds.iter().filter(|feed| feed.terms.enabled).filter(here);
+    let feeds = feeds.filter_map(|feed| feed.url.url().ok());
     let urls = feeds.chain(settings.webhooks.iter().map(|webhook| webhook.url.clone()));
     let hosts: BTreeSet<String> = urls
         .filter_map(|url| match url.host()? {

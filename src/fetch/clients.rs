@@ -9,7 +9,7 @@ use url::Url;
 use super::failure::failure;
 use super::guard::{self, Guard};
 use crate::domain::feed::{ErrorKind, PollError};
-use crate::domain::reach::Reach;
+use crate::domain::reach::{Proxy, Reach};
 
 /// The clients that were needed so far: as many as the configuration has pairs of proxy and authorities.
 #[derive(Debug)]
@@ -40,7 +40,7 @@ impl Clients {
         if let Some(proxy) = &reach.proxy {
             self.guard.check_through(url, proxy).map_err(refused)?;
         }
-        let secure = url.scheme() != "http" || reach.proxy.as_ref().is_some_and(|proxy| proxy.is_secure());
+        let secure = url.scheme() != "http" || reach.proxy.as_ref().is_some_and(Proxy::is_secure);
         if !secure && reach.proxy.is_none() {
             return Ok(self.plain.clone());
         }

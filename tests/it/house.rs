@@ -30,6 +30,8 @@ const MAY_USE: &[(&str, &[&str])] = &[
 const ONLY_IN: &[(&str, &[&str])] = &[
     ("rusqlite", &["store"]),
     ("reqwest", &["fetch", "deliver"]),
+    ("rustls", &["fetch", "config"]),
+    ("webpki", &["fetch"]),
     ("axum", &["publish/serve"]),
     ("cron", &["schedule"]),
     ("feed_rs", &["parse"]),

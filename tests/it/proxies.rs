@@ -7,6 +7,8 @@ use feedmill::domain::feed::ErrorKind;
 use feedmill::domain::reach::{Authorities, Proxy as Configured, Reach};
 use feedmill::fetch::client::{Ask, Fetcher};
 use feedmill::fetch::guard::Guard;
+use feedmill::fetch::visit::{Step, Visit};
+use url::Url;
 
 use crate::fetch::{FEED, ask, body, failed, now};
 use crate::support::daemon::{Installation, rss, story};
@@ -166,6 +168,24 @@ async fn a_proxy_that_fails_is_named_without_its_password_and_never_gone_round()
         }
     }
     assert_eq!(origin.connections(), 0);
+}
+
+#[tokio::test]
+async fn what_is_no_feed_goes_through_the_general_proxy() {
+    let proxy = Origin::start();
+    proxy.route("http://s.invalid/x", Reply::redirect(301, "http://n.invalid/story"));
+    proxy.route("http://n.invalid/story", Reply::ok("<title>x</title>").header("Content-Type", "text/html"));
+    let general = Reach { proxy: Some(Configured::parse(&proxy.url("")).unwrap()), ..Reach::default() };
+    let fetcher = fetcher().through(Arc::new(general));
+    let mut visit = Visit::new(&Url::parse("http://s.invalid/x").unwrap());
+    assert_eq!(fetcher.step(&mut visit, now()).await, Step::Onward);
+    assert!(matches!(fetcher.step(&mut visit, now()).await, Step::Page(Some(_))));
+    let house = Installation::new(&format!("proxy = \"{}\"\n", proxy.url("")));
+    proxy.route("http://feed.invalid/feed", Reply::ok(document("a")));
+    for command in [&["parse", "http://feed.invalid/feed"][..], &["add", "http://feed.invalid/feed"]] {
+        let output = house.run(command);
+        assert!(output.status.success(), "{command:?}: {}", String::from_utf8_lossy(&output.stderr));
+    }
 }
 
 #[tokio::test]

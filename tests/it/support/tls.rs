@@ -100,7 +100,7 @@ fn config(certificate: Vec<u8>, key: &KeyPair, protocol: &[u8]) -> Arc<ServerCon
 pub(crate) enum Act {
     /// A status, fields, and a body in pieces.
     Answer(u16, Vec<(&'static str, Vec<u8>)>, Vec<Bytes>),
-    /// The head and these bytes, and then RST_STREAM.
+    /// The head and these bytes, and then `RST_STREAM`.
     Reset(&'static str),
     /// The head and these bytes, and then GOAWAY and the end of the connection.
     Leave(&'static str),
