@@ -71,6 +71,7 @@ async fn fill(store: &dyn Store, items: usize, at: Timestamp) -> Outcome<()> {
         let lease = store.lease_due_feeds(vec![*feed], at, at.plus(DAY)).await?;
         let Some(lease) = lease.first() else { continue };
         let result = PollResult::Loaded {
+            cadence: None,
             info: Box::new(FeedInfo { title: Some("A feed".to_owned()), ..FeedInfo::default() }),
             candidates: (first..items.min(first + LOAD)).map(candidate).collect(),
             quiet: true,

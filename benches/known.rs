@@ -107,6 +107,7 @@ impl House {
                 token: lease.token,
                 at: now(),
                 result: PollResult::Loaded {
+                    cadence: None,
                     info: Box::default(),
                     candidates,
                     quiet: true,

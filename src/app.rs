@@ -14,6 +14,7 @@ mod resolve;
 mod supervise;
 mod translate;
 
+use std::collections::HashMap;
 use std::net::{SocketAddr, TcpListener as StdListener};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -27,6 +28,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::config::{Environment, Settings};
 use crate::deliver::{self, Outbox};
+use crate::domain::feed::{FeedId, NextPoll};
 use crate::domain::time::{Clock, Timestamp};
 use crate::domain::webhook::{Attempt, Verdict};
 use crate::fetch::client::Fetcher;
@@ -39,7 +41,7 @@ use crate::publish::published::Live;
 use crate::publish::serve::door::ControlSocket;
 use crate::publish::serve::{self, State, listen, routes};
 use crate::store::sqlite::{Access, Options, Sqlite};
-use crate::store::{Registry, Store, StoreError};
+use crate::store::{FeedStatus, Registry, Store, StoreError};
 
 pub use self::once::{Deaf, poll_once, poll_shape, published, target};
 
@@ -326,9 +328,20 @@ impl House {
         rekey.recent(self.store.as_ref(), self.clock.as_ref()).await?;
         let states = self.store.feed_status().await?;
         let now = self.clock.now();
-        let states = states.into_iter().map(|status| (status.feed, status.state)).collect();
-        let scheduled = translate::scheduled(&settings, registry, |feed, id| translate::due(feed, id, &states, now));
-        self.poller.replace(translate::plan(&settings, registry), scheduled);
+        let plan = translate::plan(&settings, registry);
+        let anew: HashMap<FeedId, NextPoll> = states
+            .iter()
+            .filter_map(|s| Some((s.feed, translate::due_anew(plan.feeds.get(&s.feed)?, &s.state, now)?)))
+            .collect();
+        let due = |(id, stored)| anew.get(&id).map_or(stored, |next| next.due_at);
+        let scheduled = translate::scheduled(&settings, registry, due);
+        self.poller.replace(plan, scheduled);
+        // What is shown is what is done. Most starts change nothing.
+        let differs = |s: &FeedStatus, next: &NextPoll| {
+            (s.state.due_at, s.state.due_reason.as_str()) != (next.due_at, next.reason.as_str())
+        };
+        let changed = states.iter().filter_map(|s| Some((s, anew.get(&s.feed)?))).filter(|(s, next)| differs(s, next));
+        self.store.keep_due(changed.map(|(s, next)| (s.feed, next.clone())).collect(), now).await?;
         // A run under other rules ends: two would undo one another's work.
         let stop = self.stop.child_token();
         let before = std::mem::replace(

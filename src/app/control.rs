@@ -64,7 +64,7 @@ pub(crate) fn shape(report: Polled) -> PollShape {
     let outcome = match report.outcome {
         Outcome::Loaded => PollOutcome::Loaded,
         Outcome::NotModified => PollOutcome::NotModified,
-        Outcome::Failed => PollOutcome::Failed,
+        Outcome::Failed | Outcome::Offline => PollOutcome::Failed,
         Outcome::Gone => PollOutcome::Gone,
         Outcome::Held => PollOutcome::Skipped,
     };

@@ -44,7 +44,7 @@ pub async fn poll_once(
     let stages = Stages::new(store, clock, fetcher, Arc::new(Notify::new()));
     let poller = Poller::new(stages, observer);
     // All are asked by hand; what the schedule would ask for is the daemon's business.
-    let scheduled = translate::scheduled(settings, &registry, |_, _| None);
+    let scheduled = translate::scheduled(settings, &registry, |_| None);
     poller.replace(Plan { by_hand: true, ..translate::plan(settings, &registry) }, scheduled);
     let feeds = settings.feeds.iter().zip(&registry.feeds).filter(|(feed, _)| feed.enabled);
     let feeds = feeds.map(|(feed, (id, _))| (feed.name.to_string(), *id)).collect();

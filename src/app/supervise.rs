@@ -38,7 +38,7 @@ impl Observer for Watch {
         let outcome = match report.outcome {
             Outcome::Loaded => PollOutcome::Loaded,
             Outcome::NotModified => PollOutcome::NotModified,
-            Outcome::Failed => PollOutcome::Failed,
+            Outcome::Failed | Outcome::Offline => PollOutcome::Failed,
             Outcome::Gone => PollOutcome::Gone,
             Outcome::Held => PollOutcome::Held,
         };

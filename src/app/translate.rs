@@ -11,7 +11,7 @@ use url::{Host, Url};
 use crate::config::Settings;
 use crate::config::settings::{Auth, ContentForm, FeedSettings, StreamSettings};
 use crate::deliver::Target;
-use crate::domain::feed::{FeedId, FeedState};
+use crate::domain::feed::{FeedId, FeedState, NextPoll};
 use crate::domain::name::ALL;
 use crate::domain::stream::StreamId;
 use crate::domain::time::Timestamp;
@@ -155,32 +155,18 @@ fn routes(settings: &Settings, registry: &Registry) -> Routes {
 pub(super) fn scheduled(
     settings: &Settings,
     registry: &Registry,
-    due: impl Fn(&FeedSettings, (FeedId, Option<Timestamp>)) -> Option<Timestamp>,
+    due: impl Fn((FeedId, Option<Timestamp>)) -> Option<Timestamp>,
 ) -> Vec<Scheduled> {
     let feeds = settings.feeds.iter().zip(&registry.feeds).filter(|(feed, _)| feed.enabled);
-    feeds.map(|(feed, row)| Scheduled { feed: row.0, due: due(feed, *row) }).collect()
+    feeds.map(|(_, row)| Scheduled { feed: row.0, due: due(*row) }).collect()
 }
 
-/// When a feed is due under its present schedule: what was stored was reckoned under an older one, perhaps.
-pub(super) fn due(
-    feed: &FeedSettings,
-    (id, stored): (FeedId, Option<Timestamp>),
-    states: &HashMap<FeedId, FeedState>,
-    now: Timestamp,
-) -> Option<Timestamp> {
-    let state = states.get(&id)?;
-    if state.last_try.is_none() || stored.is_none() {
-        return stored;
-    }
-    let pace = crate::schedule::due::Pace {
-        schedule: &feed.schedule,
-        zone: feed.timezone,
-        spread: feed.spread,
-        min_interval: feed.min_interval,
-        backoff: std::time::Duration::ZERO,
-        url: feed.url.as_str(),
-    };
-    reschedule(&pace, state, now).due_at
+/// When a feed is due under its present schedule: what was stored was reckoned under an older one, perhaps. `None`: as
+/// it is stored, for it was never asked, is gone, or has another address and is to be asked at once.
+pub(super) fn due_anew(plan: &FeedPlan, state: &FeedState, now: Timestamp) -> Option<NextPoll> {
+    let last = state.last_try?;
+    state.due_at.filter(|due| *due > last)?;
+    Some(reschedule(&plan.pace(), state, now))
 }
 
 pub(super) fn targets(settings: &Settings, registry: &Registry) -> Vec<Target> {
@@ -281,8 +267,9 @@ fn written_at(settings: &Settings) -> Option<Timestamp> {
 /// The interval of the most frequent schedule, in minutes: RSS readers that ask more often learn nothing.
 fn ttl_minutes(settings: &Settings, now: Timestamp) -> u32 {
     let gap = |feed: &FeedSettings| {
-        let first = feed.schedule.next_after(now, feed.timezone)?;
-        let second = feed.schedule.next_after(first, feed.timezone)?;
+        let schedule = feed.schedule.schedule()?;
+        let first = schedule.next_after(now, feed.timezone)?;
+        let second = schedule.next_after(first, feed.timezone)?;
         Some(second.since(first).max(feed.min_interval).as_secs() / 60)
     };
     // Feeds by the hundred share a handful of schedules.

@@ -28,12 +28,15 @@ pub(super) fn run(place: &Place) -> Result<(), Failure> {
     }
     for ((schedule, zone), feeds) in schedules {
         let Some(first) = feeds.first() else { continue };
-        let runs: Vec<String> = runs(first, now).into_iter().map(Timestamp::rfc3339).collect();
+        let runs = runs(first, now);
         let who = match feeds.as_slice() {
             [feed] => feed.name.to_string(),
             feeds => format!("{} feeds", feeds.len()),
         };
-        out::line(&format!("{schedule} ({zone}), {who}: {}", runs.join(", ")))?;
+        out::line(&match runs {
+            Some(runs) => format!("{schedule} ({zone}), {who}: {}", runs.join(", ")),
+            None => format!("{schedule}, {who}: by the usual gap between items, from min_interval to a day"),
+        })?;
     }
     out::line(&format!(
         "{} is good: {} feeds, {} streams, {} webhooks",
@@ -44,10 +47,9 @@ pub(super) fn run(place: &Place) -> Result<(), Failure> {
     ))
 }
 
-fn runs(feed: &FeedSettings, now: Timestamp) -> Vec<Timestamp> {
-    std::iter::successors(feed.schedule.next_after(now, feed.timezone), |run| {
-        feed.schedule.next_after(*run, feed.timezone)
-    })
-    .take(RUNS)
-    .collect()
+/// None for a schedule that goes by the feed's history.
+fn runs(feed: &FeedSettings, now: Timestamp) -> Option<Vec<String>> {
+    let schedule = feed.schedule.schedule()?;
+    let next = |after: Timestamp| schedule.next_after(after, feed.timezone);
+    Some(std::iter::successors(next(now), |run| next(*run)).take(RUNS).map(Timestamp::rfc3339).collect())
 }

@@ -22,7 +22,7 @@ use super::source::{MAX_FILE_BYTES, read_bytes};
 use crate::domain::feed::{Dedupe, IdPolicy};
 use crate::domain::name::Name;
 use crate::identity::canonical;
-use crate::schedule::cron::Schedule;
+use crate::schedule::cron::{Schedule, Timing};
 
 const YEAR: Duration = Duration::from_secs(366 * 86_400);
 const SECOND: Duration = Duration::from_secs(1);
@@ -43,7 +43,7 @@ const DEDUPE: &[(&str, Dedupe)] = &[("global", Dedupe::Global), ("feed", Dedupe:
 /// What a feed has unless it says otherwise.
 #[derive(Clone)]
 pub(super) struct Defaults {
-    pub(super) schedule: Schedule,
+    pub(super) schedule: Timing,
     pub(super) timezone: Tz,
     pub(super) spread: bool,
     pub(super) min_interval: Duration,
@@ -67,7 +67,7 @@ impl Defaults {
     /// Those of a configuration that says nothing. `None` cannot happen: the schedule is ours.
     pub(super) fn shipped() -> Option<Self> {
         Some(Self {
-            schedule: Schedule::parse("0 * * * *").ok()?,
+            schedule: Timing::Cron(Schedule::parse("0 * * * *").ok()?),
             timezone: Tz::UTC,
             spread: true,
             min_interval: Duration::from_secs(900),
@@ -134,14 +134,13 @@ fn zone(text: &str) -> Result<Tz, String> {
     })
 }
 
-fn schedule(value: &Value<'_>) -> Option<Schedule> {
+fn schedule(value: &Value<'_>) -> Option<Timing> {
     let text = value.text()?;
     if text.trim() == "auto" {
-        return value
-            .refuse("`schedule = \"auto\"` is not built yet in this version.", Some("give a cron line".to_owned()));
+        return Some(Timing::Auto);
     }
     match Schedule::parse(text) {
-        Ok(schedule) => Some(schedule),
+        Ok(schedule) => Some(Timing::Cron(schedule)),
         Err(e) => value.refuse_inner(&e.at, format!("The schedule is wrong: {}.", e.message), e.hint),
     }
 }

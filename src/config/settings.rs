@@ -15,7 +15,7 @@ use crate::domain::feed::{Dedupe, IdPolicy};
 use crate::domain::name::Name;
 use crate::identity::canonical::Rules;
 use crate::query::syntax::Query;
-use crate::schedule::cron::Schedule;
+use crate::schedule::cron::Timing;
 
 /// The whole configuration.
 #[derive(Clone, Debug)]
@@ -135,7 +135,7 @@ pub struct FeedSettings {
     /// Whether it is polled.
     pub enabled: bool,
     /// When it is polled, in its time zone.
-    pub schedule: Schedule,
+    pub schedule: Timing,
     /// The zone of the schedule's fields.
     pub timezone: Tz,
     /// Whether its polls are shifted within the schedule's window.

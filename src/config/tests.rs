@@ -139,7 +139,7 @@ fn wrong_values_get_a_sentence_each() {
         ("[storage]\nkeep = \"always\"", "forever"),
         ("[storage]\nmax_size = \"2kB\"", "from 1MB to"),
         ("[poll]\nallow_networks = [\"192.168.1.7/24\"]", "192.168.1.0/24"),
-        ("[poll]\nschedule = \"auto\"", "not built yet"),
+        ("[poll]\nschedule = \"automatic\"", "The schedule is wrong"),
         ("[poll]\ncontact = \"me (at home)\"", "brackets"),
         ("[identity]\nresolve = [\"t.co\", \"https://bit.ly/\"]", "`https://bit.ly/` is no host name"),
         ("[identity]\nresolve = [\"com\"]", "`com` is no host name"),

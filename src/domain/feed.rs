@@ -182,6 +182,35 @@ fn is_zero(n: &u32) -> bool {
     *n == 0
 }
 
+/// What a document says of how often it should be asked for, and how often it brings something.
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Cadence {
+    /// `<ttl>` (RSS 2.0): for how many minutes the document may be kept.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ttl_minutes: Option<u32>,
+    /// `<skipHours>` (RSS 2.0): bit `n` stands for the hour that begins at `n`:00 GMT.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub skip_hours: u32,
+    /// `<skipDays>` (RSS 2.0), by GMT: bit 0 is Monday, bit 6 is Sunday.
+    #[serde(skip_serializing_if = "is_none_of_seven")]
+    pub skip_days: u8,
+    /// `sy:updatePeriod` by `sy:updateFrequency` (RSS 1.0 syndication), in seconds.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub update_period_s: Option<u32>,
+    /// The usual gap between its items by their dates, in seconds.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub usual_gap_s: Option<u64>,
+    /// The date of its newest item, if that is not in the future.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub newest: Option<Timestamp>,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+fn is_none_of_seven(days: &u8) -> bool {
+    *days == 0
+}
+
 /// What is remembered about a feed between polls.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct FeedState {
@@ -215,6 +244,8 @@ pub struct FeedState {
     pub gone: bool,
     /// What its guids and links are worth.
     pub habits: Habits,
+    /// What its last document said of how often to ask.
+    pub cadence: Cadence,
 }
 
 /// When to ask next.

@@ -28,7 +28,7 @@ pub(super) fn map(feed: model::Feed, base: Option<&Url>) -> Feed {
         updated: feed.updated.or(feed.published).map(Timestamp::from_chrono),
         authors: people(feed.authors),
     };
-    Feed { info, entries, repairs: Vec::new() }
+    Feed { info, entries, ..Feed::default() }
 }
 
 fn map_entry(entry: model::Entry, atom: bool, base: Option<&Url>) -> Entry {

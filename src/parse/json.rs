@@ -44,7 +44,7 @@ pub(super) fn read(text: &str, base: Option<&Url>, repairs: &mut Vec<Repair>) ->
             format!("The document has {count} items; only the first {MAX_ENTRIES} were taken."),
         ));
     }
-    Ok(Feed { info, entries, repairs: Vec::new() })
+    Ok(Feed { info, entries, ..Feed::default() })
 }
 
 fn entry(item: &Object, base: Option<&Url>) -> Entry {

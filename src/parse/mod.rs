@@ -7,6 +7,7 @@
 //! Invariant: no input panics, overflows the stack or takes more than a fixed multiple of its own size; whatever was
 //! mended on the way is in [`Feed::repairs`].
 
+mod cadence;
 mod charset;
 mod date;
 mod feed;
@@ -30,7 +31,7 @@ pub use self::limits::{MAX_DOCUMENT_BYTES, MAX_ENTRIES};
 pub use self::page::PageFeed;
 use self::root::Kind;
 pub use self::shape::{EnclosureRow, EntryShape, FeedShape, RepairShape, Shape, shape};
-use crate::domain::feed::FeedInfo;
+use crate::domain::feed::{Cadence, FeedInfo};
 use crate::domain::item::Entry;
 
 /// A document that was read.
@@ -42,6 +43,8 @@ pub struct Feed {
     pub entries: Vec<Entry>,
     /// What had to be mended to read it.
     pub repairs: Vec<Repair>,
+    /// How often it wants to be asked for.
+    pub cadence: Cadence,
 }
 
 /// Something that had to be mended.
@@ -124,6 +127,7 @@ fn first_reader(document: &str, base: Option<&Url>) -> Option<Feed> {
     }));
     let mut feed = feed::map(read.ok()?.ok()?, base);
     original::put(&mut feed, document);
+    feed.cadence = cadence::read(document);
     Some(feed)
 }
 

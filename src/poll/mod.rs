@@ -8,6 +8,7 @@
 
 pub mod discover;
 mod judge;
+mod outage;
 mod queue;
 mod quiet;
 pub mod resolve;
@@ -27,7 +28,7 @@ use crate::domain::stream::StreamId;
 use crate::domain::time::Timestamp;
 use crate::identity::canonical::Rules;
 use crate::query::compile::Index;
-use crate::schedule::cron::Schedule;
+use crate::schedule::cron::Timing;
 use crate::schedule::due::Pace;
 use crate::store::{CommitReport, Routes};
 
@@ -46,7 +47,7 @@ pub struct FeedPlan {
     /// Its tags, as `tag:` sees them.
     pub tags: Vec<String>,
     /// When it is polled.
-    pub schedule: Schedule,
+    pub schedule: Timing,
     /// The zone of the schedule.
     pub zone: Tz,
     /// Whether its polls are shifted within the window.
@@ -78,7 +79,7 @@ impl FeedPlan {
     #[must_use]
     pub fn pace(&self) -> Pace<'_> {
         Pace {
-            schedule: &self.schedule,
+            timing: &self.schedule,
             zone: self.zone,
             spread: self.spread,
             min_interval: self.min_interval,
@@ -118,6 +119,8 @@ pub enum Outcome {
     Failed,
     /// It answered 410.
     Gone,
+    /// It failed before a byte, as nearly all do: our own network is down. It counts as not asked.
+    Offline,
     /// It was not asked: its server said not before some time, and that holds for polls by hand too.
     Held,
 }
@@ -131,6 +134,7 @@ impl Outcome {
             Self::NotModified => "not_modified",
             Self::Failed => "failed",
             Self::Gone => "gone",
+            Self::Offline => "offline",
             Self::Held => "held",
         }
     }

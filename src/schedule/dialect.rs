@@ -38,10 +38,12 @@ pub(super) struct Fields {
 pub(super) struct Field {
     /// Bit `n` stands for the number `n`.
     pub(super) set: u64,
-    /// It begins with `*`, which is what Vixie's cron looks at.
+    /// It is `*` and nothing else: it restricts nothing.
     pub(super) star: bool,
     /// It names every number that it can.
     pub(super) full: bool,
+    /// It is one number, without a wildcard or a step of more than 1.
+    pub(super) single: bool,
 }
 
 impl Field {
@@ -244,13 +246,15 @@ fn field(kind: &Kind, (at, text): Word<'_>) -> Result<Field, ScheduleError> {
         from += part.len() + 1;
     }
     let full = (kind.low..=kind.high).all(|n| set >> n & 1 == 1);
-    Ok(Field { set, star: text.starts_with('*'), full })
+    let stepped = |part: &str| part.split_once('/').is_some_and(|(_, step)| digits(step) != Some(1));
+    let single = set.is_power_of_two() && !text.contains('*') && !text.split(',').any(stepped);
+    Ok(Field { set, star: text == "*", full, single })
 }
 
 /// 0 and 7 are both Sunday; from here on only 0 is.
 fn sunday_once(field: &Field) -> Field {
     let set = field.set & 0x7f | field.set >> 7 & 1;
-    Field { set, star: field.star, full: set == 0x7f }
+    Field { set, star: field.star, full: set == 0x7f, single: field.single }
 }
 
 /// `*`, `5`, `1-5`, `*/10`, `10-50/10`.
@@ -459,7 +463,7 @@ mod tests {
             ("* * * *", "* * * *", "has 4", "five fields"),
             (" 0 * * * * * 2026 ", "0 * * * * * 2026", "has 7", "year"),
             ("hourly", "hourly", "not a schedule", "@hourly"),
-            ("auto", "auto", "not a schedule", "five fields"),
+            ("often", "often", "not a schedule", "five fields"),
             ("@reboot", "@reboot", "not a word", "@hourly"),
             ("@daily 5", "@daily 5", "stands alone", "@daily"),
             ("@every", "@every", "needs a span", "10m"),
@@ -494,7 +498,7 @@ mod tests {
             ("+5 * * * *", "+5", "no minute", "0 to 59"),
             ("0 0 30 2 *", "30 2", "never fires", "29 days"),
             ("0 0 31 4,6,9,11 *", "31 4,6,9,11", "never fires", "30 days"),
-            ("0 0 30,31 feb */2", "30,31 feb", "never fires", "29 days"),
+            ("0 0 30,31 feb *", "30,31 feb", "never fires", "29 days"),
             ("0 ü * * *", "ü", "no hour", "0 to 23"),
         ] {
             let error = read(text).expect_err(text);
@@ -514,6 +518,7 @@ mod tests {
     #[test]
     fn a_weekday_saves_a_day_that_no_month_has() {
         assert!(read("0 0 30 2 1").is_ok());
+        assert!(read("0 0 30 2 */2").is_ok());
         assert!(read("0 0 29 2 *").is_ok());
         assert!(read("0 0 29-31 2 *").is_ok());
     }

@@ -5,6 +5,13 @@
 //!
 //! Invariant: the same state, answer and moment give the same next poll, with a reason that a person can read.
 
+pub mod auto;
 pub mod cron;
 mod dialect;
 pub mod due;
+mod skip;
+mod words;
+
+#[cfg(test)]
+#[path = "agreement/tests.rs"]
+mod agreement;

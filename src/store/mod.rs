@@ -13,7 +13,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 use crate::domain::decision::{Candidate, Judge};
-use crate::domain::feed::{FeedId, FeedInfo, FeedState, Habits, NextPoll, PollError, Validators};
+use crate::domain::feed::{Cadence, FeedId, FeedInfo, FeedState, Habits, NextPoll, PollError, Validators};
 use crate::domain::item::{Clean, Item, ItemId};
 use crate::domain::stream::StreamId;
 use crate::domain::time::Timestamp;
@@ -194,6 +194,8 @@ pub enum PollResult {
         quiet: bool,
         /// What the feed's guids and links are worth, if the document has shown something new.
         habits: Option<Habits>,
+        /// How often it wants to be asked for, if that is not what it said before.
+        cadence: Option<Cadence>,
         /// The validators that stand for it from now on.
         validators: Option<Validators>,
         /// Hash of its bytes.
@@ -360,6 +362,10 @@ pub trait Store: Send + Sync + 'static {
 
     /// Gives a leased feed back untouched: it was not asked.
     fn release_feed(&self, feed: FeedId, token: u64) -> Pending<'_, ()>;
+
+    /// Keeps due times that were reckoned anew at `now`, after the configuration or the clock has changed, or while our
+    /// own network is down. What was remembered of a later time than `now` is moved to it.
+    fn keep_due(&self, due: Vec<(FeedId, NextPoll)>, now: Timestamp) -> Pending<'_, ()>;
 
     /// Stores a finished poll in one transaction: items, sightings, stream membership, deliveries owed,
     /// validators, next due time. Ends the lease.

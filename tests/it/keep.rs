@@ -102,6 +102,7 @@ impl Bench {
         let feed = self.feeds[feed];
         let lease = self.store.lease_due_feeds(vec![feed], at, at.plus(HOUR)).await.unwrap().remove(0);
         let result = PollResult::Loaded {
+            cadence: None,
             info: Box::new(FeedInfo { updated: Some(at), ..FeedInfo::default() }),
             candidates,
             quiet: false,

@@ -110,6 +110,7 @@ impl Bench {
         };
         let candidates = (first..first + count).map(|n| self.candidate(n, hooks)).collect();
         let result = PollResult::Loaded {
+            cadence: None,
             info: Box::new(FeedInfo { title: Some("Feed A".to_owned()), ..FeedInfo::default() }),
             candidates,
             quiet: false,

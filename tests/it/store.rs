@@ -8,7 +8,7 @@ use std::time::Duration;
 use feedmill::domain::decision::{
     Candidate, Decision, Fingerprint, Judge, Known, LinkChange, Scope, Survey, entry_of_key,
 };
-use feedmill::domain::feed::{ErrorKind, FeedId, FeedInfo, NextPoll, PollError, Validators};
+use feedmill::domain::feed::{Cadence, ErrorKind, FeedId, FeedInfo, NextPoll, PollError, Validators};
 use feedmill::domain::item::{Clean, Entry};
 use feedmill::domain::stream::{Match, StreamId};
 use feedmill::domain::time::Timestamp;
@@ -148,6 +148,7 @@ impl Bench {
             token: lease.token,
             at: now(),
             result: PollResult::Loaded {
+                cadence: None,
                 info: Box::new(FeedInfo { title: Some(format!("Feed {n}")), ..FeedInfo::default() }),
                 candidates,
                 quiet,
@@ -478,6 +479,59 @@ async fn a_lost_lease_changes_nothing() {
     let report = bench.store().commit_poll(poll, judge, Arc::default()).await.unwrap();
     assert!(report.lost);
     assert_eq!(bench.store().feed_status().await.unwrap()[0].state.last_ok, None);
+}
+
+#[tokio::test]
+async fn due_times_that_were_reckoned_anew_are_kept_and_leave_no_time_ahead() {
+    let bench = Bench::new(&[A]).await;
+    bench.load(0, vec![]).await;
+    let feed = bench.feed(0);
+    let next = |due: Timestamp| NextPoll {
+        due_at: Some(due),
+        reason: "anew".to_owned(),
+        fresh_until: Some(due),
+        ..NextPoll::default()
+    };
+    let state = async || bench.store().feed_status().await.unwrap().remove(0).state;
+    bench.store().keep_due(vec![(feed, next(now().plus(HOUR)))], now().plus(HOUR)).await.unwrap();
+    let kept = state().await;
+    assert_eq!((kept.due_at, kept.due_reason.as_str(), kept.last_try), (Some(now().plus(HOUR)), "anew", Some(now())));
+    // The clock was put back: the last poll cannot lie ahead.
+    let before = now().minus(HOUR);
+    bench.store().keep_due(vec![(feed, next(now()))], before).await.unwrap();
+    let kept = state().await;
+    assert_eq!((kept.due_at, kept.last_try, kept.last_ok), (Some(now()), Some(before), Some(before)));
+    assert_eq!((kept.fresh_until, kept.errors), (Some(now()), 0));
+}
+
+#[tokio::test]
+async fn what_a_feed_says_of_how_often_to_ask_is_kept_until_it_says_something_else() {
+    let bench = Bench::new(&[A]).await;
+    let feed = bench.feed(0);
+    let said =
+        Cadence { ttl_minutes: Some(90), skip_hours: 3, skip_days: 64, usual_gap_s: Some(7), ..Cadence::default() };
+    let said = Cadence { update_period_s: Some(3600), newest: Some(now()), ..said };
+    for (cadence, wanted) in [
+        (None, Cadence::default()),
+        (Some(said.clone()), said.clone()),
+        (None, said),
+        (Some(Cadence::default()), Cadence::default()),
+    ] {
+        let lease = bench.store().lease_due_feeds(vec![feed], now(), now().plus(HOUR)).await.unwrap().remove(0);
+        let result = PollResult::Loaded {
+            info: Box::default(),
+            candidates: Vec::new(),
+            quiet: false,
+            habits: None,
+            cadence,
+            validators: None,
+            body_hash: 1,
+            redirect: None,
+        };
+        let poll = PollCommit { feed, token: lease.token, at: now(), result, next: NextPoll::default() };
+        bench.store().commit_poll(poll, Arc::new(Plain { both: None }), Arc::default()).await.unwrap();
+        assert_eq!(bench.store().feed_status().await.unwrap()[0].state.cadence, wanted);
+    }
 }
 
 #[tokio::test]

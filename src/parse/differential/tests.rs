@@ -32,7 +32,7 @@ fn compare(bytes: &[u8], content_type: Option<&str>, base: Option<&Url>) -> Opti
     }
     let info = |feed: &Feed| {
         let info = &feed.info;
-        (info.title.clone(), info.home_url.clone(), info.atom_id.clone(), info.updated)
+        (info.title.clone(), info.home_url.clone(), info.atom_id.clone(), info.updated, feed.cadence.clone())
     };
     Some(if info(&first) == info(&second) {
         Ok(())
@@ -75,4 +75,57 @@ fn both_readers_agree_on_every_document_of_the_corpus_that_the_first_reads() {
     println!("{used} of {} documents are read by the first reader, and alike by the second", found.len());
     assert!(differ.is_empty(), "{} differ:\n{}", differ.len(), differ.join("\n"));
     assert!(used > 300, "only {used} documents were compared");
+}
+
+#[test]
+fn both_readers_hear_how_often_a_feed_wants_to_be_asked_for() {
+    let sy = "xmlns:sy=\"http://purl.org/rss/1.0/modules/syndication/\"";
+    for (case, root, channel, wanted) in [
+        ("nothing", "", "", Cadence::default()),
+        ("a ttl", "", "<ttl> 90 </ttl>", Cadence { ttl_minutes: Some(90), ..Cadence::default() }),
+        ("as CDATA", "", "<ttl><![CDATA[90]]></ttl>", Cadence { ttl_minutes: Some(90), ..Cadence::default() }),
+        (
+            "the second is not junk",
+            "",
+            "<ttl>soon</ttl><ttl>45</ttl>",
+            Cadence { ttl_minutes: Some(45), ..Cadence::default() },
+        ),
+        (
+            "hours and days",
+            "",
+            "<skipHours><hour>0</hour>\n<hour>24</hour><hour>5</hour><hour>x</hour></skipHours>\
+             <skipDays><day>Sunday</day><day>saturday</day></skipDays>",
+            Cadence { skip_hours: 1 | 1 << 5, skip_days: 0x60, ..Cadence::default() },
+        ),
+        (
+            "the syndication module",
+            sy,
+            "<sy:updatePeriod>\n\tdaily </sy:updatePeriod><sy:updateFrequency>4</sy:updateFrequency>\
+             <sy:updateBase>2000-01-01T12:00+00:00</sy:updateBase>",
+            Cadence { update_period_s: Some(21_600), ..Cadence::default() },
+        ),
+    ] {
+        // Behind an item as well as before it; and what an item says is not the feed's.
+        let item = "<item><title>A</title><link>https://a.example/1</link><description>&lt;ttl>5&lt;/ttl></description></item>";
+        for inside in [format!("{channel}{item}"), format!("{item}{channel}")] {
+            let document = format!("<rss version=\"2.0\" {root}><channel><title>T</title>{inside}</channel></rss>");
+            let length = route::strict(&document).unwrap_or_else(|| panic!("{case} is not for the first reader"));
+            let first = first_reader(&document[..length], None).unwrap();
+            let second = lenient::read(&document, 0, None, &mut Vec::new()).unwrap();
+            assert_eq!((&first.cadence, &second.cadence), (&wanted, &wanted), "{case}: {document}");
+        }
+    }
+}
+
+#[test]
+fn a_broken_rdf_and_an_atom_feed_say_it_as_well() {
+    let daily = Cadence { update_period_s: Some(86_400), ..Cadence::default() };
+    for document in [
+        "<rdf:RDF xmlns:rdf='http://www.w3.org/1999/02/22-rdf-syntax-ns#' xmlns='http://purl.org/rss/1.0/'><channel>\
+         <title>T & U</title><sy:updatePeriod>daily</sy:updatePeriod></channel><item><title>A</title></item></rdf:RDF>",
+        "<feed xmlns='http://www.w3.org/2005/Atom' xmlns:s='http://purl.org/rss/1.0/modules/syndication/'><title>T</title>\
+         <s:updatePeriod>daily</s:updatePeriod><entry><title>A</title><id>1</id></entry></feed>",
+    ] {
+        assert_eq!(parse(document.as_bytes(), None, None).unwrap().cadence, daily, "{document}");
+    }
 }

@@ -87,9 +87,38 @@ impl<'a> Walk<'a> {
                 let author = self.person(&tag).filter(|_| about.authors.len() < MAX_LIST);
                 about.authors.extend(author);
             }
-            _ => return self.furniture(&tag, family, name),
+            _ => return self.cadence(about, &tag, family, name) || self.furniture(&tag, family, name),
         }
         true
+    }
+
+    /// How often the feed wants to be asked for. The syndication module has no family of its own: its names are enough.
+    fn cadence(&mut self, about: &mut About, tag: &Tag<'a>, family: Family, name: &str) -> bool {
+        let said = &mut about.cadence;
+        match (family, name) {
+            (Family::Rss | Family::Atom, "ttl") => said.ttl(&self.word(tag, At::Address)),
+            (Family::Rss | Family::Atom, "skiphours") => self.each(tag, "hour", |text| said.hour(text)),
+            (Family::Rss | Family::Atom, "skipdays") => self.each(tag, "day", |text| said.day(text)),
+            (Family::Other, "updateperiod") => said.period(&self.word(tag, At::Address)),
+            (Family::Other, "updatefrequency") => said.frequency(&self.word(tag, At::Address)),
+            _ => return false,
+        }
+        true
+    }
+
+    /// The texts of the elements of a name in a list.
+    fn each(&mut self, tag: &Tag<'a>, name: &str, mut read: impl FnMut(&str)) {
+        let raw = self.inside(tag, Reach::Body);
+        let mut inside = Scanner::new(raw.text, 0);
+        let mut fields = Fields::default();
+        while let Some(token) = inside.next(None) {
+            if let Token::Open(tag) = token
+                && tag.local().eq_ignore_ascii_case(name)
+            {
+                let text = fields.read(&mut inside, &tag, Reach::Line, &mut self.log);
+                read(&self.reader().text(&text, Form::Decoded, At::Address));
+            }
+        }
     }
 
     /// Elements that are known and not kept: what is inside of them is not the feed's own.
@@ -105,10 +134,7 @@ impl<'a> Walk<'a> {
                     | "category"
                     | "generator"
                     | "docs"
-                    | "ttl"
                     | "cloud"
-                    | "skiphours"
-                    | "skipdays"
             );
         if known {
             self.inside(tag, Reach::Body);

@@ -6,6 +6,7 @@ use super::person;
 use crate::domain::feed::FeedInfo;
 use crate::domain::item::{Category, Enclosure, Entry, Extras, Person};
 use crate::domain::time::Timestamp;
+use crate::parse::cadence::Said;
 use crate::parse::limits::{MAX_BASE_BYTES, MAX_ID_BYTES, MAX_LIST};
 use crate::parse::plain;
 
@@ -232,6 +233,7 @@ pub(super) struct About {
     pub(super) rights: Best<String>,
     pub(super) updated: Best<Timestamp>,
     pub(super) authors: Vec<Person>,
+    pub(super) cadence: Said,
 }
 
 impl About {

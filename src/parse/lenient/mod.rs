@@ -42,7 +42,8 @@ pub(super) fn read(text: &str, at: usize, base: Option<&Url>, repairs: &mut Vec<
             .note(at, "The document has the root of a feed, but no channel; it was read as a feed without entries.");
     }
     repairs.extend(walk.log.into_list(text.len()));
-    let mut feed = Feed { info: walk.about.finish(), entries: walk.entries, repairs: Vec::new() };
+    let cadence = std::mem::take(&mut walk.about.cadence).finish();
+    let mut feed = Feed { info: walk.about.finish(), entries: walk.entries, repairs: Vec::new(), cadence };
     original::apply(&mut feed, walk.originals);
     Ok(feed)
 }

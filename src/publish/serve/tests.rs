@@ -214,6 +214,7 @@ impl House {
         let feed = self.registry.feeds[0].0;
         let lease = self.store.lease_due_feeds(vec![feed], now(), now().plus(HOUR)).await.unwrap().remove(0);
         let result = PollResult::Loaded {
+            cadence: None,
             info: Box::new(FeedInfo { home_url: Some("https://world.example/".into()), ..FeedInfo::default() }),
             candidates,
             quiet: false,

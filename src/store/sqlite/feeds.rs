@@ -7,7 +7,7 @@ use rusqlite::{Connection, OptionalExtension as _, Row, params};
 use super::super::{FeedLease, FeedSpec, FeedStatus, NextPoll, PollCommit, PollResult, Registry, Subscriptions};
 use super::writer::Tx;
 use super::{Result, count, streams};
-use crate::domain::feed::{ErrorKind, FeedId, FeedInfo, FeedState, Habits, PollError, Validators};
+use crate::domain::feed::{Cadence, ErrorKind, FeedId, FeedInfo, FeedState, Habits, PollError, Validators};
 use crate::domain::time::Timestamp;
 use crate::domain::webhook::WebhookId;
 
@@ -121,7 +121,7 @@ fn update(db: &Connection, id: i64, spec: &FeedSpec) -> Result<(FeedId, Option<T
             "UPDATE feed_state SET current_url = ?2, validator_url = NULL, etag = NULL, last_modified = NULL,
                body_hash = NULL, errors = 0, failing_since = NULL, error_kind = NULL, error_text = NULL,
                error_status = NULL, gone = 0, fresh_until = NULL, retry_until = NULL,
-               due_at = coalesce(last_try, 0), due_reason = 'its address is new' WHERE feed_id = ?1",
+               cadence = NULL, due_at = coalesce(last_try, 0), due_reason = 'its address is new' WHERE feed_id = ?1",
         )?
         .execute(params![id, spec.url])?;
     }
@@ -132,7 +132,7 @@ fn update(db: &Connection, id: i64, spec: &FeedSpec) -> Result<(FeedId, Option<T
 
 const STATE: &str = "s.current_url, s.validator_url, s.etag, s.last_modified, s.body_hash, s.loaded_once, s.last_try, \
      s.last_ok, s.due_at, s.due_reason, s.fresh_until, s.retry_until, s.errors, s.failing_since, s.error_kind, \
-     s.error_status, s.error_text, s.gone, s.habits";
+     s.error_status, s.error_text, s.gone, s.habits, s.cadence";
 
 /// Reads the columns of [`STATE`], which begin at `base`. By number: by name, each read of a row would compare
 /// some 200 names.
@@ -166,10 +166,16 @@ fn state(row: &Row<'_>, base: usize) -> Result<FeedState> {
         failing_since: time(13)?,
         error,
         gone: row.get(base + 17)?,
-        habits: match row.get_ref(base + 18)?.as_str_or_null().unwrap_or_default() {
-            Some(text) => serde_json::from_str(text).unwrap_or_default(),
-            None => Habits::default(),
-        },
+        habits: from_json(row, base + 18)?,
+        cadence: from_json(row, base + 19)?,
+    })
+}
+
+/// A value that is JSON in a column; `NULL` is the default.
+fn from_json<T: serde::de::DeserializeOwned + Default>(row: &Row<'_>, column: usize) -> Result<T> {
+    Ok(match row.get_ref(column)?.as_str_or_null().unwrap_or_default() {
+        Some(text) => serde_json::from_str(text).unwrap_or_default(),
+        None => T::default(),
     })
 }
 
@@ -223,8 +229,11 @@ pub(super) fn remember(db: &Connection, poll: &PollCommit) -> Result<()> {
             // The common case: one statement.
             return unmodified(db, feed, at, &poll.next);
         }
-        PollResult::Loaded { info, validators, body_hash, redirect, .. } => {
+        PollResult::Loaded { info, validators, body_hash, redirect, cadence, .. } => {
             loaded(db, poll, *body_hash)?;
+            if let Some(cadence) = cadence {
+                keep_cadence(db, poll.feed, cadence)?;
+            }
             keep_validators(db, feed, validators.as_ref())?;
             db.prepare_cached("UPDATE feed SET info = ?2 WHERE id = ?1")?.execute(params![feed, json(info)?])?;
             if let Some(redirect) = redirect {
@@ -291,6 +300,27 @@ fn next(db: &Connection, feed: i64, next: &NextPoll) -> Result<()> {
         "UPDATE feed_state SET due_at = ?2, due_reason = ?3, fresh_until = ?4, retry_until = ?5 WHERE feed_id = ?1",
     )?
     .execute(params![feed, ms(next.due_at), next.reason, ms(next.fresh_until), ms(next.retry_until)])?;
+    Ok(())
+}
+
+/// Due times that were reckoned anew. A state that is as it was is not written.
+pub(super) fn keep_due(db: &Connection, due: &[(FeedId, NextPoll)], now: Timestamp) -> Result<()> {
+    let ms = |at: Option<Timestamp>| at.map(Timestamp::as_ms);
+    let mut write = db.prepare_cached(
+        "UPDATE feed_state SET due_at = ?2, due_reason = ?3, fresh_until = ?4, retry_until = ?5,
+           last_try = min(last_try, ?6), last_ok = min(last_ok, ?6), failing_since = min(failing_since, ?6)
+         WHERE feed_id = ?1 AND (due_at IS NOT ?2 OR due_reason IS NOT ?3 OR last_try > ?6)",
+    )?;
+    for (feed, next) in due {
+        let (fresh, retry) = (ms(next.fresh_until), ms(next.retry_until));
+        write.execute(params![feed.0, ms(next.due_at), next.reason, fresh, retry, now.as_ms()])?;
+    }
+    Ok(())
+}
+
+fn keep_cadence(db: &Connection, feed: FeedId, cadence: &Cadence) -> Result<()> {
+    let text = if *cadence == Cadence::default() { None } else { Some(json(cadence)?) };
+    db.prepare_cached("UPDATE feed_state SET cadence = ?2 WHERE feed_id = ?1")?.execute(params![feed.0, text])?;
     Ok(())
 }
 

@@ -49,7 +49,7 @@ use super::{
     Rekeyed, Resolution, Routes, Store, StoreError, StoreHealth, Subscriptions, Unresolved, Want,
 };
 use crate::domain::decision::Judge;
-use crate::domain::feed::FeedId;
+use crate::domain::feed::{FeedId, NextPoll};
 use crate::domain::item::{Item, ItemId};
 use crate::domain::stream::StreamId;
 use crate::domain::time::Timestamp;
@@ -164,6 +164,10 @@ impl Store for Sqlite {
     fn release_feed(&self, feed: FeedId, token: u64) -> Pending<'_, ()> {
         self.end_lease(feed, token);
         Box::pin(std::future::ready(Ok(())))
+    }
+
+    fn keep_due(&self, due: Vec<(FeedId, NextPoll)>, now: Timestamp) -> Pending<'_, ()> {
+        self.write(move |tx| feeds::keep_due(tx.db, &due, now))
     }
 
     fn commit_poll(&self, poll: PollCommit, judge: Arc<dyn Judge>, routes: Arc<Routes>) -> Pending<'_, CommitReport> {

@@ -18,6 +18,7 @@ const MIGRATIONS: &[(&str, &str)] = &[
     ("0005_resolve", include_str!("../migrations/0005_resolve.sql")),
     ("0006_listing", include_str!("../migrations/0006_listing.sql")),
     ("0007_sighting", include_str!("../migrations/0007_sighting.sql")),
+    ("0008_cadence", include_str!("../migrations/0008_cadence.sql")),
 ];
 
 /// The version that this program writes.
@@ -161,6 +162,7 @@ mod tests {
         assert_eq!(number("SELECT entries FROM feed_tally"), 3);
         assert_eq!(number("SELECT n FROM tally WHERE name = 'items'"), 3);
         assert_eq!(number("SELECT newest FROM feed_state"), 3);
+        assert_eq!(number("SELECT count(*) FROM feed_state WHERE cadence IS NULL"), 1);
         assert_eq!(number("PRAGMA user_version"), NEWEST);
         assert_eq!(number("SELECT count(*) FROM pragma_foreign_key_check"), 0);
     }

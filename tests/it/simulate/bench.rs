@@ -160,6 +160,7 @@ impl Bench {
         });
         let first = !lease.state.loaded_once;
         let result = PollResult::Loaded {
+            cadence: None,
             info: Box::new(info),
             candidates: candidates.clone(),
             quiet: first,

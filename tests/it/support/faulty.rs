@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use feedmill::domain::decision::Judge;
-use feedmill::domain::feed::FeedId;
+use feedmill::domain::feed::{FeedId, NextPoll};
 use feedmill::domain::item::{Item, ItemId};
 use feedmill::domain::stream::StreamId;
 use feedmill::domain::time::Timestamp;
@@ -55,6 +55,10 @@ impl Store for Faulty {
 
     fn release_feed(&self, feed: FeedId, token: u64) -> Pending<'_, ()> {
         self.inner.release_feed(feed, token)
+    }
+
+    fn keep_due(&self, due: Vec<(FeedId, NextPoll)>, now: Timestamp) -> Pending<'_, ()> {
+        self.inner.keep_due(due, now)
     }
 
     fn commit_poll(&self, poll: PollCommit, judge: Arc<dyn Judge>, routes: Arc<Routes>) -> Pending<'_, CommitReport> {
