@@ -36,7 +36,7 @@ use crate::fetch::guard::Guard;
 use crate::ops::health::Progress;
 use crate::ops::metrics::Metrics;
 use crate::ops::notify::Notifier;
-use crate::poll::{Observer, Poller, Stages};
+use crate::poll::{self, Observer, Poller, Stages};
 use crate::publish::published::Live;
 use crate::publish::serve::door::ControlSocket;
 use crate::publish::serve::{self, State, listen, routes};
@@ -195,6 +195,8 @@ impl Daemon {
             also: parts.observer,
         };
         let targets = translate::targets(&settings, &registry);
+        let mut published = translate::published(&settings, &registry, now);
+        published.unite(&store.feed_status().await?);
         let house = Arc::new(House {
             poller: Poller::new(stages, Arc::new(watch)),
             outbox: Outbox::new(
@@ -205,7 +207,7 @@ impl Daemon {
                 deliver::Limits { drain: DRAIN, ..deliver::Limits::default() },
                 count_attempts(&metrics),
             ),
-            live: Live::new(translate::published(&settings, &registry, now)),
+            live: Live::new(published),
             store,
             clock: parts.clock,
             environment: parts.environment,
@@ -329,6 +331,7 @@ impl House {
         let states = self.store.feed_status().await?;
         let now = self.clock.now();
         let plan = translate::plan(&settings, registry);
+        poll::tell_unions(&plan, &registry.unions);
         let anew: HashMap<FeedId, NextPoll> = states
             .iter()
             .filter_map(|s| Some((s.feed, translate::due_anew(plan.feeds.get(&s.feed)?, &s.state, now)?)))

@@ -85,8 +85,12 @@ impl House {
         let settings = self.settings();
         let statuses = self.store.feed_status().await.map_err(|e| ControlError::Failed(e.to_string()))?;
         let row = |name: &str| statuses.iter().find(|status| status.name == name).map(|status| status.feed);
+        let merged = |name: &str| statuses.iter().any(|status| status.name == name && status.merged.is_some());
         let wanted: Vec<FeedId> = match names {
-            None => settings.feeds.iter().filter(|f| f.enabled).filter_map(|f| row(f.name.as_str())).collect(),
+            None => {
+                let all = settings.feeds.iter().filter(|f| f.enabled && !merged(f.name.as_str()));
+                all.filter_map(|f| row(f.name.as_str())).collect()
+            }
             Some(names) => {
                 let known = |name: String| row(&name).ok_or(ControlError::UnknownFeed(name));
                 names.into_iter().map(known).collect::<Result<_, _>>()?
@@ -150,7 +154,9 @@ impl House {
         let warnings = new.warnings.clone();
         self.poller.stages().set_fetcher(fetcher);
         self.outbox.set_targets(translate::targets(&new, &registry));
-        self.live.set(translate::published(&new, &registry, now));
+        let mut published = translate::published(&new, &registry, now);
+        published.unite(&self.store.feed_status().await.map_err(|e| failed(&e))?);
+        self.live.set(published);
         *self.settings.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = Arc::new(new);
         self.put_plan(&registry).await.map_err(|e| failed(&e))?;
         Ok(ReloadReport { ok: true, message, warnings })

@@ -37,14 +37,17 @@ impl Observer for Watch {
     fn polled(&self, report: &PollReport) {
         let outcome = match report.outcome {
             Outcome::Loaded => PollOutcome::Loaded,
+            Outcome::NotModified if report.body_bytes > 0 => PollOutcome::Unchanged,
             Outcome::NotModified => PollOutcome::NotModified,
-            Outcome::Failed | Outcome::Offline => PollOutcome::Failed,
+            Outcome::Failed => PollOutcome::Failed,
+            Outcome::Offline => PollOutcome::Offline,
             Outcome::Gone => PollOutcome::Gone,
             Outcome::Held => PollOutcome::Held,
         };
-        let stored = report.stored;
+        let stored = &report.stored;
         let counts = PollCounts { new: stored.new, changed: stored.changed, sighted: stored.sighted };
         self.metrics.poll(outcome, counts, Duration::from_millis(report.duration_ms));
+        self.metrics.fetched(report.body_bytes, report.behind_ms.map(Duration::from_millis));
         if stored.new > 0 {
             self.news.notify_one();
         }
@@ -142,6 +145,13 @@ async fn look(house: &House) {
             let failing = healths.iter().filter(|health| **health != Health::Ok).count();
             house.notifier.status(&format!("ready: {} feeds, {failing} failing", feeds.len()));
             house.metrics.feeds(healths);
+            // A reload that is under way does the same.
+            if let Ok(_one) = house.reloading.try_lock() {
+                let mut published = house.live.get().published.as_ref().clone();
+                if published.unite(&feeds) {
+                    house.live.set(published);
+                }
+            }
         }
         Err(e) => tracing::error!(error = %e, "the database does not answer"),
     }

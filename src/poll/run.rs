@@ -288,6 +288,10 @@ impl Poller {
 
     fn end(&self, report: &PollReport, by_hand: bool, queue: &mut Queue, waiting: &mut Waiting) {
         queue.finished(report.feed, report.next_due.filter(|_| !by_hand));
+        // They were one with this one, and are due.
+        for feed in report.stored.unions.parted.iter().filter(|_| !by_hand) {
+            queue.wake_at(*feed, Some(self.stages.clock().now()));
+        }
         log(report);
         self.observer.polled(report);
         for tell in waiting.remove(&report.feed).into_iter().flatten() {
@@ -331,11 +335,13 @@ fn lost(feed: FeedId, name: String, now: Timestamp) -> PollReport {
         duration_ms: 0,
         error: None,
         next_due: Some(now.plus(NAP)),
+        body_bytes: 0,
+        behind_ms: None,
     }
 }
 
 fn log(report: &PollReport) {
-    let (outcome, stored) = (report.outcome.as_str(), report.stored);
+    let (outcome, stored) = (report.outcome.as_str(), &report.stored);
     let next = report.next_due.map(Timestamp::rfc3339).unwrap_or_default();
     match &report.error {
         Some(error) if report.outcome == Outcome::Offline => tracing::debug!(
@@ -346,7 +352,7 @@ fn log(report: &PollReport) {
             feed.name = %report.name, poll.outcome = outcome, poll.duration_ms = report.duration_ms,
             poll.next = %next, error.kind = error.kind.as_str(), error = %error.message, "poll failed"
         ),
-        None if stored == CommitReport::default() => tracing::debug!(
+        None if *stored == CommitReport::default() => tracing::debug!(
             feed.name = %report.name, poll.outcome = outcome, poll.duration_ms = report.duration_ms,
             poll.next = %next, "polled, nothing new"
         ),

@@ -6,9 +6,9 @@ use std::time::Instant;
 
 use siphasher::sip::SipHasher13;
 use tokio::sync::{Notify, Semaphore};
-use url::Url;
 
 use super::judge::{LoadJudge, matches, tell_policy};
+use super::moves::{Way, tell_move, tell_unions};
 use super::outage::{Outage, Sign, Turn};
 use super::quiet::Quiet;
 use super::{FeedPlan, Outcome, Plan, PollReport};
@@ -93,9 +93,13 @@ impl Stages {
             return self.held(&feed, &lease, until).await;
         }
         let fetcher = self.fetcher();
-        let ask = ask(&feed, &lease);
-        let fetched = fetcher.fetch(&ask, self.clock.now()).await;
-        let (result, ended, judge) = self.read(&plan, &feed, &lease, fetched).await;
+        let asked_at = self.clock.now();
+        let behind_ms = behind(&lease.state, asked_at);
+        let way = Way::of(&lease.state, &feed.url, asked_at);
+        let ask = ask(&feed, &lease, &way);
+        let fetched = fetcher.fetch(&ask, asked_at).await;
+        let body_bytes = if let Fetched::Body(answer) = &fetched { size(&answer.body) } else { 0 };
+        let (result, ended, judge) = self.read(&plan, &feed, &lease, &way, fetched).await;
         let now = self.clock.now();
         let FeedLease { token, mut state, .. } = lease;
         if let PollResult::Failed(error) = &result
@@ -110,7 +114,11 @@ impl Stages {
         if let PollResult::Loaded { cadence: Some(cadence), .. } = &result {
             state.cadence = cadence.clone();
         }
-        let next = next_poll(&feed.pace(), &state, ended, now);
+        let mut next = next_poll(&feed.pace(), &state, ended, now);
+        if state.merged_into.is_some() {
+            // Somebody asked for it by hand; on its own it is not asked.
+            next = NextPoll { reason: state.due_reason, ..NextPoll::default() };
+        }
         let (outcome, error) = match &result {
             PollResult::Loaded { .. } => (Outcome::Loaded, None),
             PollResult::NotModified { .. } => (Outcome::NotModified, None),
@@ -118,7 +126,8 @@ impl Stages {
             PollResult::Gone(error) => (Outcome::Gone, Some(error.clone())),
         };
         let next_due = next.due_at;
-        let poll = PollCommit { feed: feed.id, token, at: now, result, next };
+        let redirect = if let PollResult::Loaded { redirect, .. } = &result { redirect.clone() } else { None };
+        let poll = PollCommit { feed: feed.id, token, at: now, result, next, alerts: Arc::clone(&plan.alerts) };
         let committed = match judge {
             Some(judge) => self.store.commit_poll(poll, judge, Arc::clone(&plan.routes)).await,
             None => self.quiet.commit(poll).await,
@@ -131,9 +140,16 @@ impl Stages {
             duration_ms: millis(begun),
             error,
             next_due,
+            body_bytes,
+            behind_ms,
         };
         match committed {
-            Ok(stored) => report.stored = stored,
+            Ok(stored) => {
+                self.tell(&plan, &feed, redirect.filter(|_| !stored.lost).as_ref(), &stored);
+                report.next_due =
+                    next_due.filter(|_| !stored.unions.joined.iter().any(|(joined, _)| *joined == feed.id));
+                report.stored = stored;
+            }
             Err(e) => {
                 // Nothing was stored, the validators neither: the same is fetched again.
                 report.outcome = Outcome::Failed;
@@ -142,10 +158,18 @@ impl Stages {
                 report.next_due = Some(now.plus(feed.backoff));
             }
         }
-        if report.stored.deliveries > 0 {
+        report
+    }
+
+    /// What a commit did, to the journal and to those who deliver what is owed.
+    fn tell(&self, plan: &Plan, feed: &FeedPlan, redirect: Option<&Redirect>, stored: &CommitReport) {
+        if let Some(redirect) = redirect {
+            tell_move(feed, redirect);
+        }
+        tell_unions(plan, &stored.unions);
+        if stored.deliveries > 0 {
             self.owed.notify_one();
         }
-        report
     }
 
     /// Whether a poll failed because our own network is down; when that begins and ends, one line says so.
@@ -207,6 +231,8 @@ impl Stages {
             duration_ms: millis(begun),
             error: Some(error),
             next_due: Some(now),
+            body_bytes: 0,
+            behind_ms: None,
         }
     }
 
@@ -223,6 +249,8 @@ impl Stages {
             duration_ms: 0,
             error: Some(PollError { kind: ErrorKind::Http, http_status: None, message }),
             next_due: lease.state.due_at.map(|due| due.max(until)),
+            body_bytes: 0,
+            behind_ms: None,
         }
     }
 
@@ -232,6 +260,7 @@ impl Stages {
         plan: &Arc<Plan>,
         feed: &Arc<FeedPlan>,
         lease: &FeedLease,
+        way: &Way,
         fetched: Fetched,
     ) -> (PollResult, Ended, Option<Arc<dyn Judge>>) {
         match fetched {
@@ -240,12 +269,18 @@ impl Stages {
                 let validators = Some(validators).filter(|v| lease.state.validators.as_ref() != Some(v));
                 (PollResult::NotModified { validators }, Ended::Well { fresh_for }, None)
             }
+            // Where it moved lately. The address before that is tried first.
+            Fetched::Gone(error) if lease.state.address_before(self.clock.now()).is_some() => {
+                (PollResult::Failed(way.failed(error)), Ended::Badly { retry_after: None }, None)
+            }
             Fetched::Gone(error) => (PollResult::Gone(error), Ended::Gone, None),
-            Fetched::Failed { error, retry_after } => (PollResult::Failed(error), Ended::Badly { retry_after }, None),
+            Fetched::Failed { error, retry_after } => {
+                (PollResult::Failed(way.failed(error)), Ended::Badly { retry_after }, None)
+            }
             Fetched::Body(answer) => {
                 let fresh_for = answer.fresh_for;
                 let body_hash = hash(&answer.body);
-                let unmoved = answer.moved.is_none() && lease.state.loaded_once;
+                let unmoved = answer.moved.is_none() && !way.back && lease.state.loaded_once;
                 if unmoved && lease.state.body_hash == Some(body_hash) {
                     let result = PollResult::NotModified { validators: answer.validators };
                     return (result, Ended::Well { fresh_for }, None);
@@ -263,17 +298,13 @@ impl Stages {
                             cadence: Some(read.cadence).filter(|cadence| *cadence != lease.state.cadence),
                             validators: answer.validators,
                             body_hash,
-                            redirect: answer.moved.map(|(status, to)| Redirect {
-                                status,
-                                from: lease.state.current_url.clone(),
-                                to: to.into(),
-                            }),
+                            redirect: way.ended(&lease.state, answer.moved),
                         };
                         (result, Ended::Well { fresh_for }, Some(Arc::new(read.judge) as Arc<dyn Judge>))
                     }
                     Err(message) => {
                         let error = PollError { kind: ErrorKind::Parse, http_status: None, message };
-                        (PollResult::Failed(error), Ended::Badly { retry_after: None }, None)
+                        (PollResult::Failed(way.failed(error)), Ended::Badly { retry_after: None }, None)
                     }
                 }
             }
@@ -292,9 +323,10 @@ impl Stages {
         let (plan, feed) = (Arc::clone(plan), Arc::clone(feed));
         let (body, content_type, base) = (answer.body.clone(), answer.content_type.clone(), answer.base.clone());
         let (habits, now) = (lease.state.habits.clone(), self.clock.now());
+        let also: Vec<Arc<FeedPlan>> = lease.also.iter().filter_map(|id| plan.feeds.get(id)).cloned().collect();
         let done = tokio::task::spawn_blocking(move || {
             let document = parse::parse(&body, content_type.as_deref(), Some(&base)).map_err(|e| e.message);
-            let read = document.map(|document| read_document(&plan, &feed, document, &habits, now));
+            let read = document.map(|document| read_document(&plan, (&feed, &also), document, &habits, now));
             drop(core);
             read
         });
@@ -302,9 +334,9 @@ impl Stages {
     }
 }
 
-fn ask(feed: &FeedPlan, lease: &FeedLease) -> Ask {
+fn ask(feed: &FeedPlan, lease: &FeedLease, way: &Way) -> Ask {
     Ask {
-        url: Url::parse(&lease.state.current_url).unwrap_or_else(|_| feed.url.clone()),
+        url: way.url.clone(),
         validators: lease.state.validators.clone(),
         timeout: feed.timeout,
         max_body_bytes: feed.max_body_bytes,
@@ -312,6 +344,16 @@ fn ask(feed: &FeedPlan, lease: &FeedLease) -> Ask {
         private_headers: feed.private_headers.clone(),
         private_origin: feed.url.clone(),
     }
+}
+
+fn size(body: &[u8]) -> u64 {
+    u64::try_from(body.len()).unwrap_or(u64::MAX)
+}
+
+/// How long after its due time a feed is asked, in milliseconds.
+fn behind(state: &FeedState, now: Timestamp) -> Option<u64> {
+    let due = state.due_at.filter(|due| *due <= now)?;
+    Some(u64::try_from(now.since(due).as_millis()).unwrap_or(u64::MAX))
 }
 
 fn millis(begun: Instant) -> u64 {
@@ -326,7 +368,15 @@ fn hash(body: &[u8]) -> u64 {
     hasher.finish()
 }
 
-fn read_document(plan: &Arc<Plan>, feed: &Arc<FeedPlan>, parsed: Feed, before: &Habits, now: Timestamp) -> Read {
+/// `also`: feeds in whose place this one is asked. What it brings, they bring, for `feed:` and `tag:`.
+fn read_document(
+    plan: &Arc<Plan>,
+    (feed, also): (&Arc<FeedPlan>, &[Arc<FeedPlan>]),
+    parsed: Feed,
+    before: &Habits,
+    now: Timestamp,
+) -> Read {
+    let feeds: Vec<&FeedPlan> = std::iter::once(feed).chain(also).map(Arc::as_ref).collect();
     let texts: Vec<(String, String)> = parsed
         .entries
         .iter()
@@ -348,7 +398,7 @@ fn read_document(plan: &Arc<Plan>, feed: &Arc<FeedPlan>, parsed: Feed, before: &
     for (mut candidate, (summary, content)) in prepared.candidates {
         if !plan.streams.is_empty() {
             let words = Folded::new(&document(&candidate, &summary, &content));
-            candidate.matches = matches(plan, &words, &[feed]);
+            candidate.matches = matches(plan, &words, &feeds);
             folded.push(words);
         }
         candidates.push(candidate);

@@ -49,7 +49,7 @@ fn subscriptions(feeds: &[(&str, &str)]) -> Subscriptions {
                 name: (*name).to_owned(),
                 url: (*url).to_owned(),
                 title: None,
-                enabled: true,
+                enabled: true, own_headers: false,
             })
             .collect(),
         streams: vec![StreamSpec { name: "peace".to_owned(), definition: "peace".to_owned() }],
@@ -473,8 +473,7 @@ async fn a_lost_lease_changes_nothing() {
         token: old.token,
         at: now(),
         result: PollResult::NotModified { validators: None },
-        next: NextPoll::default(),
-    };
+        next: NextPoll::default(), alerts: Arc::default() };
     let judge = Arc::new(Plain { both: None });
     let report = bench.store().commit_poll(poll, judge, Arc::default()).await.unwrap();
     assert!(report.lost);
@@ -528,7 +527,7 @@ async fn what_a_feed_says_of_how_often_to_ask_is_kept_until_it_says_something_el
             body_hash: 1,
             redirect: None,
         };
-        let poll = PollCommit { feed, token: lease.token, at: now(), result, next: NextPoll::default() };
+        let poll = PollCommit { feed, token: lease.token, at: now(), result, next: NextPoll::default() , alerts: Arc::default() };
         bench.store().commit_poll(poll, Arc::new(Plain { both: None }), Arc::default()).await.unwrap();
         assert_eq!(bench.store().feed_status().await.unwrap()[0].state.cadence, wanted);
     }
@@ -543,7 +542,7 @@ async fn a_failure_keeps_the_validators_and_a_success_ends_it() {
         let lease = bench.store().lease_due_feeds(vec![feed], now(), now().plus(HOUR)).await.unwrap().remove(0);
         let error = PollError { kind: ErrorKind::Timeout, http_status: None, message: "slow".to_owned() };
         let next = NextPoll { due_at: Some(now().plus(HOUR)), ..NextPoll::default() };
-        let poll = PollCommit { feed, token: lease.token, at: now(), result: PollResult::Failed(error), next };
+        let poll = PollCommit { feed, token: lease.token, at: now(), result: PollResult::Failed(error), next, alerts: Arc::default() };
         bench.store().commit_poll(poll, Arc::new(Plain { both: None }), Arc::default()).await.unwrap();
         let state = bench.store().feed_status().await.unwrap().remove(0).state;
         assert_eq!((state.errors, state.error.unwrap().message.as_str()), (n, "slow"));

@@ -333,6 +333,8 @@ pub(super) fn feeds() -> Vec<FeedShape> {
         errors_in_row: 0,
         known_by: None,
         error: None,
+        redirects: Vec::new(),
+        merged: None,
     };
     let mut feeds = vec![
         feed("almanac", "The Slow Almanac", &[], "2026-11-24T08:12:00Z", "2026-11-24T09:12:00Z", 212),
@@ -451,7 +453,8 @@ pub(super) fn trace() -> TraceShape {
         id: format!("msg_{webhook}"),
         webhook: webhook.to_owned(),
         kind: "item.new".to_owned(),
-        item: 1,
+        item: Some(1),
+        feed: None,
         state,
         attempts,
         next_attempt: next.map(at),
