@@ -79,7 +79,8 @@ impl House {
                 name: format!("feed{n}"),
                 url: format!("https://feed{n}.example.org/rss"),
                 title: None,
-                enabled: true, own_headers: false,
+                enabled: true,
+                own_headers: false,
             })
             .collect();
         let subscriptions = Subscriptions { feeds, ..Subscriptions::default() };
@@ -116,7 +117,9 @@ impl House {
                     body_hash: 1,
                     redirect: None,
                 },
-                next: NextPoll::default(), alerts: Arc::default() };
+                next: NextPoll::default(),
+                alerts: Arc::default(),
+            };
             let begun = Instant::now();
             self.store.commit_poll(poll, Arc::new(Plain), Arc::new(Routes::new())).await.expect("a commit");
             begun.elapsed().as_secs_f64()

@@ -217,7 +217,12 @@ pub(super) fn published(settings: &Settings, registry: &Registry, now: Timestamp
         feeds: settings
             .feeds
             .iter()
-            .map(|feed| (feed.name.to_string(), PublishedFeed { tags: feed.tags.clone(), enabled: feed.enabled, also: Vec::new() }))
+            .map(|feed| {
+                (
+                    feed.name.to_string(),
+                    PublishedFeed { tags: feed.tags.clone(), enabled: feed.enabled, also: Vec::new() },
+                )
+            })
             .collect(),
         webhooks: settings
             .webhooks

@@ -215,8 +215,7 @@ mod tests {
             url: "https://example.com/rss".to_owned(),
             home_page_url: None,
         };
-        let error =
-            ErrorShape { kind: ErrorKind::Http, http_status: Some(404), message: "404 Not Found".to_owned() };
+        let error = ErrorShape { kind: ErrorKind::Http, http_status: Some(404), message: "404 Not Found".to_owned() };
         let alert = Alert {
             kind: EventKind::FeedBroken,
             occurred_at: at("2026-01-02T12:00:00Z"),

@@ -47,7 +47,9 @@ impl EventKind {
     /// Reads what [`Self::as_str`] wrote.
     #[must_use]
     pub fn parse(word: &str) -> Option<Self> {
-        [Self::ItemNew, Self::ItemUpdated, Self::FeedBroken, Self::FeedRecovered].into_iter().find(|kind| kind.as_str() == word)
+        [Self::ItemNew, Self::ItemUpdated, Self::FeedBroken, Self::FeedRecovered]
+            .into_iter()
+            .find(|kind| kind.as_str() == word)
     }
 }
 

@@ -42,7 +42,8 @@ impl Way {
     pub(super) fn failed(&self, mut error: PollError) -> PollError {
         if self.back {
             let url = &self.url;
-            error.message = format!("there is no feed any more, and at the address before its move, {url}: {}", error.message);
+            error.message =
+                format!("there is no feed any more, and at the address before its move, {url}: {}", error.message);
         }
         error
     }
@@ -106,8 +107,7 @@ mod tests {
             let way = Way::of(&state, &url("configured"), now);
             assert_eq!(way.url, url(asked), "{case}");
             let redirect = way.ended(&state, moved.map(|(status, to)| (status, url(to))));
-            let expected =
-                becomes.map(|(status, to)| Redirect { status, from: url("new").into(), to: url(to).into() });
+            let expected = becomes.map(|(status, to)| Redirect { status, from: url("new").into(), to: url(to).into() });
             assert_eq!(redirect, expected, "{case}");
         }
     }

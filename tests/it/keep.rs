@@ -67,7 +67,8 @@ impl Bench {
             name: name.to_owned(),
             url: format!("https://{name}.example/rss"),
             title: None,
-            enabled: true, own_headers: false,
+            enabled: true,
+            own_headers: false,
         };
         let subscriptions = Subscriptions {
             feeds: ["a", "b", "c"].map(feed).to_vec(),

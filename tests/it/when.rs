@@ -107,7 +107,8 @@ impl House {
             name: format!("f{n}"),
             url: url.clone(),
             title: None,
-            enabled: true, own_headers: false,
+            enabled: true,
+            own_headers: false,
         });
         let subscriptions = Subscriptions { feeds: feeds.collect(), ..Subscriptions::default() };
         let rows = store.apply_subscriptions(subscriptions, begin).await.unwrap().feeds;

@@ -183,14 +183,17 @@ impl House {
             name: "world".into(),
             url: "https://world.example/rss".into(),
             title: Some("World".into()),
-            enabled: true, own_headers: false,
+            enabled: true,
+            own_headers: false,
         };
         let stream = StreamSpec { name: "peace-talks".into(), definition: "peace".into() };
         let subscriptions = Subscriptions { feeds: vec![feed], streams: vec![stream], webhooks: vec!["desk".into()] };
         let registry = store.apply_subscriptions(subscriptions, now()).await.unwrap();
         let mut published = crate::publish::published::tests::example();
         published.streams[1].row = Some(registry.streams[0].0);
-        published.feeds.insert("world".into(), PublishedFeed { tags: vec!["press".into()], enabled: true, also: Vec::new() });
+        published
+            .feeds
+            .insert("world".into(), PublishedFeed { tags: vec!["press".into()], enabled: true, also: Vec::new() });
         published.admin = Some(TokenHash::of("s3cret"));
         let (live, operator, start) =
             (Live::new(published), Arc::new(Operator::default()), Instant::now() - Duration::from_secs(1));

@@ -6,10 +6,10 @@ use rusqlite::{OptionalExtension as _, params};
 
 use super::super::{CommitReport, PollCommit, PollResult, Routes};
 use super::feeds::{self, json};
-use super::remember::remember;
 use super::keys::Keys;
 use super::known::{Looked, Place, Present, known_as_it_is};
 use super::listing::{self, Digest, Listing};
+use super::remember::remember;
 use super::writer::Tx;
 use super::{Instance, Result, items, streams};
 use crate::domain::decision::{Candidate, Decision, Judge, Life, LinkChange, Survey};

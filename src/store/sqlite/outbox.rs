@@ -10,8 +10,8 @@ use crate::domain::stream::{Match, StreamId};
 use crate::domain::time::Timestamp;
 use crate::domain::trace::Call;
 use crate::domain::webhook::{
-    Attempt, DeliveryId, DeliveryLease, DeliveryState, DeliveryStatus, EventKind, Settlement, Subject, Verdict, WebhookId,
-    WebhookState, WebhookStatus,
+    Attempt, DeliveryId, DeliveryLease, DeliveryState, DeliveryStatus, EventKind, Settlement, Subject, Verdict,
+    WebhookId, WebhookState, WebhookStatus,
 };
 
 /// Stands for `all` where a match names its stream.

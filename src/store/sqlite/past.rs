@@ -73,10 +73,8 @@ pub(super) fn forget_delivery(db: &Connection, hasher: Hasher, delivery: i64) ->
     }
     db.prepare_cached("DELETE FROM delivery WHERE id = ?1")?.execute([delivery])?;
     done.deliveries = 1;
-    db.prepare_cached(
-        "DELETE FROM alert WHERE id = ?1 AND NOT EXISTS (SELECT 1 FROM delivery WHERE alert_id = ?1)",
-    )?
-    .execute([alert])?;
+    db.prepare_cached("DELETE FROM alert WHERE id = ?1 AND NOT EXISTS (SELECT 1 FROM delivery WHERE alert_id = ?1)")?
+        .execute([alert])?;
     for (event, kind, item) in events {
         // An edit is told of once by its revision, which does not come again.
         if kind == EventKind::ItemNew.as_str() {

@@ -192,12 +192,13 @@ fn tell(
     if poll.alerts.is_empty() {
         return Ok(0);
     }
-    let feed = db
-        .prepare_cached("SELECT name, config_url, info, title FROM feed WHERE id = ?1")?
-        .query_row([poll.feed.0], |row| {
+    let feed = db.prepare_cached("SELECT name, config_url, info, title FROM feed WHERE id = ?1")?.query_row(
+        [poll.feed.0],
+        |row| {
             let info = feeds::titled(&row.get::<_, String>(2)?, row.get(3)?);
             Ok(CallFeed { name: row.get(0)?, title: info.title, url: row.get(1)?, home_page_url: info.home_url })
-        })?;
+        },
+    )?;
     let error = state.error.as_ref().map(|error| ErrorShape {
         kind: error.kind,
         http_status: error.http_status,

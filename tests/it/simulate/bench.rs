@@ -110,7 +110,8 @@ impl Bench {
             name: format!("f{n}"),
             url: format!("https://f{n}.example/rss"),
             title: None,
-            enabled: true, own_headers: false,
+            enabled: true,
+            own_headers: false,
         };
         let subscriptions = Subscriptions {
             feeds: (0..FEEDS).map(feed).collect(),
