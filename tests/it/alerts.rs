@@ -209,7 +209,7 @@ async fn a_feed_is_broken_after_three_failures_over_six_hours_and_only_then_reco
 
 #[tokio::test]
 async fn what_is_told_survives_a_restart_under_its_id_and_others_are_not_touched() {
-    let mut bench = Bench::new().await;
+    let bench = Bench::new().await;
     for minutes in [0, 100, 360] {
         bench.poll(0, minutes, 'x').await;
     }
@@ -221,8 +221,10 @@ async fn what_is_told_survives_a_restart_under_its_id_and_others_are_not_touched
         deliveries.into_iter().map(|delivery| delivery.message_id).collect()
     };
     let before = ids(bench.store.deliveries(None, None, None, 9).await.unwrap());
-    bench.store.close().await.unwrap();
-    bench.store = open(&bench.dir);
+    let Bench { store, feeds, ops, dir } = bench;
+    store.close().await.unwrap();
+    drop(store);
+    let bench = Bench { store: open(&dir), feeds, ops, dir };
     bench.poll(0, 500, 'x').await;
     assert_eq!(ids(bench.store.deliveries(None, Some(DeliveryState::Pending), None, 9).await.unwrap()), before);
     let now = start().plus(MINUTE * 600);

@@ -91,15 +91,16 @@ fn feeds(db: &Connection, specs: &[FeedSpec], now: Timestamp) -> Result<(Rows, U
     }
     // Names may be swapped, and a removed feed gives its name up: first all get out of the way.
     db.execute("UPDATE feed SET name = '~' || id, active = 0 WHERE active OR name NOT LIKE '~%'", [])?;
+    let mut unions = Unions::default();
     let mut rows = Vec::with_capacity(specs.len());
     for (spec, id) in specs.iter().zip(ids) {
         rows.push(match id {
-            Some(id) => update(db, id, spec)?,
+            Some(id) => update(db, id, spec, &mut unions)?,
             None => insert(db, spec, now)?,
         });
     }
     db.execute("UPDATE feed SET removed_at = ?1 WHERE NOT active AND removed_at IS NULL", [now.as_ms()])?;
-    let unions = unions::settle(db, now)?;
+    unions::settle(db, now, &mut unions)?;
     if unions != Unions::default() {
         for (id, due) in &mut rows {
             *due = due_at(db, id.0)?;
@@ -131,7 +132,7 @@ fn insert(db: &Connection, spec: &FeedSpec, now: Timestamp) -> Result<(FeedId, O
     Ok((FeedId(id), Some(now)))
 }
 
-fn update(db: &Connection, id: i64, spec: &FeedSpec) -> Result<(FeedId, Option<Timestamp>)> {
+fn update(db: &Connection, id: i64, spec: &FeedSpec, unions: &mut Unions) -> Result<(FeedId, Option<Timestamp>)> {
     let before: String =
         db.prepare_cached("SELECT config_url FROM feed WHERE id = ?1")?.query_row([id], |row| row.get(0))?;
     db.prepare_cached(
@@ -150,7 +151,7 @@ fn update(db: &Connection, id: i64, spec: &FeedSpec) -> Result<(FeedId, Option<T
                due_at = coalesce(last_try, 0), due_reason = 'its address is new' WHERE feed_id = ?1",
         )?
         .execute(params![id, asked(&spec.url)])?;
-        unions::part(db, FeedId(id))?;
+        unions.parted.extend(unions::part(db, FeedId(id))?);
     }
     Ok((FeedId(id), due_at(db, id)?))
 }
@@ -289,7 +290,7 @@ pub(super) fn titled(info: &str, title: Option<String>) -> FeedInfo {
 pub(super) fn keep_due(db: &Connection, due: &[(FeedId, NextPoll)], now: Timestamp) -> Result<()> {
     let ms = |at: Option<Timestamp>| at.map(Timestamp::as_ms);
     let mut write = db.prepare_cached(
-        "UPDATE feed_state SET due_at = ?2, due_reason = ?3, fresh_until = ?4, retry_until = ?5,
+        "UPDATE feed_state SET due_at = iif(merged_into IS NULL, ?2, NULL), due_reason = ?3, fresh_until = ?4, retry_until = ?5,
            last_try = min(last_try, ?6), last_ok = min(last_ok, ?6), failing_since = min(failing_since, ?6)
          WHERE feed_id = ?1 AND (due_at IS NOT ?2 OR due_reason IS NOT ?3 OR last_try > ?6)",
     )?;

@@ -59,12 +59,12 @@ fn apart<P: ToSql, const N: usize>(db: &Connection, which: &str, params: [P; N])
 }
 
 /// After the configuration has changed.
-pub(super) fn settle(db: &Connection, at: Timestamp) -> Result<Unions> {
+pub(super) fn settle(db: &Connection, at: Timestamp, unions: &mut Unions) -> Result<()> {
     const NOT_IN_FORCE: &str = "merged_into IS NOT NULL AND (
        NOT EXISTS (SELECT 1 FROM feed f WHERE f.id = feed_state.feed_id AND f.active AND f.enabled AND NOT f.own_headers)
        OR NOT EXISTS (SELECT 1 FROM feed k JOIN feed_state s ON s.feed_id = k.id WHERE k.id = feed_state.merged_into
          AND k.active AND k.enabled AND NOT k.own_headers AND s.broken_at IS NULL))";
-    let mut unions = Unions { parted: apart::<i64, 0>(db, NOT_IN_FORCE, [])?, ..Unions::default() };
+    unions.parted.extend(apart::<i64, 0>(db, NOT_IN_FORCE, [])?);
     let moved: Vec<i64> = db
         .prepare_cached(
             "SELECT s.feed_id FROM feed_state s JOIN feed f ON f.id = s.feed_id
@@ -73,8 +73,9 @@ pub(super) fn settle(db: &Connection, at: Timestamp) -> Result<Unions> {
         .query_map([], |row| row.get(0))?
         .collect::<Result<_>>()?;
     for feed in moved {
-        join(db, FeedId(feed), at, &mut unions)?;
+        join(db, FeedId(feed), at, unions)?;
     }
-    unions.parted.retain(|feed| unions.joined.iter().all(|(joined, _)| joined != feed));
-    Ok(unions)
+    let Unions { joined, parted } = unions;
+    parted.retain(|feed| joined.iter().all(|(other, _)| other != feed));
+    Ok(())
 }
