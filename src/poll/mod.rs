@@ -12,6 +12,7 @@ mod moves;
 mod outage;
 mod queue;
 mod quiet;
+mod read;
 pub mod resolve;
 mod run;
 mod stages;

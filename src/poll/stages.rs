@@ -7,21 +7,17 @@ use std::time::Instant;
 use siphasher::sip::SipHasher13;
 use tokio::sync::{Notify, Semaphore};
 
-use super::judge::{LoadJudge, matches, tell_policy};
 use super::moves::{Way, tell_move, tell_unions};
 use super::outage::{Outage, Sign, Turn};
 use super::quiet::Quiet;
+use super::read::{Read, read_document};
 use super::{FeedPlan, Outcome, Plan, PollReport};
-use crate::domain::decision::{Candidate, Judge, Scope};
-use crate::domain::feed::{Cadence, ErrorKind, FeedInfo, FeedState, Habits, NextPoll, PollError};
+use crate::domain::decision::Judge;
+use crate::domain::feed::{ErrorKind, FeedState, NextPoll, PollError};
 use crate::domain::time::{Clock, Timestamp};
 use crate::fetch::client::{Ask, Fetcher};
 use crate::fetch::outcome::{Answer, Outcome as Fetched};
-use crate::identity::prepare::{Ways, prepare};
-use crate::parse::{self, Feed};
-use crate::query::scan::{Document, Folded};
-use crate::sanitize;
-use crate::schedule::auto::usual_gap;
+use crate::parse;
 use crate::schedule::due::{Ended, next_poll};
 use crate::store::{CommitReport, FeedLease, PollCommit, PollResult, Redirect, Store};
 
@@ -38,17 +34,6 @@ pub struct Stages {
     /// Where polls that brought no document are committed together.
     quiet: Quiet,
     outage: Mutex<Outage>,
-}
-
-/// A document that was read and matched.
-struct Read {
-    info: FeedInfo,
-    candidates: Vec<Candidate>,
-    judge: LoadJudge,
-    /// Habits that the document has changed.
-    habits: Option<Habits>,
-    cadence: Cadence,
-    repairs: usize,
 }
 
 impl Stages {
@@ -119,12 +104,7 @@ impl Stages {
             // Somebody asked for it by hand; on its own it is not asked.
             next = NextPoll { reason: state.due_reason, ..NextPoll::default() };
         }
-        let (outcome, error) = match &result {
-            PollResult::Loaded { .. } => (Outcome::Loaded, None),
-            PollResult::NotModified { .. } => (Outcome::NotModified, None),
-            PollResult::Failed(error) => (Outcome::Failed, Some(error.clone())),
-            PollResult::Gone(error) => (Outcome::Gone, Some(error.clone())),
-        };
+        let (outcome, error) = told(&result);
         let next_due = next.due_at;
         let redirect = if let PollResult::Loaded { redirect, .. } = &result { redirect.clone() } else { None };
         let poll = PollCommit { feed: feed.id, token, at: now, result, next, alerts: Arc::clone(&plan.alerts) };
@@ -346,6 +326,15 @@ fn ask(feed: &FeedPlan, lease: &FeedLease, way: &Way) -> Ask {
     }
 }
 
+fn told(result: &PollResult) -> (Outcome, Option<PollError>) {
+    match result {
+        PollResult::Loaded { .. } => (Outcome::Loaded, None),
+        PollResult::NotModified { .. } => (Outcome::NotModified, None),
+        PollResult::Failed(error) => (Outcome::Failed, Some(error.clone())),
+        PollResult::Gone(error) => (Outcome::Gone, Some(error.clone())),
+    }
+}
+
 fn size(body: &[u8]) -> u64 {
     u64::try_from(body.len()).unwrap_or(u64::MAX)
 }
@@ -366,63 +355,4 @@ fn hash(body: &[u8]) -> u64 {
     let mut hasher = SipHasher13::new();
     hasher.write(body);
     hasher.finish()
-}
-
-/// `also`: feeds in whose place this one is asked. What it brings, they bring, for `feed:` and `tag:`.
-fn read_document(
-    plan: &Arc<Plan>,
-    (feed, also): (&Arc<FeedPlan>, &[Arc<FeedPlan>]),
-    parsed: Feed,
-    before: &Habits,
-    now: Timestamp,
-) -> Read {
-    let feeds: Vec<&FeedPlan> = std::iter::once(feed).chain(also).map(Arc::as_ref).collect();
-    let texts: Vec<(String, String)> = parsed
-        .entries
-        .iter()
-        .map(|entry| {
-            let text = |html: &Option<String>| html.as_deref().map(sanitize::text).unwrap_or_default();
-            (text(&entry.summary), text(&entry.content))
-        })
-        .collect();
-    let dates = parsed.entries.iter().filter_map(|entry| entry.published.or(entry.updated));
-    let (usual_gap_s, newest) = usual_gap(dates, now);
-    let cadence = Cadence { usual_gap_s, newest, ..parsed.cadence };
-    let ways = Ways { rules: &feed.rules, id: feed.id_policy, dedupe: feed.dedupe, habits: before };
-    let prepared = prepare(ways, &parsed.info, parsed.entries, texts, now);
-    if prepared.habits.id != before.id {
-        tell_policy(feed, &prepared.habits);
-    }
-    let mut candidates = Vec::new();
-    let mut folded = Vec::new();
-    for (mut candidate, (summary, content)) in prepared.candidates {
-        if !plan.streams.is_empty() {
-            let words = Folded::new(&document(&candidate, &summary, &content));
-            candidate.matches = matches(plan, &words, &feeds);
-            folded.push(words);
-        }
-        candidates.push(candidate);
-    }
-    let habits = Some(prepared.habits.clone()).filter(|habits| habits != before);
-    let judge = LoadJudge { plan: Arc::clone(plan), folded, feed: Arc::clone(feed), habits: prepared.habits, now };
-    Read { info: parsed.info, candidates, judge, habits, cadence, repairs: parsed.repairs.len() }
-}
-
-/// An entry as queries see it.
-fn document<'a>(candidate: &'a Candidate, summary: &'a str, content: &'a str) -> Document<'a> {
-    let entry = &candidate.entry;
-    Document {
-        title: entry.title.as_deref().unwrap_or_default(),
-        summary,
-        content,
-        authors: entry.authors.iter().filter_map(|person| person.name.as_deref()).collect(),
-        tags: entry.categories.iter().map(|category| category.term.as_str()).collect(),
-        url: if candidate.scope == Scope::Global {
-            &candidate.key
-        } else {
-            candidate.link.as_deref().unwrap_or_default()
-        },
-        language: entry.language.as_deref(),
-        types: entry.enclosures.iter().filter_map(|file| file.mime_type.as_deref()).collect(),
-    }
 }

@@ -199,6 +199,7 @@ pub struct Route {
 pub type Routes = HashMap<Option<StreamId>, Vec<Route>>;
 
 /// How a poll ended.
+#[allow(clippy::large_enum_variant, reason = "one is made a poll, and taken apart at once")]
 #[derive(Clone, PartialEq, Debug)]
 pub enum PollResult {
     /// A document was read.

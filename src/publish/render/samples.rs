@@ -316,8 +316,8 @@ fn known_by() -> KnownByShape {
     }
 }
 
-pub(super) fn feeds() -> Vec<FeedShape> {
-    let feed = |name: &str, title: &str, tags: &[&str], last: &str, next: &str, items: u64| FeedShape {
+fn feed(name: &str, title: &str, tags: &[&str], last: &str, next: &str, items: u64) -> FeedShape {
+    FeedShape {
         name: name.to_owned(),
         title: some(title),
         url: format!("https://{name}.example/feed.xml"),
@@ -335,7 +335,10 @@ pub(super) fn feeds() -> Vec<FeedShape> {
         error: None,
         redirects: Vec::new(),
         merged: None,
-    };
+    }
+}
+
+pub(super) fn feeds() -> Vec<FeedShape> {
     let mut feeds = vec![
         feed("almanac", "The Slow Almanac", &[], "2026-11-24T08:12:00Z", "2026-11-24T09:12:00Z", 212),
         feed("compilers", "Notes on compilers", &["code"], "2026-11-24T08:51:00Z", "2026-11-24T14:00:00Z", 64),
