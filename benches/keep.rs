@@ -62,8 +62,13 @@ fn candidate(n: usize) -> Candidate {
 }
 
 async fn fill(store: &dyn Store, items: usize, at: Timestamp) -> Outcome<()> {
-    let feed =
-        |n| FeedSpec { name: format!("f{n}"), url: format!("https://f{n}.example/rss"), title: None, enabled: true };
+    let feed = |n| FeedSpec {
+        name: format!("f{n}"),
+        url: format!("https://f{n}.example/rss"),
+        title: None,
+        enabled: true,
+        own_headers: false,
+    };
     let subscriptions = Subscriptions { feeds: (0..FEEDS).map(feed).collect(), ..Subscriptions::default() };
     let registry = store.apply_subscriptions(subscriptions, at).await?;
     for (load, first) in (0..items).step_by(LOAD).enumerate() {
@@ -80,7 +85,14 @@ async fn fill(store: &dyn Store, items: usize, at: Timestamp) -> Outcome<()> {
             body_hash: 1,
             redirect: None,
         };
-        let poll = PollCommit { feed: *feed, token: lease.token, at, result, next: NextPoll::default() };
+        let poll = PollCommit {
+            feed: *feed,
+            token: lease.token,
+            at,
+            result,
+            next: NextPoll::default(),
+            alerts: Arc::default(),
+        };
         store.commit_poll(poll, Arc::new(AllNew), Arc::new(HashMap::new())).await?;
     }
     Ok(())

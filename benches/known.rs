@@ -80,6 +80,7 @@ impl House {
                 url: format!("https://feed{n}.example.org/rss"),
                 title: None,
                 enabled: true,
+                own_headers: false,
             })
             .collect();
         let subscriptions = Subscriptions { feeds, ..Subscriptions::default() };
@@ -117,6 +118,7 @@ impl House {
                     redirect: None,
                 },
                 next: NextPoll::default(),
+                alerts: Arc::default(),
             };
             let begun = Instant::now();
             self.store.commit_poll(poll, Arc::new(Plain), Arc::new(Routes::new())).await.expect("a commit");

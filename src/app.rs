@@ -37,7 +37,7 @@ use crate::fetch::guard::Guard;
 use crate::ops::health::Progress;
 use crate::ops::metrics::Metrics;
 use crate::ops::notify::Notifier;
-use crate::poll::{Observer, Plan, Poller, Stages};
+use crate::poll::{self, Observer, Plan, Poller, Stages};
 use crate::publish::published::Live;
 use crate::publish::serve::door::ControlSocket;
 use crate::publish::serve::{self, State, listen, routes};
@@ -227,6 +227,8 @@ impl Daemon {
             also: parts.observer,
         };
         let targets = translate::targets(&settings, &registry);
+        let mut published = translate::published(&settings, &registry, now);
+        published.unite(&store.feed_status().await?);
         let house = Arc::new(House {
             poller: Poller::new(stages, Arc::new(watch)),
             outbox: Outbox::new(
@@ -237,7 +239,7 @@ impl Daemon {
                 deliver::Limits { drain: DRAIN, ..deliver::Limits::default() },
                 count_attempts(&metrics),
             ),
-            live: Live::new(translate::published(&settings, &registry, now)),
+            live: Live::new(published),
             store,
             clock: parts.clock,
             environment: parts.environment,
@@ -364,6 +366,7 @@ impl House {
         let mut rekey = rekey::Rekey::new(&settings, registry);
         rekey.recent(self.store.as_ref(), self.clock.as_ref()).await?;
         let plan = translate::plan(&settings, registry);
+        poll::tell_unions(&plan, &registry.unions);
         let moved = self.reckon(&plan).await?;
         let due = |(id, stored)| moved.get(&id).copied().unwrap_or(stored);
         let scheduled = translate::scheduled(&settings, registry, due);

@@ -1,6 +1,6 @@
 //! What the operator asks of the running daemon: poll now, reload, test a webhook.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use super::{Configured, House, fetcher, translate};
@@ -84,8 +84,14 @@ pub(crate) fn shape(report: Polled) -> PollShape {
 impl House {
     async fn poll(&self, names: Option<Vec<String>>) -> Result<PollReport, ControlError> {
         let configured = self.configured();
+        let statuses = self.store.feed_status().await.map_err(|e| ControlError::Failed(e.to_string()))?;
+        let merged: HashSet<FeedId> =
+            statuses.iter().filter(|status| status.merged.is_some()).map(|status| status.feed).collect();
         let wanted: Vec<FeedId> = match names {
-            None => configured.feeds().filter(|(feed, _)| feed.terms.enabled).map(|(_, row)| row).collect(),
+            None => {
+                let all = configured.feeds().filter(|(feed, row)| feed.terms.enabled && !merged.contains(row));
+                all.map(|(_, row)| row).collect()
+            }
             Some(names) => {
                 let rows: HashMap<&str, FeedId> =
                     configured.feeds().map(|(feed, row)| (feed.name.as_str(), row)).collect();
@@ -151,7 +157,9 @@ impl House {
         let warnings = new.warnings.clone();
         self.poller.stages().set_fetcher(fetcher);
         self.outbox.set_targets(translate::targets(&new, &registry));
-        self.live.set(translate::published(&new, &registry, now));
+        let mut published = translate::published(&new, &registry, now);
+        published.unite(&self.store.feed_status().await.map_err(|e| failed(&e))?);
+        self.live.set(published);
         *self.configured.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = Configured::new(new, &registry);
         self.put_plan(&registry).await.map_err(|e| failed(&e))?;
         Ok(ReloadReport { ok: true, message, warnings })

@@ -1,5 +1,6 @@
 //! For commands that run by themselves, without the daemon: the same stages, the same limits.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use tokio::sync::Notify;
@@ -28,7 +29,7 @@ pub fn poll_shape(report: PollReport) -> PollShape {
 }
 
 /// A poller on a store, for a command that polls once: the same stages and limits as the daemon's, and nobody
-/// is called. Gives the names of the feeds with their rows.
+/// is called. Gives the names of the feeds with their rows, and whether each is asked on its own.
 ///
 /// # Errors
 /// The store fails, or TLS cannot be set up.
@@ -37,8 +38,11 @@ pub async fn poll_once(
     store: Arc<dyn Store>,
     clock: Arc<dyn Clock>,
     observer: Arc<dyn Observer>,
-) -> Result<(Arc<Poller>, Vec<(String, FeedId)>), StartError> {
+) -> Result<(Arc<Poller>, Vec<(String, FeedId, bool)>), StartError> {
     let registry = store.apply_subscriptions(translate::subscriptions(settings), clock.now()).await?;
+    let statuses = store.feed_status().await?;
+    let merged: HashSet<FeedId> =
+        statuses.into_iter().filter(|status| status.merged.is_some()).map(|status| status.feed).collect();
     rekey::Rekey::new(settings, &registry).recent(store.as_ref(), clock.as_ref()).await?;
     let fetcher = fetcher(settings).map_err(StartError::System)?;
     let stages = Stages::new(store, clock, fetcher, Arc::new(Notify::new()));
@@ -47,7 +51,7 @@ pub async fn poll_once(
     let scheduled = translate::scheduled(settings, &registry, |_| None);
     poller.replace(Plan { by_hand: true, ..translate::plan(settings, &registry) }, scheduled);
     let feeds = settings.feeds.iter().zip(&registry.feeds).filter(|(feed, _)| feed.terms.enabled);
-    let feeds = feeds.map(|(feed, (id, _))| (feed.name.to_string(), *id)).collect();
+    let feeds = feeds.map(|(feed, (id, _))| (feed.name.to_string(), *id, !merged.contains(id))).collect();
     Ok((poller, feeds))
 }
 

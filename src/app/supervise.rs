@@ -40,14 +40,17 @@ impl Observer for Watch {
     fn polled(&self, report: &PollReport) {
         let outcome = match report.outcome {
             Outcome::Loaded => PollOutcome::Loaded,
+            Outcome::NotModified if report.body_bytes > 0 => PollOutcome::Unchanged,
             Outcome::NotModified => PollOutcome::NotModified,
-            Outcome::Failed | Outcome::Offline => PollOutcome::Failed,
+            Outcome::Failed => PollOutcome::Failed,
+            Outcome::Offline => PollOutcome::Offline,
             Outcome::Gone => PollOutcome::Gone,
             Outcome::Held => PollOutcome::Held,
         };
-        let stored = report.stored;
+        let stored = &report.stored;
         let counts = PollCounts { new: stored.new, changed: stored.changed, sighted: stored.sighted };
         self.metrics.poll(outcome, counts, Duration::from_millis(report.duration_ms));
+        self.metrics.fetched(report.body_bytes, report.behind_ms.map(Duration::from_millis));
         self.stirred.store(true, Ordering::Release);
         if stored.new > 0 {
             self.news.notify_one();
@@ -138,6 +141,21 @@ pub(super) fn reachable(mut address: SocketAddr) -> SocketAddr {
     address
 }
 
+/// Takes over which feeds have become one, or are so no longer.
+async fn unite(house: &House) {
+    let feeds = match house.store.feed_status().await {
+        Ok(feeds) => feeds,
+        Err(e) => return tracing::error!(error = %e, "the database does not answer"),
+    };
+    // A reload that is under way does the same.
+    if let Ok(_one) = house.reloading.try_lock() {
+        let mut published = house.live.get().published.as_ref().clone();
+        if published.unite(&feeds) {
+            house.live.set(published);
+        }
+    }
+}
+
 /// How the feeds are, for metrics and the status line.
 async fn look(house: &House) {
     match house.store.feed_health(house.clock.now()).await {
@@ -147,6 +165,7 @@ async fn look(house: &House) {
             let failing: u64 = counts.iter().filter(|(one, _)| failing.contains(one)).map(|(_, count)| count).sum();
             house.notifier.status(&format!("ready: {all} feeds, {failing} failing"));
             house.metrics.feeds(counts);
+            unite(house).await;
         }
         Err(e) => tracing::error!(error = %e, "the database does not answer"),
     }

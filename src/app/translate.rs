@@ -16,6 +16,7 @@ use crate::domain::name::ALL;
 use crate::domain::stream::StreamId;
 use crate::domain::time::Timestamp;
 use crate::domain::trace::{Keyed, RuleShape};
+use crate::domain::webhook::WebhookId;
 use crate::identity::canonical::Rules;
 use crate::poll::{FeedPlan, Manner, Plan, Scheduled};
 use crate::publish::published::{
@@ -49,6 +50,9 @@ pub(super) fn subscriptions(settings: &Settings) -> Subscriptions {
                 url: feed.url.to_string(),
                 title: feed.title.as_deref().map(str::to_owned),
                 enabled: feed.terms.enabled,
+                own_headers: feed.access.auth.is_some()
+                    || !feed.access.headers.is_empty()
+                    || feed.access.cookies.is_some(),
             })
             .collect(),
         streams: named(settings)
@@ -93,6 +97,7 @@ pub(super) fn plan(settings: &Settings, registry: &Registry) -> Plan {
         index: Index::new(&queries),
         streams: registry.streams.iter().map(|(id, _)| *id).collect(),
         routes: Arc::new(routes(settings, registry)),
+        alerts: alerts(settings, registry),
         concurrency: settings.poll.concurrency,
         per_host: settings.poll.per_host,
         by_hand: false,
@@ -147,6 +152,12 @@ fn private_headers(access: &Access) -> Vec<(String, SecretString)> {
     }
     headers.extend(access.cookies.clone().map(|cookies| ("cookie".to_owned(), cookies)));
     headers
+}
+
+/// Who is told that a feed broke or recovered.
+fn alerts(settings: &Settings, registry: &Registry) -> Arc<[WebhookId]> {
+    let hooks = settings.webhooks.iter().zip(&registry.webhooks);
+    hooks.filter(|(hook, _)| settings.alerts.contains(&hook.name)).map(|(_, id)| *id).collect()
 }
 
 fn routes(settings: &Settings, registry: &Registry) -> Routes {
@@ -224,7 +235,11 @@ pub(super) fn published(settings: &Settings, registry: &Registry, now: Timestamp
             .feeds
             .iter()
             .map(|feed| {
-                let shown = PublishedFeed { tags: Arc::clone(&feed.tags), enabled: feed.terms.enabled };
+                let shown = PublishedFeed {
+                    tags: Arc::clone(&feed.tags),
+                    enabled: feed.terms.enabled,
+                    ..PublishedFeed::default()
+                };
                 (feed.name.shared(), shown)
             })
             .collect(),
@@ -232,7 +247,11 @@ pub(super) fn published(settings: &Settings, registry: &Registry, now: Timestamp
             .webhooks
             .iter()
             .map(|hook| {
-                let events = [("new", hook.on_new), ("updated", hook.on_updated)];
+                let alerted = settings.alerts.contains(&hook.name);
+                let called = alerted.then(|| settings.streams.iter().any(|stream| stream.notify.contains(&hook.name)));
+                let items = called.unwrap_or(true);
+                let events =
+                    [("new", hook.on_new && items), ("updated", hook.on_updated && items), ("alerts", alerted)];
                 let events = events.iter().filter(|(_, on)| *on).map(|(name, _)| (*name).to_owned()).collect();
                 (hook.name.to_string(), PublishedWebhook { format: "standard".to_owned(), events })
             })

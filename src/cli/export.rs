@@ -59,5 +59,7 @@ fn row(feed: &FeedSettings, known: Option<&FeedShape>) -> FeedShape {
         errors_in_row: 0,
         error: None,
         known_by: None,
+        redirects: Vec::new(),
+        merged: None,
     }
 }

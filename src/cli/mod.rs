@@ -75,8 +75,8 @@ enum Command {
     Export(export::Options),
     /// Poll now, once, and show what happened
     Poll(poll::Options),
-    /// Show the health of each feed
-    Feeds(Listing),
+    /// Show the health of each feed; of those that are named, all that is known
+    Feeds(feeds::Options),
     /// Show what is stored, newest first; show and part stories that were made one
     Items(items::Options),
     /// Show the trace of one story: who carried it, how it is known, where it went; or why it is not kept
@@ -146,7 +146,7 @@ impl Cli {
             Command::Import(options) => import::run(&options, &place),
             Command::Export(options) => export::run(&options, &place),
             Command::Poll(options) => poll::run(&options, &place),
-            Command::Feeds(listing) => feeds::run(&listing, &place),
+            Command::Feeds(options) => feeds::run(&options, &place),
             Command::Items(options) => items::run(&options, &place),
             Command::Explain(options) => explain::run(&options, &place),
             Command::Webhooks(options) => webhooks::run(&options, &place),

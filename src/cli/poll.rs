@@ -114,9 +114,12 @@ async fn directly(names: Option<Vec<String>>, place: &Place) -> Result<PollRepor
     Ok(PollReport { count: polled.len(), feeds: polled })
 }
 
-fn wanted(names: Option<Vec<String>>, feeds: Vec<(String, FeedId)>) -> Result<Vec<FeedId>, Failure> {
-    let Some(names) = names else { return Ok(feeds.into_iter().map(|(_, id)| id).collect()) };
-    let known: HashMap<String, FeedId> = feeds.into_iter().collect();
+/// Those that were named, else all that are asked on their own.
+fn wanted(names: Option<Vec<String>>, feeds: Vec<(String, FeedId, bool)>) -> Result<Vec<FeedId>, Failure> {
+    let Some(names) = names else {
+        return Ok(feeds.into_iter().filter(|(_, _, own)| *own).map(|(_, id, _)| id).collect());
+    };
+    let known: HashMap<String, FeedId> = feeds.into_iter().map(|(name, id, _)| (name, id)).collect();
     let find = |name: &String| {
         let unknown =
             || Failure::new(format!("there is no feed `{name}`, or it is switched off. `feedmill feeds` lists them."));

@@ -90,8 +90,9 @@ impl Place {
         let options = Options { access: Access::Look, check: false, tagging: String::new() };
         let store = Arc::new(Sqlite::open(&settings.storage.database, &options)?);
         let now = SystemClock.now();
-        let published = Arc::new(app::published(settings, &Registry::default(), now));
-        Ok(Source::Database(At { store, published, now }))
+        let mut published = app::published(settings, &Registry::default(), now);
+        published.unite(&store.feed_status().await?);
+        Ok(Source::Database(At { store, published: Arc::new(published), now }))
     }
 
     /// Runs a future to its end.

@@ -157,6 +157,18 @@ fn glob(pattern: &str, name: &str) -> bool {
     rest.ends_with(last)
 }
 
+/// `[alerts]`: the webhooks that the operator is told by, each once.
+fn alerts(section: &Section<'_>, known: &HashMap<Name, ()>) -> Vec<Name> {
+    let mut alerts = Vec::new();
+    for (name, at) in section.names("notify").unwrap_or_default() {
+        stream::check_webhook(section, &name, &at, known);
+        if !alerts.contains(&name) {
+            alerts.push(name);
+        }
+    }
+    alerts
+}
+
 /// Everything that was parsed, on its way to settings.
 struct Reading<'a> {
     /// With pieces that are still to be parsed.
@@ -176,7 +188,6 @@ impl<'a> Reading<'a> {
         let identity = self.one("identity", Table::Identity);
         let rules = identity.as_ref().map_or_else(Rules::default, identity::read);
         let resolve = identity.as_ref().map(server::short_hosts).unwrap_or_default();
-        self.one("alerts", Table::Alerts);
         let title = server::title(server_section.as_ref());
 
         let shipped = webhook::Defaults::shipped();
@@ -195,6 +206,7 @@ impl<'a> Reading<'a> {
         let drafts =
             drafts.into_iter().filter_map(|(_, section)| stream::read(section, &title, &mut warnings)).collect();
         let streams = stream::finish(drafts, &title, &known);
+        let alerts = self.one("alerts", Table::Alerts).map(|section| alerts(&section, &known)).unwrap_or_default();
         Some(Settings {
             path: path.to_owned(),
             server: server::server(server_section.as_ref())?,
@@ -205,6 +217,7 @@ impl<'a> Reading<'a> {
             feeds,
             streams,
             webhooks,
+            alerts,
             log: server::log(log.as_ref()),
             warnings,
         })

@@ -225,7 +225,7 @@ pub(super) const KEYS: &[(Table, &[&[Key]])] = &[
             later("digest"),
         ]],
     ),
-    (Table::Alerts, &[&[not_yet("notify")]]),
+    (Table::Alerts, &[&[now("notify")]]),
     (Table::Log, &[&[now("level"), now("format")]]),
 ];
 
@@ -310,7 +310,7 @@ mod tests {
             (Table::Top, "feeds", "did you mean `feed`?"),
             (Table::Feed, "match", "`match` belongs to `[[stream]]`"),
             (Table::Log, "volume", "known here: `level`, `format`"),
-            (Table::Alerts, "volume", "remove it"),
+            (Table::Alerts, "volume", "known here: `notify`"),
         ];
         for (table, name, hint) in cases {
             assert_eq!(hint_for(table, name), hint, "{name}");

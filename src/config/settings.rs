@@ -40,6 +40,8 @@ pub struct Settings {
     pub streams: Vec<StreamSettings>,
     /// `[[webhook]]`, in order, the values of `[webhooks]` filled in.
     pub webhooks: Vec<Arc<WebhookSettings>>,
+    /// `[alerts]`: the webhooks that are told that a feed broke or recovered.
+    pub alerts: Vec<Name>,
     /// `[log]`.
     pub log: Log,
     /// What is allowed but looks like a mistake: sentences with their place.

@@ -73,16 +73,21 @@ fn query(section: &Section<'_>, all: bool, warnings: &mut Vec<String>) -> Option
     }
 }
 
+/// Says so if a webhook that is named is none.
+pub(super) fn check_webhook(section: &Section<'_>, name: &Name, at: &Range<usize>, webhooks: &HashMap<Name, ()>) {
+    if !webhooks.contains_key(name) {
+        let near = super::keys::nearest(name.as_str(), webhooks.keys().map(Name::as_str));
+        let hint = near.map(|near| format!("did you mean \"{near}\"?"));
+        section.mistake(at.clone(), format!("There is no webhook named `{name}`."), hint);
+    }
+}
+
 /// `all` first, whether it was written or not, then the others in order; says which names stand twice.
 pub(super) fn finish(drafts: Vec<Draft<'_>>, title: &str, webhooks: &HashMap<Name, ()>) -> Vec<StreamSettings> {
     let mut streams: Vec<StreamSettings> = Vec::new();
     for draft in drafts {
         for (name, at) in &draft.notify {
-            if !webhooks.contains_key(name) {
-                let near = super::keys::nearest(name.as_str(), webhooks.keys().map(Name::as_str));
-                let hint = near.map(|near| format!("did you mean \"{near}\"?"));
-                draft.section.mistake(at.clone(), format!("There is no webhook named `{name}`."), hint);
-            }
+            check_webhook(&draft.section, name, at, webhooks);
         }
         if streams.iter().any(|other| other.name == draft.settings.name) {
             let at = draft.section.value("name").map_or_else(|| draft.section.at(), |value| value.at);

@@ -3,10 +3,10 @@
 use url::Url;
 
 use crate::domain::item::{Clean, Item};
-use crate::domain::shape::{CallData, CallFeed, CallShape, ItemShape, MatchShape};
+use crate::domain::shape::{AlertData, AlertShape, CallData, CallFeed, CallShape, ItemShape, MatchShape};
 use crate::domain::stream::Match;
 use crate::domain::time::Timestamp;
-use crate::domain::webhook::DeliveryLease;
+use crate::domain::webhook::{Alert, DeliveryLease, Event, Subject};
 use crate::sanitize;
 
 /// The bytes of the call. `html`: with the content as clean HTML, else as text.
@@ -14,7 +14,26 @@ use crate::sanitize;
 /// # Errors
 /// If the shape cannot be written as JSON.
 pub fn render(lease: &DeliveryLease, html: bool) -> Result<Vec<u8>, serde_json::Error> {
-    let event = &lease.event;
+    match &lease.subject {
+        Subject::Item(event) => item_call(lease, event, html),
+        Subject::Feed(alert) => feed_call(alert),
+    }
+}
+
+fn feed_call(alert: &Alert) -> Result<Vec<u8>, serde_json::Error> {
+    serde_json::to_vec(&AlertShape {
+        kind: alert.kind.as_str().to_owned(),
+        timestamp: alert.occurred_at,
+        data: AlertData {
+            feed: alert.feed.clone(),
+            since: alert.since,
+            errors_in_row: alert.errors_in_row,
+            error: alert.error.clone(),
+        },
+    })
+}
+
+fn item_call(lease: &DeliveryLease, event: &Event, html: bool) -> Result<Vec<u8>, serde_json::Error> {
     serde_json::to_vec(&CallShape {
         kind: event.kind.as_str().to_owned(),
         timestamp: event.occurred_at,
@@ -86,10 +105,11 @@ pub fn test(webhook: &str, now: Timestamp) -> Vec<u8> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::feed::FeedInfo;
+    use crate::domain::feed::{ErrorKind, FeedInfo};
     use crate::domain::item::{Category, Extras, ItemId, Person, Source};
+    use crate::domain::shape::ErrorShape;
     use crate::domain::stream::{StreamId, TermHit};
-    use crate::domain::webhook::{DeliveryId, Event, EventKind, WebhookId};
+    use crate::domain::webhook::{DeliveryId, EventKind, WebhookId};
     use serde_json::{Value, json};
 
     fn lease(summary: Option<&str>, content: Option<&str>) -> DeliveryLease {
@@ -135,11 +155,23 @@ mod tests {
             token: 1,
             webhook: WebhookId(1),
             message_id: "msg_a".to_owned(),
-            event: Event { kind: EventKind::ItemNew, occurred_at: at, item, changed: Vec::new() },
+            subject: about(EventKind::ItemNew, at, item, &[]),
             matches: vec![Match { stream: StreamId(1), term: Some(term) }, Match { stream: StreamId(2), term: None }],
             streams: vec!["peace".to_owned(), "all".to_owned()],
             body: None,
             attempts: 0,
+        }
+    }
+
+    fn about(kind: EventKind, at: Timestamp, item: Item, changed: &[&str]) -> Subject {
+        let changed = changed.iter().map(|field| (*field).to_owned()).collect();
+        Subject::Item(Box::new(Event { kind, occurred_at: at, item, changed }))
+    }
+
+    fn event(lease: &mut DeliveryLease) -> &mut Event {
+        match &mut lease.subject {
+            Subject::Item(event) => event,
+            Subject::Feed(_) => panic!("no item"),
         }
     }
 
@@ -175,10 +207,39 @@ mod tests {
     }
 
     #[test]
+    fn a_call_about_a_feed_has_the_shape_of_the_contract() {
+        let at = |text| Timestamp::parse_rfc3339(text).unwrap();
+        let feed = CallFeed {
+            name: "example".to_owned(),
+            title: None,
+            url: "https://example.com/rss".to_owned(),
+            home_page_url: None,
+        };
+        let error = ErrorShape { kind: ErrorKind::Http, http_status: Some(404), message: "404 Not Found".to_owned() };
+        let alert = Alert {
+            kind: EventKind::FeedBroken,
+            occurred_at: at("2026-01-02T12:00:00Z"),
+            feed,
+            since: at("2026-01-02T03:04:05Z"),
+            errors_in_row: 5,
+            error: Some(error),
+        };
+        let lease = DeliveryLease { subject: Subject::Feed(Box::new(alert)), ..lease(None, None) };
+        let expected = json!({
+            "type": "feed.broken", "timestamp": "2026-01-02T12:00:00Z",
+            "data": {
+                "feed": {"name": "example", "url": "https://example.com/rss"}, "since": "2026-01-02T03:04:05Z",
+                "errors_in_row": 5, "error": {"kind": "http", "http_status": 404, "message": "404 Not Found"}
+            }
+        });
+        assert_eq!(read(&lease, false), expected);
+    }
+
+    #[test]
     fn an_update_says_what_changed() {
         let mut lease = lease(None, None);
-        lease.event.kind = EventKind::ItemUpdated;
-        lease.event.changed = vec!["title".to_owned()];
+        event(&mut lease).kind = EventKind::ItemUpdated;
+        event(&mut lease).changed = vec!["title".to_owned()];
         let call = read(&lease, false);
         assert_eq!((&call["type"], &call["data"]["changed"]), (&json!("item.updated"), &json!(["title"])));
     }
@@ -199,7 +260,7 @@ mod tests {
     #[test]
     fn html_that_was_clean_once_is_cleaned_again() {
         let mut lease = lease(None, Some("<p>new</p>"));
-        lease.event.item.clean = Some(Clean { summary: None, content: Some("<script>old</script>".to_owned()) });
+        event(&mut lease).item.clean = Some(Clean { summary: None, content: Some("<script>old</script>".to_owned()) });
         assert!(!read(&lease, true).to_string().contains("old"));
     }
 

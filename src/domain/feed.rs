@@ -119,6 +119,36 @@ pub struct PollError {
     pub message: String,
 }
 
+impl PollError {
+    /// Whether it is no trouble that passes by itself: there is nothing at the address, or no feed.
+    #[must_use]
+    pub fn is_lasting(&self) -> bool {
+        matches!(self.kind, ErrorKind::Dns | ErrorKind::Parse) || matches!(self.http_status, Some(404 | 410))
+    }
+}
+
+/// A permanent redirect that was stored, or the way back.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Move {
+    /// When.
+    pub at: Timestamp,
+    /// 301 or 308; `None`: it went back, for there was no feed any more where it had moved.
+    pub status: Option<u16>,
+    /// From where.
+    pub from: String,
+    /// To where.
+    pub to: String,
+}
+
+/// A feed that is one with another one by now: both led to one address.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Merged {
+    /// The name of the one that is asked.
+    pub into: String,
+    /// Since when.
+    pub since: Timestamp,
+}
+
 /// What an entry is known by within its feed.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -246,6 +276,14 @@ pub struct FeedState {
     pub habits: Habits,
     /// What its last document said of how often to ask.
     pub cadence: Cadence,
+    /// When it last moved, and the address before that; `None`: never, or it went back.
+    pub moved: Option<(Timestamp, String)>,
+    /// Failures in a row that say that there is no feed at its address.
+    pub dead: u32,
+    /// Since when it counts as broken, where that was told.
+    pub broken_at: Option<Timestamp>,
+    /// The feed that is asked in its place: both led to one address.
+    pub merged_into: Option<FeedId>,
 }
 
 /// When to ask next.
@@ -297,6 +335,29 @@ impl FeedState {
     /// How long it must have been failing for that.
     pub const BROKEN_AFTER_MS: i64 = 6 * 3_600_000;
 
+    /// For how long after a move the address before it is remembered.
+    pub const REVERSIBLE_MS: i64 = 30 * 86_400_000;
+    /// Failures in a row that say that there is no feed, after which that address is tried.
+    pub const DEAD_ERRORS: u32 = 3;
+
+    /// The address before its last move, while that is reversible.
+    #[must_use]
+    pub fn address_before(&self, now: Timestamp) -> Option<&str> {
+        let (at, url) = self.moved.as_ref()?;
+        (now.as_ms().saturating_sub(at.as_ms()) < Self::REVERSIBLE_MS).then_some(url.as_str())
+    }
+
+    /// Where it is asked next, and whether that is the way back: after each third failure in a row that says that there
+    /// is no feed where it moved.
+    #[must_use]
+    pub fn asked_at(&self, now: Timestamp) -> (&str, bool) {
+        let turn = self.dead > 0 && self.dead.is_multiple_of(Self::DEAD_ERRORS);
+        match self.address_before(now).filter(|_| turn) {
+            Some(before) => (before, true),
+            None => (&self.current_url, false),
+        }
+    }
+
     /// The feed's health; `now` is when one asks.
     #[must_use]
     pub fn health(&self, now: Timestamp) -> Health {
@@ -308,5 +369,48 @@ impl FeedState {
         };
         let long = now.as_ms().saturating_sub(since.as_ms()) >= Self::BROKEN_AFTER_MS;
         if self.errors >= Self::BROKEN_ERRORS && long { Health::Broken } else { Health::Failing }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const DAY: i64 = 86_400;
+
+    #[test]
+    fn each_third_failure_that_says_no_feed_leads_to_the_address_before_the_move_for_thirty_days() {
+        for (case, moved, dead, days, asked) in [
+            ("it never moved", false, 3, 1, ("new", false)),
+            ("all is well", true, 0, 1, ("new", false)),
+            ("two failures", true, 2, 1, ("new", false)),
+            ("three", true, 3, 1, ("old", true)),
+            ("the old address failed, too", true, 4, 1, ("new", false)),
+            ("six", true, 6, 29, ("old", true)),
+            ("too late", true, 6, 30, ("new", false)),
+        ] {
+            let moved = moved.then(|| (Timestamp::from_secs(0), "old".to_owned()));
+            let state = FeedState { current_url: "new".to_owned(), moved, dead, ..FeedState::default() };
+            assert_eq!(state.asked_at(Timestamp::from_secs(days * DAY)), asked, "{case}");
+        }
+    }
+
+    #[test]
+    fn what_passes_by_itself_is_told_from_what_says_that_there_is_no_feed() {
+        for (kind, http_status, lasting) in [
+            (ErrorKind::Http, Some(404), true),
+            (ErrorKind::Http, Some(410), true),
+            (ErrorKind::Http, Some(503), false),
+            (ErrorKind::Http, Some(403), false),
+            (ErrorKind::Dns, None, true),
+            (ErrorKind::Parse, None, true),
+            (ErrorKind::Connect, None, false),
+            (ErrorKind::Timeout, None, false),
+            (ErrorKind::Tls, None, false),
+            (ErrorKind::Body, Some(200), false),
+        ] {
+            let error = PollError { kind, http_status, message: String::new() };
+            assert_eq!(error.is_lasting(), lasting, "{kind:?} {http_status:?}");
+        }
     }
 }

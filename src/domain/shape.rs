@@ -254,6 +254,46 @@ pub struct FeedShape {
     /// What its entries are known by, where its guids are not believed any more.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub known_by: Option<KnownByShape>,
+    /// Where it moved, newest first, at most 20.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub redirects: Vec<RedirectShape>,
+    /// The feed that is asked in its place, for both led to one address.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub merged: Option<MergedShape>,
+}
+
+/// A permanent redirect that was stored.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct RedirectShape {
+    /// When.
+    pub at: Timestamp,
+    /// 301 or 308; absent where it went back, for there was no feed any more where it had moved.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub status: Option<u16>,
+    /// From where.
+    pub from: String,
+    /// To where.
+    pub to: String,
+}
+
+impl RedirectShape {
+    /// A sentence without its time.
+    #[must_use]
+    pub fn words(&self) -> String {
+        match self.status {
+            Some(status) => format!("moved from {} to {} ({status})", self.from, self.to),
+            None => format!("went back from {} to {}: there was no feed any more", self.from, self.to),
+        }
+    }
+}
+
+/// The feed that another one is merged into.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct MergedShape {
+    /// Its name.
+    pub into: String,
+    /// Since when.
+    pub since: Timestamp,
 }
 
 /// What a feed's entries are known by, and why not by their guids.
@@ -350,8 +390,12 @@ pub struct DeliveryShape {
     /// What it is about.
     #[serde(rename = "type")]
     pub kind: String,
-    /// Which item.
-    pub item: i64,
+    /// Which item, if it is about one.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub item: Option<i64>,
+    /// Which feed, if it is about one.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub feed: Option<String>,
     /// Its state.
     pub state: DeliveryState,
     /// Attempts so far.
@@ -409,6 +453,32 @@ pub struct MatchShape {
     /// Some words around it.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub snippet: Option<String>,
+}
+
+/// The body of a webhook call about a feed.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct AlertShape {
+    /// `feed.broken`, `feed.recovered`.
+    #[serde(rename = "type")]
+    pub kind: String,
+    /// When it happened: the same in every attempt.
+    pub timestamp: Timestamp,
+    /// The rest.
+    pub data: AlertData,
+}
+
+/// `data` of a webhook call about a feed.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct AlertData {
+    /// The feed.
+    pub feed: CallFeed,
+    /// Since when it fails or, if it recovered, had failed.
+    pub since: Timestamp,
+    /// Failures in a row.
+    pub errors_in_row: u32,
+    /// The last of them.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub error: Option<ErrorShape>,
 }
 
 /// The feed in a webhook call.

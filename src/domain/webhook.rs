@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::item::{Item, ItemId};
+use super::shape::{CallFeed, ErrorShape};
 use super::stream::Match;
 use super::time::Timestamp;
 
@@ -23,6 +24,12 @@ pub enum EventKind {
     /// An item in one of its streams was edited.
     #[serde(rename = "item.updated")]
     ItemUpdated,
+    /// A feed counts as broken from now on.
+    #[serde(rename = "feed.broken")]
+    FeedBroken,
+    /// A feed that was broken answers well again.
+    #[serde(rename = "feed.recovered")]
+    FeedRecovered,
 }
 
 impl EventKind {
@@ -32,13 +39,17 @@ impl EventKind {
         match self {
             Self::ItemNew => "item.new",
             Self::ItemUpdated => "item.updated",
+            Self::FeedBroken => "feed.broken",
+            Self::FeedRecovered => "feed.recovered",
         }
     }
 
     /// Reads what [`Self::as_str`] wrote.
     #[must_use]
     pub fn parse(word: &str) -> Option<Self> {
-        [Self::ItemNew, Self::ItemUpdated].into_iter().find(|kind| kind.as_str() == word)
+        [Self::ItemNew, Self::ItemUpdated, Self::FeedBroken, Self::FeedRecovered]
+            .into_iter()
+            .find(|kind| kind.as_str() == word)
     }
 }
 
@@ -55,6 +66,32 @@ pub struct Event {
     pub changed: Vec<String>,
 }
 
+/// What the operator is told of a feed, as it was at that moment.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct Alert {
+    /// What happened.
+    pub kind: EventKind,
+    /// When.
+    pub occurred_at: Timestamp,
+    /// The feed.
+    pub feed: CallFeed,
+    /// Since when it fails or, if it recovered, had failed.
+    pub since: Timestamp,
+    /// Failures in a row.
+    pub errors_in_row: u32,
+    /// The last of them.
+    pub error: Option<ErrorShape>,
+}
+
+/// What a call is about.
+#[derive(Clone, PartialEq, Debug)]
+pub enum Subject {
+    /// An item.
+    Item(Box<Event>),
+    /// A feed.
+    Feed(Box<Alert>),
+}
+
 /// A delivery that was leased to be sent.
 #[derive(Clone, PartialEq, Debug)]
 pub struct DeliveryLease {
@@ -66,8 +103,8 @@ pub struct DeliveryLease {
     pub webhook: WebhookId,
     /// `webhook-id`: the same in every attempt, in one event for one webhook, for ever.
     pub message_id: String,
-    /// The event.
-    pub event: Event,
+    /// What it is about.
+    pub subject: Subject,
     /// Which streams of this webhook it is in, and why.
     pub matches: Vec<Match>,
     /// Names of these streams, in the order of `matches`.
@@ -219,8 +256,10 @@ pub struct DeliveryStatus {
     pub webhook: String,
     /// What it is about.
     pub kind: EventKind,
-    /// Which item.
-    pub item: ItemId,
+    /// Which item, if it is about one.
+    pub item: Option<ItemId>,
+    /// The name of the feed, if it is about one.
+    pub feed: Option<String>,
     /// Its state.
     pub state: DeliveryState,
     /// Attempts so far.

@@ -27,10 +27,14 @@ type Labels2 = [(&'static str, &'static str); 2];
 pub enum PollOutcome {
     /// A document was read and stored.
     Loaded,
-    /// 304, or the same bytes again.
+    /// 304.
     NotModified,
+    /// The same bytes again.
+    Unchanged,
     /// It failed.
     Failed,
+    /// It failed while our own network was down.
+    Offline,
     /// 410.
     Gone,
     /// It was not asked: its server said not before some time.
@@ -82,6 +86,8 @@ pub struct Metrics {
     registry: Registry,
     polls: Family<Label, Counter>,
     poll_seconds: Histogram,
+    poll_behind: Histogram,
+    poll_bytes: Counter,
     items: Family<Label, Counter>,
     deliveries: Family<Label, Counter>,
     attempt_seconds: Histogram,
@@ -105,6 +111,8 @@ impl Metrics {
             registry,
             polls: Family::default(),
             poll_seconds: Histogram::new([0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0]),
+            poll_behind: Histogram::new([1.0, 5.0, 15.0, 60.0, 300.0, 1800.0, 7200.0, 86_400.0]),
+            poll_bytes: Counter::default(),
             items: Family::default(),
             deliveries: Family::default(),
             attempt_seconds: Histogram::new([0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 20.0]),
@@ -132,6 +140,10 @@ impl Metrics {
             Unit::Seconds,
             self.poll_seconds.clone(),
         );
+        let help = "How long after its due time a poll began; those by hand before it are not counted";
+        r.register_with_unit("poll_behind", help, Unit::Seconds, self.poll_behind.clone());
+        let help = "Documents that polls brought, decoded";
+        r.register_with_unit("poll_body", help, Unit::Bytes, self.poll_bytes.clone());
         r.register("items", "Entries stored, by what they were", self.items.clone());
         r.register("delivery_attempts", "Attempts at webhook deliveries, by result", self.deliveries.clone());
         let help = "Time of an attempt at a webhook delivery";
@@ -164,7 +176,9 @@ impl Metrics {
         let word = match outcome {
             PollOutcome::Loaded => "loaded",
             PollOutcome::NotModified => "not_modified",
+            PollOutcome::Unchanged => "unchanged",
             PollOutcome::Failed => "failed",
+            PollOutcome::Offline => "offline",
             PollOutcome::Gone => "gone",
             PollOutcome::Held => "held",
         };
@@ -174,6 +188,14 @@ impl Metrics {
             if count > 0 {
                 self.items.get_or_create(&[("kind", kind)]).inc_by(u64::from(count));
             }
+        }
+    }
+
+    /// A poll brought a document of so many bytes (0: none), so long after it was due (`None`: before).
+    pub fn fetched(&self, body_bytes: u64, behind: Option<Duration>) {
+        self.poll_bytes.inc_by(body_bytes);
+        if let Some(behind) = behind {
+            self.poll_behind.observe(behind.as_secs_f64());
         }
     }
 
@@ -247,6 +269,9 @@ mod tests {
         let counts = PollCounts { new: 3, changed: 1, sighted: 0 };
         metrics.poll(PollOutcome::Loaded, counts, Duration::from_millis(70));
         metrics.poll(PollOutcome::NotModified, PollCounts::default(), Duration::from_millis(20));
+        metrics.poll(PollOutcome::Unchanged, PollCounts::default(), Duration::from_millis(20));
+        metrics.fetched(1234, Some(Duration::from_secs(3)));
+        metrics.fetched(0, None);
         metrics.attempt(DeliveryResult::Retried, Duration::from_secs(2));
         metrics.request("feed", 304);
         metrics.request("feed", 200);
@@ -258,7 +283,12 @@ mod tests {
             "feedmill_build_info{version=\"1.2.3\"} 1",
             "feedmill_polls_total{outcome=\"loaded\"} 1",
             "feedmill_polls_total{outcome=\"not_modified\"} 1",
-            "feedmill_poll_duration_seconds_count 2",
+            "feedmill_polls_total{outcome=\"unchanged\"} 1",
+            "feedmill_poll_duration_seconds_count 3",
+            "feedmill_poll_body_bytes_total 1234",
+            "feedmill_poll_behind_seconds_bucket{le=\"1.0\"} 0",
+            "feedmill_poll_behind_seconds_bucket{le=\"5.0\"} 1",
+            "feedmill_poll_behind_seconds_count 1",
             "feedmill_items_total{kind=\"new\"} 3",
             "feedmill_items_total{kind=\"changed\"} 1",
             "feedmill_delivery_attempts_total{result=\"retried\"} 1",

@@ -8,9 +8,11 @@
 
 pub mod discover;
 mod judge;
+mod moves;
 mod outage;
 mod queue;
 mod quiet;
+mod read;
 pub mod resolve;
 mod run;
 mod sites;
@@ -29,12 +31,14 @@ use crate::domain::name::Name;
 use crate::domain::reach::Reach;
 use crate::domain::stream::StreamId;
 use crate::domain::time::Timestamp;
+use crate::domain::webhook::WebhookId;
 use crate::identity::canonical::Rules;
 use crate::query::compile::Index;
 use crate::schedule::cron::Timing;
 use crate::schedule::due::Pace;
 use crate::store::{CommitReport, Routes};
 
+pub(crate) use self::moves::tell_unions;
 pub use self::run::{Poller, Scheduled};
 pub use self::stages::Stages;
 
@@ -113,6 +117,8 @@ pub struct Plan {
     pub streams: Vec<StreamId>,
     /// Whom each stream calls.
     pub routes: Arc<Routes>,
+    /// Who is told that a feed broke or recovered.
+    pub alerts: Arc<[WebhookId]>,
     /// Requests at a time.
     pub concurrency: usize,
     /// Requests at a time to one host.
@@ -170,6 +176,10 @@ pub struct PollReport {
     pub error: Option<PollError>,
     /// When it is asked next.
     pub next_due: Option<Timestamp>,
+    /// The document that came, in bytes, as it is read; 0: none.
+    pub body_bytes: u64,
+    /// How long after its due time it was asked, in milliseconds; `None`: before it, by hand.
+    pub behind_ms: Option<u64>,
     /// Its server said that there are too many requests.
     pub throttled: Option<Throttled>,
 }

@@ -8,7 +8,7 @@ use tokio::sync::{Mutex, mpsc, oneshot};
 
 use crate::store::{CommitReport, PollCommit, Store, StoreError};
 
-/// How long the first of them waits for company. Nothing hangs on it: no delivery is owed.
+/// How long the first of them waits for company. Little hangs on it: at most an alert is owed.
 const LINGER: Duration = Duration::from_millis(3);
 /// Polls that are committed together at the most.
 const GROUP: usize = 256;

@@ -359,6 +359,10 @@ impl Poller {
             desk.queue.throttled(report.feed, throttled.again, now);
         }
         desk.queue.finished(report.feed, report.next_due.filter(|_| !desk.plan.by_hand), now);
+        // They were one with this one, and are due.
+        for feed in report.stored.unions.parted.iter().filter(|_| !desk.plan.by_hand) {
+            desk.queue.wake_at(*feed, Some(now));
+        }
         log(report);
         self.observer.polled(report);
         for tell in desk.waiting.remove(&report.feed).into_iter().flatten() {
@@ -415,11 +419,13 @@ fn lost(feed: FeedId, name: String, now: Timestamp) -> PollReport {
         error: None,
         next_due: Some(now.plus(NAP)),
         throttled: None,
+        body_bytes: 0,
+        behind_ms: None,
     }
 }
 
 fn log(report: &PollReport) {
-    let (outcome, stored) = (report.outcome.as_str(), report.stored);
+    let (outcome, stored) = (report.outcome.as_str(), &report.stored);
     let next = report.next_due.map(Timestamp::rfc3339).unwrap_or_default();
     match &report.error {
         Some(error) if report.outcome == Outcome::Offline => tracing::debug!(
@@ -430,7 +436,7 @@ fn log(report: &PollReport) {
             feed.name = %report.name, poll.outcome = outcome, poll.duration_ms = report.duration_ms,
             poll.next = %next, error.kind = error.kind.as_str(), error = %error.message, "poll failed"
         ),
-        None if stored == CommitReport::default() => tracing::debug!(
+        None if *stored == CommitReport::default() => tracing::debug!(
             feed.name = %report.name, poll.outcome = outcome, poll.duration_ms = report.duration_ms,
             poll.next = %next, "polled, nothing new"
         ),

@@ -6,23 +6,19 @@ use std::time::Instant;
 
 use siphasher::sip::SipHasher13;
 use tokio::sync::{Notify, Semaphore, SemaphorePermit};
-use url::Url;
 
-use super::judge::{LoadJudge, matches, tell_policy};
+use super::moves::{Way, tell_move, tell_unions};
 use super::outage::{Outage, Sign, Turn};
 use super::quiet::Quiet;
+use super::read::{Read, read_document};
 use super::{FeedPlan, Outcome, Plan, PollReport, Throttled};
-use crate::domain::decision::{Candidate, Judge, Scope};
-use crate::domain::feed::{Cadence, ErrorKind, FeedInfo, FeedState, Habits, NextPoll, PollError, Validators};
+use crate::domain::decision::Judge;
+use crate::domain::feed::{ErrorKind, FeedState, NextPoll, PollError, Validators};
 use crate::domain::time::{Clock, Timestamp};
 use crate::domain::url::mask;
 use crate::fetch::client::{Ask, Fetcher};
 use crate::fetch::outcome::{Answer, Outcome as Fetched};
-use crate::identity::prepare::{Ways, prepare};
-use crate::parse::{self, Feed};
-use crate::query::scan::{Document, Folded};
-use crate::sanitize;
-use crate::schedule::auto::usual_gap;
+use crate::parse;
 use crate::schedule::due::{Ended, next_poll};
 use crate::store::{CommitReport, FeedLease, PollCommit, PollResult, Redirect, Store};
 
@@ -45,17 +41,6 @@ pub struct Stages {
     /// Where polls that brought no document are committed together.
     quiet: Quiet,
     outage: Mutex<Outage>,
-}
-
-/// A document that was read and matched.
-struct Read {
-    info: FeedInfo,
-    candidates: Vec<Candidate>,
-    judge: LoadJudge,
-    /// Habits that the document has changed.
-    habits: Option<Habits>,
-    cadence: Cadence,
-    repairs: usize,
 }
 
 impl Stages {
@@ -101,16 +86,19 @@ impl Stages {
             return self.held(&feed, &lease, until).await;
         }
         let fetcher = self.fetcher();
-        let fetched = match ask(&feed, &lease) {
-            Ok(ask) => fetcher.fetch(&ask, self.clock.now()).await,
-            Err(refused) => refused,
+        let asked_at = self.clock.now();
+        let behind_ms = behind(&lease.state, asked_at);
+        let (way, fetched) = match ask(&feed, &lease, asked_at) {
+            Ok((way, ask)) => (way, fetcher.fetch(&ask, asked_at).await),
+            Err(refused) => return self.unasked(&feed, &lease, refused, None).await,
         };
+        let body_bytes = if let Fetched::Body(answer) = &fetched { size(&answer.body) } else { 0 };
         // Kept until the commit is done.
         let _room = match &fetched {
             Fetched::Body(answer) => self.room(answer.body.len()).await,
             _ => None,
         };
-        let (result, ended, judge) = self.read(&plan, &feed, &lease, fetched).await;
+        let (result, ended, judge) = self.read(&plan, &feed, &lease, &way, fetched).await;
         let now = self.clock.now();
         let FeedLease { token, mut state, .. } = lease;
         if let PollResult::Failed(error) = &result
@@ -125,16 +113,19 @@ impl Stages {
         if let PollResult::Loaded { cadence: Some(cadence), .. } = &result {
             state.cadence = cadence.as_ref().clone();
         }
-        let next = next_poll(&feed.pace(), &state, ended, now);
-        let (outcome, error) = match &result {
-            PollResult::Loaded { .. } => (Outcome::Loaded, None),
-            PollResult::NotModified { .. } => (Outcome::NotModified, None),
-            PollResult::Failed(error) => (Outcome::Failed, Some(error.clone())),
-            PollResult::Gone(error) => (Outcome::Gone, Some(error.clone())),
-        };
+        let mut next = next_poll(&feed.pace(), &state, ended, now);
+        if state.merged_into.is_some() {
+            // Somebody asked for it by hand; on its own it is not asked.
+            next = NextPoll { reason: state.due_reason, ..NextPoll::default() };
+        }
+        let (outcome, error) = told(&result);
         let next_due = next.due_at;
         let throttled = throttled(error.as_ref(), next.retry_until);
-        let poll = PollCommit { feed: feed.id, token, at: now, result, next };
+        let redirect = match &result {
+            PollResult::Loaded { redirect, .. } | PollResult::NotModified { redirect, .. } => redirect.clone(),
+            PollResult::Failed(_) | PollResult::Gone(_) => None,
+        };
+        let poll = PollCommit { feed: feed.id, token, at: now, result, next, alerts: Arc::clone(&plan.alerts) };
         let committed = match judge {
             Some(judge) => self.store.commit_poll(poll, judge, Arc::clone(&plan.routes)).await,
             None => self.quiet.commit(poll).await,
@@ -148,9 +139,16 @@ impl Stages {
             error,
             next_due,
             throttled,
+            body_bytes,
+            behind_ms,
         };
         match committed {
-            Ok(stored) => report.stored = stored,
+            Ok(stored) => {
+                self.tell(&plan, &feed, redirect.filter(|_| !stored.lost).as_ref(), &stored);
+                report.next_due =
+                    next_due.filter(|_| !stored.unions.joined.iter().any(|(joined, _)| *joined == feed.id));
+                report.stored = stored;
+            }
             Err(e) => {
                 // Nothing was stored, the validators neither: the same is fetched again.
                 report.outcome = Outcome::Failed;
@@ -159,10 +157,18 @@ impl Stages {
                 report.next_due = Some(now.plus(feed.manner.backoff));
             }
         }
-        if report.stored.deliveries > 0 {
+        report
+    }
+
+    /// What a commit did, to the journal and to those who deliver what is owed.
+    fn tell(&self, plan: &Plan, feed: &FeedPlan, redirect: Option<&Redirect>, stored: &CommitReport) {
+        if let Some(redirect) = redirect {
+            tell_move(feed, redirect);
+        }
+        tell_unions(plan, &stored.unions);
+        if stored.deliveries > 0 {
             self.owed.notify_one();
         }
-        report
     }
 
     /// Room for a document; one that is larger than all of it has it alone.
@@ -231,14 +237,26 @@ impl Stages {
             error: Some(error),
             next_due: Some(now),
             throttled: None,
+            body_bytes: 0,
+            behind_ms: None,
         }
     }
 
     async fn held(&self, feed: &FeedPlan, lease: &FeedLease, until: Timestamp) -> PollReport {
+        let message = format!("its server asked not to be called before {until} (Retry-After)");
+        self.unasked(feed, lease, message, lease.state.due_at.map(|due| due.max(until))).await
+    }
+
+    async fn unasked(
+        &self,
+        feed: &FeedPlan,
+        lease: &FeedLease,
+        message: String,
+        next: Option<Timestamp>,
+    ) -> PollReport {
         if let Err(e) = self.store.release_feed(feed.id, lease.token).await {
             tracing::error!(feed.name = %feed.name, error = %e, "a lease could not be given back");
         }
-        let message = format!("its server asked not to be called before {until} (Retry-After)");
         PollReport {
             feed: feed.id,
             name: feed.name.to_string(),
@@ -246,8 +264,10 @@ impl Stages {
             stored: CommitReport::default(),
             duration_ms: 0,
             error: Some(PollError { kind: ErrorKind::Http, http_status: None, message }),
-            next_due: lease.state.due_at.map(|due| due.max(until)),
+            next_due: next,
             throttled: None,
+            body_bytes: 0,
+            behind_ms: None,
         }
     }
 
@@ -257,20 +277,27 @@ impl Stages {
         plan: &Arc<Plan>,
         feed: &Arc<FeedPlan>,
         lease: &FeedLease,
+        way: &Way,
         fetched: Fetched,
     ) -> (PollResult, Ended, Option<Arc<dyn Judge>>) {
         match fetched {
             Fetched::NotModified { validators, fresh_for, moved } => {
                 let validators = changed(lease, Some(validators));
-                let redirect = redirect(lease, moved);
+                let redirect = way.ended(&lease.state, moved);
                 (PollResult::NotModified { validators, redirect }, Ended::Well { fresh_for }, None)
             }
+            // Where it moved lately. The address before that is tried first.
+            Fetched::Gone(error) if lease.state.address_before(self.clock.now()).is_some() => {
+                (PollResult::Failed(way.failed(error)), Ended::Badly { retry_after: None }, None)
+            }
             Fetched::Gone(error) => (PollResult::Gone(error), Ended::Gone, None),
-            Fetched::Failed { error, retry_after } => (PollResult::Failed(error), Ended::Badly { retry_after }, None),
+            Fetched::Failed { error, retry_after } => {
+                (PollResult::Failed(way.failed(error)), Ended::Badly { retry_after }, None)
+            }
             Fetched::Body(answer) => {
                 let fresh_for = answer.fresh_for;
                 let body_hash = hash(&answer.body);
-                let unmoved = answer.moved.is_none() && lease.state.loaded_once;
+                let unmoved = answer.moved.is_none() && !way.back && lease.state.loaded_once;
                 if unmoved && lease.state.body_hash == Some(body_hash) {
                     let result =
                         PollResult::NotModified { validators: changed(lease, answer.validators), redirect: None };
@@ -289,13 +316,13 @@ impl Stages {
                             cadence: Some(read.cadence).filter(|cadence| *cadence != lease.state.cadence).map(Box::new),
                             validators: answer.validators,
                             body_hash,
-                            redirect: redirect(lease, answer.moved),
+                            redirect: way.ended(&lease.state, answer.moved),
                         };
                         (result, Ended::Well { fresh_for }, Some(Arc::new(read.judge) as Arc<dyn Judge>))
                     }
                     Err(message) => {
                         let error = PollError { kind: ErrorKind::Parse, http_status: None, message };
-                        (PollResult::Failed(error), Ended::Badly { retry_after: None }, None)
+                        (PollResult::Failed(way.failed(error)), Ended::Badly { retry_after: None }, None)
                     }
                 }
             }
@@ -314,9 +341,10 @@ impl Stages {
         let (plan, feed) = (Arc::clone(plan), Arc::clone(feed));
         let (body, content_type, base) = (answer.body.clone(), answer.content_type.clone(), answer.base.clone());
         let (habits, now) = (lease.state.habits.clone(), self.clock.now());
+        let also: Vec<Arc<FeedPlan>> = lease.also.iter().filter_map(|id| plan.feeds.get(id)).cloned().collect();
         let done = tokio::task::spawn_blocking(move || {
             let document = parse::parse(&body, content_type.as_deref(), Some(&base)).map_err(|e| e.message);
-            let read = document.map(|document| read_document(&plan, &feed, document, &habits, now));
+            let read = document.map(|document| read_document(&plan, (&feed, &also), document, &habits, now));
             drop(core);
             read
         });
@@ -324,19 +352,12 @@ impl Stages {
     }
 }
 
-/// What is asked for; a refusal if the configured address is none, which it always is.
-fn ask(feed: &FeedPlan, lease: &FeedLease) -> Result<Ask, Fetched> {
-    let refused = |e: url::ParseError| Fetched::Failed {
-        error: PollError {
-            kind: ErrorKind::Refused,
-            http_status: None,
-            message: format!("{} is no address: {e}", mask(feed.url.as_str())),
-        },
-        retry_after: None,
-    };
-    let own = feed.url.url().map_err(refused)?;
-    Ok(Ask {
-        url: Url::parse(&lease.state.current_url).unwrap_or_else(|_| own.clone()),
+/// Where a feed is asked, and for what; the reason, if the configured address is none, which it always is.
+fn ask(feed: &FeedPlan, lease: &FeedLease, now: Timestamp) -> Result<(Way, Ask), String> {
+    let own = feed.url.url().map_err(|e| format!("{} is no address: {e}", mask(feed.url.as_str())))?;
+    let way = Way::of(&lease.state, &own, now);
+    let ask = Ask {
+        url: way.url.clone(),
         validators: lease.state.validators.clone(),
         timeout: feed.manner.timeout,
         max_body_bytes: feed.manner.max_body_bytes,
@@ -344,7 +365,27 @@ fn ask(feed: &FeedPlan, lease: &FeedLease) -> Result<Ask, Fetched> {
         private_headers: feed.manner.private_headers.clone(),
         private_origin: own,
         reach: Arc::clone(&feed.manner.reach),
-    })
+    };
+    Ok((way, ask))
+}
+
+fn told(result: &PollResult) -> (Outcome, Option<PollError>) {
+    match result {
+        PollResult::Loaded { .. } => (Outcome::Loaded, None),
+        PollResult::NotModified { .. } => (Outcome::NotModified, None),
+        PollResult::Failed(error) => (Outcome::Failed, Some(error.clone())),
+        PollResult::Gone(error) => (Outcome::Gone, Some(error.clone())),
+    }
+}
+
+fn size(body: &[u8]) -> u64 {
+    u64::try_from(body.len()).unwrap_or(u64::MAX)
+}
+
+/// How long after its due time a feed is asked, in milliseconds.
+fn behind(state: &FeedState, now: Timestamp) -> Option<u64> {
+    let due = state.due_at.filter(|due| *due <= now)?;
+    Some(u64::try_from(now.since(due).as_millis()).unwrap_or(u64::MAX))
 }
 
 fn millis(begun: Instant) -> u64 {
@@ -365,66 +406,10 @@ fn changed(lease: &FeedLease, validators: Option<Validators>) -> Option<Option<V
     Some(validators).filter(|new| *new != lease.state.validators)
 }
 
-fn redirect(lease: &FeedLease, moved: Option<(u16, Url)>) -> Option<Redirect> {
-    moved.map(|(status, to)| Redirect { status, from: lease.state.current_url.clone(), to: to.into() })
-}
-
 /// The same bytes are no update, whatever their ETag says. Not keyed: it is compared with itself only, and
 /// must be the same after a restart.
 fn hash(body: &[u8]) -> u64 {
     let mut hasher = SipHasher13::new();
     hasher.write(body);
     hasher.finish()
-}
-
-fn read_document(plan: &Arc<Plan>, feed: &Arc<FeedPlan>, parsed: Feed, before: &Habits, now: Timestamp) -> Read {
-    let texts: Vec<(String, String)> = parsed
-        .entries
-        .iter()
-        .map(|entry| {
-            let text = |html: &Option<String>| html.as_deref().map(sanitize::text).unwrap_or_default();
-            (text(&entry.summary), text(&entry.content))
-        })
-        .collect();
-    let dates = parsed.entries.iter().filter_map(|entry| entry.published.or(entry.updated));
-    let (usual_gap_s, newest) = usual_gap(dates, now);
-    let cadence = Cadence { usual_gap_s, newest, ..parsed.cadence };
-    let ways =
-        Ways { rules: &feed.manner.rules, id: feed.manner.id_policy, dedupe: feed.manner.dedupe, habits: before };
-    let prepared = prepare(ways, &parsed.info, parsed.entries, texts, now);
-    if prepared.habits.id != before.id {
-        tell_policy(feed, &prepared.habits);
-    }
-    let mut candidates = Vec::new();
-    let mut folded = Vec::new();
-    for (mut candidate, (summary, content)) in prepared.candidates {
-        if !plan.streams.is_empty() {
-            let words = Folded::new(&document(&candidate, &summary, &content));
-            candidate.matches = matches(plan, &words, &[feed]);
-            folded.push(words);
-        }
-        candidates.push(candidate);
-    }
-    let habits = Some(prepared.habits.clone()).filter(|habits| habits != before);
-    let judge = LoadJudge { plan: Arc::clone(plan), folded, feed: Arc::clone(feed), habits: prepared.habits, now };
-    Read { info: parsed.info, candidates, judge, habits, cadence, repairs: parsed.repairs.len() }
-}
-
-/// An entry as queries see it.
-fn document<'a>(candidate: &'a Candidate, summary: &'a str, content: &'a str) -> Document<'a> {
-    let entry = &candidate.entry;
-    Document {
-        title: entry.title.as_deref().unwrap_or_default(),
-        summary,
-        content,
-        authors: entry.authors.iter().filter_map(|person| person.name.as_deref()).collect(),
-        tags: entry.categories.iter().map(|category| category.term.as_str()).collect(),
-        url: if candidate.scope == Scope::Global {
-            &candidate.key
-        } else {
-            candidate.link.as_deref().unwrap_or_default()
-        },
-        language: entry.language.as_deref(),
-        types: entry.enclosures.iter().filter_map(|file| file.mime_type.as_deref()).collect(),
-    }
 }

@@ -169,7 +169,8 @@ pub fn meets(item: &Item, index: &Index, published: &Published) -> bool {
     };
     let tags_of = |name: &str| published.feeds.get(name).map_or(&[][..], |feed| feed.tags.as_ref());
     let terms = |name| FeedTerms { name, tags: tags_of(name) };
-    let feeds: Vec<FeedTerms<'_>> = item.sightings.iter().map(|sighting| terms(sighting.feed.as_str())).collect();
+    let names = item.sightings.iter().flat_map(|sighting| published.counts_as(&sighting.feed));
+    let feeds: Vec<FeedTerms<'_>> = names.map(terms).collect();
     !index.scan(&Folded::new(&document), &feeds).is_empty()
 }
 

@@ -8,7 +8,8 @@ use url::Url;
 use super::published::Published;
 use crate::domain::feed::{Health, IdPolicy};
 use crate::domain::shape::{
-    AttemptShape, DeliveryShape, ErrorShape, FeedShape, KnownByShape, StreamShape, WebhookShape,
+    AttemptShape, DeliveryShape, ErrorShape, FeedShape, KnownByShape, MergedShape, RedirectShape, StreamShape,
+    WebhookShape,
 };
 use crate::domain::time::Timestamp;
 use crate::domain::webhook::{Attempt, DeliveryId, DeliveryState, DeliveryStatus, WebhookStatus};
@@ -226,7 +227,7 @@ fn cut<T>(mut all: Vec<T>, limit: u32, cursor: impl Fn(&T) -> String) -> (Vec<T>
 }
 
 fn feed_shape(status: FeedStatus, published: &Published, now: Timestamp) -> FeedShape {
-    let FeedStatus { name, url, info, state, items, .. } = status;
+    let FeedStatus { name, url, info, state, items, moves, merged, .. } = status;
     let settings = published.feeds.get(name.as_str());
     let health = match settings {
         Some(feed) if !feed.enabled => Health::Paused,
@@ -251,6 +252,16 @@ fn feed_shape(status: FeedStatus, published: &Published, now: Timestamp) -> Feed
             reason: habits.reason,
             since: habits.since,
         }),
+        redirects: moves
+            .into_iter()
+            .map(|step| RedirectShape {
+                at: step.at,
+                status: step.status,
+                from: without_credentials(&step.from),
+                to: without_credentials(&step.to),
+            })
+            .collect(),
+        merged: merged.map(|merged| MergedShape { into: merged.into, since: merged.since }),
         name,
     }
 }
@@ -285,7 +296,8 @@ pub(super) fn delivery_shape(status: DeliveryStatus) -> DeliveryShape {
         id: status.message_id,
         webhook: status.webhook,
         kind: status.kind.as_str().to_owned(),
-        item: status.item.0,
+        item: status.item.map(|item| item.0),
+        feed: status.feed,
         state: status.state,
         attempts: status.attempts,
         next_attempt: status.next_attempt,
@@ -312,14 +324,15 @@ mod tests {
 
     fn status(name: &str, url: &str) -> FeedStatus {
         let state = FeedState { due_at: Some(Timestamp::from_secs(9)), ..FeedState::default() };
-        FeedStatus { feed: FeedId(1), name: name.into(), url: url.into(), info: FeedInfo::default(), state, items: 3 }
+        let (name, url, info) = (name.into(), url.into(), FeedInfo::default());
+        FeedStatus { feed: FeedId(1), name, url, info, state, items: 3, moves: Vec::new(), merged: None }
     }
 
     #[test]
     fn a_feed_that_is_switched_off_is_paused_and_is_asked_no_more() {
         let mut published = example();
-        published.feeds.insert("a".into(), PublishedFeed { tags: ["x".into()].into(), enabled: false });
-        published.feeds.insert("b".into(), PublishedFeed { tags: [].into(), enabled: true });
+        published.feeds.insert("a".into(), PublishedFeed { tags: ["x".into()].into(), ..PublishedFeed::default() });
+        published.feeds.insert("b".into(), PublishedFeed { enabled: true, ..PublishedFeed::default() });
         let paused = feed_shape(status("a", "https://a.example/"), &published, Timestamp::from_secs(1));
         assert_eq!((paused.state, paused.next_poll, paused.tags), (Health::Paused, None, vec!["x".to_owned()]));
         let active = feed_shape(status("b", "https://b.example/"), &published, Timestamp::from_secs(1));

@@ -12,6 +12,7 @@ use crate::domain::shape::StreamShape;
 use crate::domain::stream::StreamId;
 use crate::domain::time::Timestamp;
 use crate::domain::trace::Keyed;
+use crate::store::FeedStatus;
 
 /// What is published, and under which names.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -54,12 +55,14 @@ pub struct PublishedStream {
 }
 
 /// What the configuration says of a feed.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct PublishedFeed {
     /// Its tags.
     pub tags: Arc<[String]>,
     /// Whether it is polled.
     pub enabled: bool,
+    /// Names of the feeds in whose place it is asked: what it brings, they bring.
+    pub also: Vec<String>,
 }
 
 /// What the configuration says of a webhook.
@@ -67,11 +70,34 @@ pub struct PublishedFeed {
 pub struct PublishedWebhook {
     /// The format of its calls.
     pub format: String,
-    /// What it is called about: `new`, `updated`.
+    /// What it is called about: `new`, `updated`, `alerts`.
     pub events: Vec<String>,
 }
 
 impl Published {
+    /// Takes over which feeds are one by now. False: it was known.
+    pub fn unite(&mut self, feeds: &[FeedStatus]) -> bool {
+        let mut also: HashMap<&str, Vec<String>> = HashMap::new();
+        for status in feeds {
+            if let Some(merged) = &status.merged {
+                also.entry(&merged.into).or_default().push(status.name.clone());
+            }
+        }
+        let mut changed = false;
+        for (name, feed) in &mut self.feeds {
+            let now = also.remove(&**name).unwrap_or_default();
+            changed |= feed.also != now;
+            feed.also = now;
+        }
+        changed
+    }
+
+    /// The feeds that an item of this feed counts as an item of: itself, and those in whose place it is asked.
+    pub fn counts_as<'a>(&'a self, feed: &'a str) -> impl Iterator<Item = &'a str> {
+        let also = self.feeds.get(feed).map_or(&[][..], |settings| settings.also.as_slice());
+        std::iter::once(feed).chain(also.iter().map(String::as_str))
+    }
+
     /// The stream of that name.
     #[must_use]
     pub fn stream(&self, name: &str) -> Option<&PublishedStream> {

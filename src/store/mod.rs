@@ -13,7 +13,9 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 use crate::domain::decision::{Candidate, Judge};
-use crate::domain::feed::{Cadence, FeedId, FeedInfo, FeedState, Habits, Health, NextPoll, PollError, Validators};
+use crate::domain::feed::{
+    Cadence, FeedId, FeedInfo, FeedState, Habits, Health, Merged, Move, NextPoll, PollError, Validators,
+};
 use crate::domain::item::{Clean, Item, ItemId};
 use crate::domain::stream::StreamId;
 use crate::domain::time::Timestamp;
@@ -112,6 +114,8 @@ pub struct FeedSpec {
     pub title: Option<String>,
     /// Whether it is polled.
     pub enabled: bool,
+    /// Whether it is asked with credentials or headers of its own: then it is made one with no other feed.
+    pub own_headers: bool,
 }
 
 /// A stream as the configuration has it.
@@ -143,6 +147,17 @@ pub struct Registry {
     pub streams: Vec<(StreamId, bool)>,
     /// In the order of the subscriptions.
     pub webhooks: Vec<WebhookId>,
+    /// Which feeds became one by this, and which did so no longer.
+    pub unions: Unions,
+}
+
+/// Feeds that became one because they led to one address, and feeds that are on their own again.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Unions {
+    /// The feed that is asked no more, and the one that is asked in its place.
+    pub joined: Vec<(FeedId, FeedId)>,
+    /// They are due.
+    pub parted: Vec<FeedId>,
 }
 
 /// A feed that is ours to poll until the lease ends.
@@ -154,13 +169,15 @@ pub struct FeedLease {
     pub token: u64,
     /// What is remembered of it.
     pub state: FeedState,
+    /// Feeds in whose place it is asked: what it brings, they bring.
+    pub also: Vec<FeedId>,
 }
 
 /// A permanent redirect that was followed to a feed.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Redirect {
-    /// 301 or 308.
-    pub status: u16,
+    /// 301 or 308; `None`: the way back, for there is no feed any more where it had moved.
+    pub status: Option<u16>,
     /// From where.
     pub from: String,
     /// To where.
@@ -182,6 +199,7 @@ pub struct Route {
 pub type Routes = HashMap<Option<StreamId>, Vec<Route>>;
 
 /// How a poll ended.
+#[allow(clippy::large_enum_variant, reason = "one is made a poll, and taken apart at once")]
 #[derive(Clone, PartialEq, Debug)]
 pub enum PollResult {
     /// A document was read.
@@ -229,10 +247,12 @@ pub struct PollCommit {
     pub result: PollResult,
     /// When to ask next.
     pub next: NextPoll,
+    /// Who is told if the feed breaks or recovers by this.
+    pub alerts: Arc<[WebhookId]>,
 }
 
 /// What a commit did.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct CommitReport {
     /// Items stored.
     pub new: u32,
@@ -244,6 +264,8 @@ pub struct CommitReport {
     pub deliveries: u32,
     /// The lease was lost: nothing was changed.
     pub lost: bool,
+    /// Which feeds became one by this, and which did so no longer.
+    pub unions: Unions,
 }
 
 /// How many deliveries of a webhook may be leased now.
@@ -321,6 +343,15 @@ pub struct FeedStatus {
     pub state: FeedState,
     /// Items that it carried.
     pub items: u64,
+    /// Where it moved, newest first, at most [`FeedStatus::MOVES`].
+    pub moves: Vec<Move>,
+    /// The feed that is asked in its place.
+    pub merged: Option<Merged>,
+}
+
+impl FeedStatus {
+    /// How much of the history of moves is given.
+    pub const MOVES: usize = 20;
 }
 
 /// How the store itself is.
@@ -374,7 +405,7 @@ pub trait Store: Send + Sync + 'static {
     fn commit_poll(&self, poll: PollCommit, judge: Arc<dyn Judge>, routes: Arc<Routes>) -> Pending<'_, CommitReport>;
 
     /// Stores finished polls that brought no document (304, a failure, 410), many in one transaction: validators,
-    /// errors, next due times. Ends their leases. The reports are in the order of the polls.
+    /// errors, next due times, and what the operator is owed if a feed breaks or recovers by that. Ends their leases. The reports are in the order of the polls.
     fn commit_quiet(&self, polls: Vec<PollCommit>) -> Pending<'_, Vec<CommitReport>>;
 
     /// Leases deliveries that are due, oldest first, until `until`. Leases that ran out are taken over.

@@ -68,6 +68,7 @@ impl Bench {
             url: format!("https://{name}.example/rss"),
             title: None,
             enabled: true,
+            own_headers: false,
         };
         let subscriptions = Subscriptions {
             feeds: ["a", "b", "c"].map(feed).to_vec(),
@@ -112,7 +113,7 @@ impl Bench {
             redirect: None,
         };
         let next = NextPoll { due_at: Some(at.plus(HOUR)), ..NextPoll::default() };
-        let poll = PollCommit { feed, token: lease.token, at, result, next };
+        let poll = PollCommit { feed, token: lease.token, at, result, next, alerts: Arc::default() };
         self.store.commit_poll(poll, Arc::new(Plain), Arc::clone(&self.routes)).await.unwrap()
     }
 

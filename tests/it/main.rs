@@ -7,6 +7,7 @@
     reason = "clippy exempts test functions only, not what they share"
 )]
 
+mod alerts;
 mod commands;
 mod crash;
 mod deliver;
@@ -19,6 +20,7 @@ mod keep;
 mod lists;
 mod main_job;
 mod media;
+mod moves;
 mod outbox;
 mod parse_corpus;
 mod polite;

@@ -72,8 +72,13 @@ impl Bench {
         let options = Options { access: Access::Own, check: true, tagging: "example.org,2026-01-01".to_owned() };
         let store: Arc<dyn Store> = Arc::new(Sqlite::open(&dir.path().join("t.db"), &options).unwrap());
         let names: Vec<String> = (0..receivers.len()).map(|n| format!("hook-{n}")).collect();
-        let spec =
-            FeedSpec { name: "a".to_owned(), url: "https://a.example/rss".to_owned(), title: None, enabled: true };
+        let spec = FeedSpec {
+            name: "a".to_owned(),
+            url: "https://a.example/rss".to_owned(),
+            title: None,
+            enabled: true,
+            own_headers: false,
+        };
         let subscriptions = Subscriptions {
             feeds: vec![spec],
             streams: names.iter().map(|n| StreamSpec { name: n.clone(), definition: n.clone() }).collect(),
@@ -119,7 +124,8 @@ impl Bench {
             body_hash: u64::from(first),
             redirect: None,
         };
-        let poll = PollCommit { feed, token: lease.token, at: now, result, next: NextPoll::default() };
+        let poll =
+            PollCommit { feed, token: lease.token, at: now, result, next: NextPoll::default(), alerts: Arc::default() };
         let route = |n: usize| Route { webhook: self.registry.webhooks[n], new: true, updated: false };
         let routes: HashMap<_, _> =
             (0..self.targets.len()).map(|n| (Some(self.registry.streams[n].0), vec![route(n)])).collect();

@@ -12,7 +12,9 @@ use feedmill::domain::feed::{Cadence, ErrorKind, FeedId, FeedInfo, NextPoll, Pol
 use feedmill::domain::item::{Clean, Entry};
 use feedmill::domain::stream::{Match, StreamId};
 use feedmill::domain::time::Timestamp;
-use feedmill::domain::webhook::{Attempt, DeliveryState, Settlement, Verdict, WebhookId, WebhookState};
+use feedmill::domain::webhook::{
+    Attempt, DeliveryLease, DeliveryState, Event, Settlement, Subject, Verdict, WebhookId, WebhookState,
+};
 use feedmill::store::sqlite::{Access, Options, Sqlite};
 use feedmill::store::{
     AliasSource, Cleaned, CommitReport, FeedSpec, Keymaker, Learned, Learnt, PageRequest, PollCommit, PollResult,
@@ -50,6 +52,7 @@ fn subscriptions(feeds: &[(&str, &str)]) -> Subscriptions {
                 url: (*url).to_owned(),
                 title: None,
                 enabled: true,
+                own_headers: false,
             })
             .collect(),
         streams: vec![StreamSpec { name: "peace".to_owned(), definition: "peace".to_owned() }],
@@ -100,6 +103,13 @@ fn candidate(key: &str, guid: &str, title: &str) -> Candidate {
         by_guid: false,
         wordy: false,
         own: false,
+    }
+}
+
+fn event(lease: &DeliveryLease) -> &Event {
+    match &lease.subject {
+        Subject::Item(event) => event,
+        Subject::Feed(_) => panic!("no item"),
     }
 }
 
@@ -158,6 +168,7 @@ impl Bench {
                 redirect: None,
             },
             next: NextPoll { due_at: Some(now().plus(HOUR)), reason: "the schedule".to_owned(), ..NextPoll::default() },
+            alerts: Arc::default(),
         };
         self.store().commit_poll(poll, Arc::new(Plain { both }), Arc::clone(&self.routes)).await.unwrap()
     }
@@ -270,7 +281,7 @@ async fn a_match_owes_one_call_and_only_once() {
     assert_eq!(calls.len(), 1);
     assert!(calls[0].message_id.starts_with("msg_") && !calls[0].message_id.contains('.'));
     assert_eq!(calls[0].streams, ["peace"]);
-    assert_eq!(calls[0].event.item.title.as_deref(), Some("Peace"));
+    assert_eq!(event(&calls[0]).item.title.as_deref(), Some("Peace"));
     assert_eq!(bench.page(Some(bench.stream())).await.len(), 1);
 }
 
@@ -281,7 +292,7 @@ async fn a_story_that_enters_a_stream_by_a_later_sighting_calls_as_a_new_one() {
     let same = vec![candidate("https://x.example/1", "urn:b", "One")];
     let report = bench.load_as(1, same, false, Some(bench.stream())).await;
     assert_eq!((report.sighted, report.deliveries), (1, 1));
-    assert_eq!(bench.lease_calls().await[0].event.kind.as_str(), "item.new");
+    assert_eq!(event(&bench.lease_calls().await[0]).kind.as_str(), "item.new");
 }
 
 #[tokio::test]
@@ -290,8 +301,8 @@ async fn an_edit_of_a_story_in_a_stream_owes_an_update() {
     bench.load(0, vec![bench.matching(candidate("https://x.example/1", "urn:1", "Peace"))]).await;
     let report = bench.load(0, vec![bench.matching(candidate("https://x.example/1", "urn:1", "Peace talks"))]).await;
     assert_eq!(report.deliveries, 1);
-    let update = bench.lease_calls().await.into_iter().find(|c| c.event.kind.as_str() == "item.updated").unwrap();
-    assert_eq!(update.event.changed, ["title", "content"]);
+    let update = bench.lease_calls().await.into_iter().find(|c| event(c).kind.as_str() == "item.updated").unwrap();
+    assert_eq!(event(&update).changed, ["title", "content"]);
 }
 
 #[tokio::test]
@@ -474,6 +485,7 @@ async fn a_lost_lease_changes_nothing() {
         at: now(),
         result: PollResult::NotModified { validators: None, redirect: None },
         next: NextPoll::default(),
+        alerts: Arc::default(),
     };
     let judge = Arc::new(Plain { both: None });
     let report = bench.store().commit_poll(poll, judge, Arc::default()).await.unwrap();
@@ -528,7 +540,14 @@ async fn what_a_feed_says_of_how_often_to_ask_is_kept_until_it_says_something_el
             body_hash: 1,
             redirect: None,
         };
-        let poll = PollCommit { feed, token: lease.token, at: now(), result, next: NextPoll::default() };
+        let poll = PollCommit {
+            feed,
+            token: lease.token,
+            at: now(),
+            result,
+            next: NextPoll::default(),
+            alerts: Arc::default(),
+        };
         bench.store().commit_poll(poll, Arc::new(Plain { both: None }), Arc::default()).await.unwrap();
         assert_eq!(bench.store().feed_status().await.unwrap()[0].state.cadence, wanted);
     }
@@ -543,7 +562,14 @@ async fn a_failure_keeps_the_validators_and_a_success_ends_it() {
         let lease = bench.store().lease_due_feeds(vec![feed], now(), now().plus(HOUR)).await.unwrap().remove(0);
         let error = PollError { kind: ErrorKind::Timeout, http_status: None, message: "slow".to_owned() };
         let next = NextPoll { due_at: Some(now().plus(HOUR)), ..NextPoll::default() };
-        let poll = PollCommit { feed, token: lease.token, at: now(), result: PollResult::Failed(error), next };
+        let poll = PollCommit {
+            feed,
+            token: lease.token,
+            at: now(),
+            result: PollResult::Failed(error),
+            next,
+            alerts: Arc::default(),
+        };
         bench.store().commit_poll(poll, Arc::new(Plain { both: None }), Arc::default()).await.unwrap();
         let state = bench.store().feed_status().await.unwrap().remove(0).state;
         assert_eq!((state.errors, state.error.unwrap().message.as_str()), (n, "slow"));

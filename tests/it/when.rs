@@ -116,6 +116,7 @@ impl House {
             url: url.clone(),
             title: None,
             enabled: true,
+            own_headers: false,
         });
         let subscriptions = Subscriptions { feeds: feeds.collect(), ..Subscriptions::default() };
         let rows = store.apply_subscriptions(subscriptions, begin).await.unwrap().feeds;

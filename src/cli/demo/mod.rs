@@ -192,7 +192,7 @@ impl Terminal {
 
 impl Observer for Terminal {
     fn polled(&self, report: &PollReport) {
-        let stored = report.stored;
+        let stored = &report.stored;
         let mut parts: Vec<String> = [
             (stored.new, "new"),
             (stored.changed, "edited"),

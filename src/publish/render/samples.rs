@@ -316,8 +316,8 @@ fn known_by() -> KnownByShape {
     }
 }
 
-pub(super) fn feeds() -> Vec<FeedShape> {
-    let feed = |name: &str, title: &str, tags: &[&str], last: &str, next: &str, items: u64| FeedShape {
+fn feed(name: &str, title: &str, tags: &[&str], last: &str, next: &str, items: u64) -> FeedShape {
+    FeedShape {
         name: name.to_owned(),
         title: some(title),
         url: format!("https://{name}.example/feed.xml"),
@@ -333,7 +333,12 @@ pub(super) fn feeds() -> Vec<FeedShape> {
         errors_in_row: 0,
         known_by: None,
         error: None,
-    };
+        redirects: Vec::new(),
+        merged: None,
+    }
+}
+
+pub(super) fn feeds() -> Vec<FeedShape> {
     let mut feeds = vec![
         feed("almanac", "The Slow Almanac", &[], "2026-11-24T08:12:00Z", "2026-11-24T09:12:00Z", 212),
         feed("compilers", "Notes on compilers", &["code"], "2026-11-24T08:51:00Z", "2026-11-24T14:00:00Z", 64),
@@ -451,7 +456,8 @@ pub(super) fn trace() -> TraceShape {
         id: format!("msg_{webhook}"),
         webhook: webhook.to_owned(),
         kind: "item.new".to_owned(),
-        item: 1,
+        item: Some(1),
+        feed: None,
         state,
         attempts,
         next_attempt: next.map(at),

@@ -184,13 +184,15 @@ impl House {
             url: "https://world.example/rss".into(),
             title: Some("World".into()),
             enabled: true,
+            own_headers: false,
         };
         let stream = StreamSpec { name: "peace-talks".into(), definition: "peace".into() };
         let subscriptions = Subscriptions { feeds: vec![feed], streams: vec![stream], webhooks: vec!["desk".into()] };
         let registry = store.apply_subscriptions(subscriptions, now()).await.unwrap();
         let mut published = crate::publish::published::tests::example();
         published.streams[1].row = Some(registry.streams[0].0);
-        published.feeds.insert("world".into(), PublishedFeed { tags: ["press".into()].into(), enabled: true });
+        let shown = PublishedFeed { tags: ["press".into()].into(), enabled: true, ..PublishedFeed::default() };
+        published.feeds.insert("world".into(), shown);
         published.admin = Some(TokenHash::of("s3cret"));
         let (live, operator, start) =
             (Live::new(published), Arc::new(Operator::default()), Instant::now() - Duration::from_secs(1));
@@ -225,7 +227,7 @@ impl House {
         };
         let next =
             NextPoll { due_at: Some(now().plus(HOUR * 2)), reason: "its schedule".into(), ..NextPoll::default() };
-        let poll = PollCommit { feed, token: lease.token, at: now(), result, next };
+        let poll = PollCommit { feed, token: lease.token, at: now(), result, next, alerts: Arc::default() };
         let route = Route { webhook: self.registry.webhooks[0], new: true, updated: false };
         let calls = HashMap::from([(Some(stream), vec![route])]);
         let report = self.store.commit_poll(poll, Arc::new(AllNew), Arc::new(calls)).await.unwrap();

@@ -156,6 +156,8 @@ mod tests {
             items: 1,
             errors_in_row: 0,
             known_by: None,
+            redirects: Vec::new(),
+            merged: None,
             error: None,
         }
     }

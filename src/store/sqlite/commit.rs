@@ -9,6 +9,7 @@ use super::feeds::{self, json};
 use super::keys::Keys;
 use super::known::{Looked, Place, Present, known_as_it_is};
 use super::listing::{self, Digest, Listing};
+use super::remember::remember;
 use super::writer::Tx;
 use super::{Instance, Result, items, streams};
 use crate::domain::decision::{Candidate, Decision, Judge, Life, LinkChange, Survey};
@@ -59,10 +60,8 @@ pub(super) struct Entered {
 
 impl Commit<'_> {
     pub(super) fn run(&self, poll: &PollCommit) -> Result<CommitReport> {
-        feeds::remember(self.tx.db, poll)?;
-        let PollResult::Loaded { info, candidates, quiet, habits, .. } = &poll.result else {
-            return Ok(CommitReport::default());
-        };
+        let report = remember(self.tx.db, self.instance, poll)?;
+        let PollResult::Loaded { info, candidates, quiet, habits, .. } = &poll.result else { return Ok(report) };
         let newest = feeds::newest(self.tx.db, poll.feed)?;
         let places: Vec<Place> = candidates.iter().map(|candidate| self.place(poll.feed, candidate)).collect();
         let listing = Listing::read(self.tx.db, poll.feed)?;
@@ -77,7 +76,6 @@ impl Commit<'_> {
             None => Default::default(),
         };
         let survey = self.judge.survey(&known, candidates, newest);
-        let report = CommitReport::default();
         let (feed, at, again) = (poll.feed, poll.at, newest.is_some());
         let mut load = Load { feed, at, quiet: false, info, again, source: None, newest, present, report };
         // Oldest first, as documents stand newest first: rows and sequence numbers then follow time.
@@ -95,7 +93,8 @@ impl Commit<'_> {
         if let Some(newest) = load.newest.filter(|_| load.newest != newest) {
             feeds::keep_newest(self.tx.db, poll.feed, newest)?;
         }
-        if load.report != CommitReport::default() {
+        let CommitReport { new, changed, sighted, .. } = load.report;
+        if new + changed + sighted > 0 {
             self.tx.publishes();
         }
         Ok(load.report)

@@ -4,19 +4,20 @@ use std::collections::{HashMap, HashSet};
 
 use rusqlite::{Connection, OptionalExtension as _, Row, params};
 
-use super::super::{
-    FeedLease, FeedSpec, FeedStatus, NextPoll, PollCommit, PollResult, Redirect, Registry, Subscriptions,
-};
+use super::super::{FeedLease, FeedSpec, FeedStatus, NextPoll, Registry, Subscriptions, Unions};
 use super::writer::Tx;
-use super::{Result, count, streams};
-use crate::domain::feed::{Cadence, ErrorKind, FeedId, FeedInfo, FeedState, Habits, Health, PollError, Validators};
+use super::{Result, count, streams, unions};
+use crate::domain::feed::{
+    ErrorKind, FeedId, FeedInfo, FeedState, Habits, Health, Merged, Move, PollError, Validators,
+};
 use crate::domain::time::Timestamp;
 use crate::domain::webhook::WebhookId;
 
 /// Makes the rows agree with the configuration.
 pub(super) fn apply(tx: &Tx<'_>, subscriptions: &Subscriptions, now: Timestamp) -> Result<Registry> {
     let db = tx.db;
-    let mut registry = Registry { feeds: feeds(db, &subscriptions.feeds, now)?, ..Registry::default() };
+    let (feeds, unions) = feeds(db, &subscriptions.feeds, now)?;
+    let mut registry = Registry { feeds, unions, ..Registry::default() };
     for spec in &subscriptions.streams {
         registry.streams.push(streams::apply(db, spec)?);
     }
@@ -38,7 +39,7 @@ type Rows = Vec<(FeedId, Option<Timestamp>)>;
 /// is written.
 fn unchanged(db: &Connection, specs: &[FeedSpec]) -> Result<Option<Rows>> {
     let mut read = db.prepare_cached(
-        "SELECT f.id, s.due_at, f.name, f.config_url, f.title, f.enabled
+        "SELECT f.id, s.due_at, f.name, f.config_url, f.title, f.enabled, f.own_headers
          FROM feed f JOIN feed_state s ON s.feed_id = f.id WHERE f.active",
     )?;
     let places: HashMap<&str, usize> = specs.iter().enumerate().map(|(n, spec)| (spec.url.as_str(), n)).collect();
@@ -49,8 +50,10 @@ fn unchanged(db: &Connection, specs: &[FeedSpec]) -> Result<Option<Rows>> {
         let text = |column| row.get_ref(column)?.as_str_or_null().map_err(rusqlite::Error::from);
         let place = text(3)?.and_then(|url| places.get(url)).copied();
         let Some((spec, seat)) = place.and_then(|n| Some((specs.get(n)?, found.get_mut(n)?))) else { return Ok(None) };
-        let same =
-            text(2)? == Some(&spec.name) && text(4)? == spec.title.as_deref() && row.get::<_, bool>(5)? == spec.enabled;
+        let same = text(2)? == Some(&spec.name)
+            && text(4)? == spec.title.as_deref()
+            && row.get::<_, bool>(5)? == spec.enabled
+            && row.get::<_, bool>(6)? == spec.own_headers;
         if !same {
             return Ok(None);
         }
@@ -60,9 +63,9 @@ fn unchanged(db: &Connection, specs: &[FeedSpec]) -> Result<Option<Rows>> {
 }
 
 /// A feed is the same one if its URL is, else if its name is, else it is new.
-fn feeds(db: &Connection, specs: &[FeedSpec], now: Timestamp) -> Result<Rows> {
+fn feeds(db: &Connection, specs: &[FeedSpec], now: Timestamp) -> Result<(Rows, Unions)> {
     if let Some(rows) = unchanged(db, specs)? {
-        return Ok(rows);
+        return Ok((rows, Unions::default()));
     }
     let mut ids: Vec<Option<i64>> = Vec::with_capacity(specs.len());
     let mut taken = HashSet::new();
@@ -83,55 +86,78 @@ fn feeds(db: &Connection, specs: &[FeedSpec], now: Timestamp) -> Result<Rows> {
     }
     // Names may be swapped, and a removed feed gives its name up: first all get out of the way.
     db.execute("UPDATE feed SET name = '~' || id, active = 0 WHERE active OR name NOT LIKE '~%'", [])?;
+    let mut unions = Unions::default();
     let mut rows = Vec::with_capacity(specs.len());
     for (spec, id) in specs.iter().zip(ids) {
         rows.push(match id {
-            Some(id) => update(db, id, spec)?,
+            Some(id) => update(db, id, spec, &mut unions)?,
             None => insert(db, spec, now)?,
         });
     }
     db.execute("UPDATE feed SET removed_at = ?1 WHERE NOT active AND removed_at IS NULL", [now.as_ms()])?;
-    Ok(rows)
+    unions::settle(db, now, &mut unions)?;
+    if unions != Unions::default() {
+        for (id, due) in &mut rows {
+            *due = due_at(db, id.0)?;
+        }
+    }
+    Ok((rows, unions))
+}
+
+fn due_at(db: &Connection, id: i64) -> Result<Option<Timestamp>> {
+    let due: Option<i64> =
+        db.prepare_cached("SELECT due_at FROM feed_state WHERE feed_id = ?1")?.query_row([id], |row| row.get(0))?;
+    Ok(due.map(Timestamp::from_ms))
+}
+
+/// The address that is asked: a fragment is no part of it.
+fn asked(url: &str) -> &str {
+    url.split_once('#').map_or(url, |(url, _)| url)
 }
 
 fn insert(db: &Connection, spec: &FeedSpec, now: Timestamp) -> Result<(FeedId, Option<Timestamp>)> {
     db.prepare_cached(
-        "INSERT INTO feed (name, config_url, title, active, enabled, added_at) VALUES (?1, ?2, ?3, 1, ?4, ?5)",
+        "INSERT INTO feed (name, config_url, title, active, enabled, own_headers, added_at)
+         VALUES (?1, ?2, ?3, 1, ?4, ?5, ?6)",
     )?
-    .execute(params![spec.name, spec.url, spec.title, spec.enabled, now.as_ms()])?;
+    .execute(params![spec.name, spec.url, spec.title, spec.enabled, spec.own_headers, now.as_ms()])?;
     let id = db.last_insert_rowid();
     db.prepare_cached("INSERT INTO feed_state (feed_id, current_url, due_at, due_reason) VALUES (?1, ?2, ?3, ?4)")?
-        .execute(params![id, spec.url, now.as_ms(), "it is new"])?;
+        .execute(params![id, asked(&spec.url), now.as_ms(), "it is new"])?;
     Ok((FeedId(id), Some(now)))
 }
 
-fn update(db: &Connection, id: i64, spec: &FeedSpec) -> Result<(FeedId, Option<Timestamp>)> {
+fn update(db: &Connection, id: i64, spec: &FeedSpec, unions: &mut Unions) -> Result<(FeedId, Option<Timestamp>)> {
     let before: String =
         db.prepare_cached("SELECT config_url FROM feed WHERE id = ?1")?.query_row([id], |row| row.get(0))?;
     db.prepare_cached(
-        "UPDATE feed SET name = ?2, config_url = ?3, title = ?4, active = 1, enabled = ?5, removed_at = NULL
-         WHERE id = ?1",
+        "UPDATE feed SET name = ?2, config_url = ?3, title = ?4, active = 1, enabled = ?5, own_headers = ?6,
+           removed_at = NULL WHERE id = ?1",
     )?
-    .execute(params![id, spec.name, spec.url, spec.title, spec.enabled])?;
+    .execute(params![id, spec.name, spec.url, spec.title, spec.enabled, spec.own_headers])?;
     if before != spec.url {
         // Another address: validators and learnt redirects belonged to the old one (RFC 9110 8.8), and a
-        // feed that was gone there may be alive here.
+        // feed that was gone there may be alive here. That it was broken stays: it is to be told that it recovered.
         db.prepare_cached(
             "UPDATE feed_state SET current_url = ?2, validator_url = NULL, etag = NULL, last_modified = NULL,
                body_hash = NULL, errors = 0, failing_since = NULL, error_kind = NULL, error_text = NULL,
                error_status = NULL, gone = 0, fresh_until = NULL, retry_until = NULL,
-               cadence = NULL, due_at = coalesce(last_try, 0), due_reason = 'its address is new' WHERE feed_id = ?1",
+               cadence = NULL, dead = 0, moved_at = NULL, moved_from = NULL, merged_into = NULL, merged_at = NULL,
+               due_at = coalesce(last_try, 0), due_reason = 'its address is new' WHERE feed_id = ?1",
         )?
-        .execute(params![id, spec.url])?;
+        .execute(params![id, asked(&spec.url)])?;
+        unions.parted.extend(unions::part(db, FeedId(id))?);
     }
-    let due: Option<i64> =
-        db.prepare_cached("SELECT due_at FROM feed_state WHERE feed_id = ?1")?.query_row([id], |row| row.get(0))?;
-    Ok((FeedId(id), due.map(Timestamp::from_ms)))
+    Ok((FeedId(id), due_at(db, id)?))
 }
+
+/// In the history of moves, the status of a way back.
+pub(super) const BACK: u16 = 0;
 
 const STATE: &str = "s.current_url, s.validator_url, s.etag, s.last_modified, s.body_hash, s.loaded_once, s.last_try, \
      s.last_ok, s.due_at, s.due_reason, s.fresh_until, s.retry_until, s.errors, s.failing_since, s.error_kind, \
-     s.error_status, s.error_text, s.gone, s.habits, s.cadence";
+     s.error_status, s.error_text, s.gone, s.habits, s.cadence, s.moved_at, s.moved_from, s.dead, s.broken_at, \
+     s.merged_into";
 
 /// Reads the columns of [`STATE`], which begin at `base`. By number: by name, each read of a row would compare
 /// some 200 names.
@@ -167,6 +193,10 @@ fn state(row: &Row<'_>, base: usize) -> Result<FeedState> {
         gone: row.get(base + 17)?,
         habits: from_json(row, base + 18)?,
         cadence: from_json(row, base + 19)?,
+        moved: time(20)?.zip(row.get(base + 21)?),
+        dead: row.get(base + 22)?,
+        broken_at: time(23)?,
+        merged_into: row.get::<_, Option<i64>>(base + 24)?.map(FeedId),
     })
 }
 
@@ -181,24 +211,58 @@ fn from_json<T: serde::de::DeserializeOwned + Default>(row: &Row<'_>, column: us
 /// What is remembered of feeds that were leased.
 pub(super) fn leases(db: &Connection, ours: &[(FeedId, u64)]) -> Result<Vec<FeedLease>> {
     let mut read = db.prepare_cached(&format!("SELECT {STATE} FROM feed_state s WHERE s.feed_id = ?1"))?;
+    let mut merged = db.prepare_cached("SELECT feed_id FROM feed_state WHERE merged_into = ?1")?;
     let mut out = Vec::with_capacity(ours.len());
     for (feed, token) in ours {
         if let Some(state) = read.query_row([feed.0], |row| state(row, 0)).optional()? {
-            out.push(FeedLease { feed: *feed, token: *token, state });
+            let also = merged.query_map([feed.0], |row| row.get(0).map(FeedId))?.collect::<Result<_>>()?;
+            out.push(FeedLease { feed: *feed, token: *token, state, also });
         }
     }
     Ok(out)
 }
 
+/// What is remembered of one feed.
+pub(super) fn remembered(db: &Connection, feed: FeedId) -> Result<FeedState> {
+    db.prepare_cached(&format!("SELECT {STATE} FROM feed_state s WHERE s.feed_id = ?1"))?
+        .query_row([feed.0], |row| state(row, 0))
+}
+
+/// The history of moves, newest first.
+fn moves(db: &Connection) -> Result<HashMap<i64, Vec<Move>>> {
+    let mut read = db.prepare_cached(
+        "SELECT feed_id, at, status, from_url, to_url FROM feed_redirect ORDER BY feed_id, at DESC, rowid DESC",
+    )?;
+    let mut moves: HashMap<i64, Vec<Move>> = HashMap::new();
+    let rows = read.query_map([], |row| {
+        let status = Some(row.get(2)?).filter(|status| *status != BACK);
+        let at = Timestamp::from_ms(row.get(1)?);
+        Ok((row.get(0)?, Move { at, status, from: row.get(3)?, to: row.get(4)? }))
+    })?;
+    for row in rows {
+        let (feed, step) = row?;
+        let moves = moves.entry(feed).or_default();
+        if moves.len() < FeedStatus::MOVES {
+            moves.push(step);
+        }
+    }
+    Ok(moves)
+}
+
 /// The feeds that are followed, by name.
 pub(super) fn status(db: &Connection) -> Result<Vec<FeedStatus>> {
+    let mut moves = moves(db)?;
     let mut read = db.prepare_cached(&format!(
         "SELECT f.id, f.name, f.config_url, f.title, f.info, {STATE},
-           coalesce((SELECT entries FROM feed_tally t WHERE t.feed_id = f.id), 0) AS items
+           coalesce((SELECT entries FROM feed_tally t WHERE t.feed_id = f.id), 0) AS items,
+           (SELECT name FROM feed k WHERE k.id = s.merged_into) AS merged_name, s.merged_at AS merged_since
          FROM feed f JOIN feed_state s ON s.feed_id = f.id WHERE f.active ORDER BY f.name"
     ))?;
     let rows = read.query_map([], |row| {
+        let merged: Option<(String, i64)> = row.get::<_, Option<_>>("merged_name")?.zip(row.get("merged_since")?);
         Ok(FeedStatus {
+            moves: moves.remove(&row.get(0)?).unwrap_or_default(),
+            merged: merged.map(|(into, since)| Merged { into, since: Timestamp::from_ms(since) }),
             feed: FeedId(row.get(0)?),
             name: row.get(1)?,
             url: row.get(2)?,
@@ -252,104 +316,11 @@ pub(super) fn titled(info: &str, title: Option<String>) -> FeedInfo {
     info
 }
 
-/// Keeps what a finished poll means for the next one.
-pub(super) fn remember(db: &Connection, poll: &PollCommit) -> Result<()> {
-    let (feed, at) = (poll.feed.0, poll.at.as_ms());
-    match &poll.result {
-        PollResult::NotModified { validators, redirect } => {
-            if let Some(validators) = validators {
-                keep_validators(db, feed, validators.as_ref())?;
-            }
-            if let Some(redirect) = redirect {
-                moved(db, feed, at, redirect)?;
-            }
-            // The common case: one statement.
-            return unmodified(db, feed, at, &poll.next);
-        }
-        PollResult::Loaded { info, validators, body_hash, redirect, cadence, .. } => {
-            loaded(db, poll, *body_hash)?;
-            if let Some(cadence) = cadence {
-                keep_cadence(db, poll.feed, cadence)?;
-            }
-            keep_validators(db, feed, validators.as_ref())?;
-            db.prepare_cached("UPDATE feed SET info = ?2 WHERE id = ?1")?.execute(params![feed, json(info)?])?;
-            if let Some(redirect) = redirect {
-                moved(db, feed, at, redirect)?;
-            }
-        }
-        PollResult::Failed(error) => failed(db, feed, at, error, false)?,
-        PollResult::Gone(error) => failed(db, feed, at, error, true)?,
-    }
-    next(db, feed, &poll.next)
-}
-
-fn moved(db: &Connection, feed: i64, at: i64, redirect: &Redirect) -> Result<()> {
-    db.prepare_cached("UPDATE feed_state SET current_url = ?2 WHERE feed_id = ?1")?
-        .execute(params![feed, redirect.to])?;
-    db.prepare_cached("INSERT INTO feed_redirect VALUES (?1, ?2, ?3, ?4, ?5)")?.execute(params![
-        feed,
-        at,
-        redirect.status,
-        redirect.from,
-        redirect.to
-    ])?;
-    Ok(())
-}
-
-fn unmodified(db: &Connection, feed: i64, at: i64, next: &NextPoll) -> Result<()> {
-    let ms = |at: Option<Timestamp>| at.map(Timestamp::as_ms);
-    db.prepare_cached(
-        "UPDATE feed_state SET last_try = ?2, last_ok = ?2, errors = 0, failing_since = NULL, error_kind = NULL,
-           error_status = NULL, error_text = NULL, gone = 0, due_at = ?3, due_reason = ?4, fresh_until = ?5,
-           retry_until = ?6 WHERE feed_id = ?1",
-    )?
-    .execute(params![feed, at, ms(next.due_at), next.reason, ms(next.fresh_until), ms(next.retry_until)])?;
-    Ok(())
-}
-
-fn loaded(db: &Connection, poll: &PollCommit, body_hash: u64) -> Result<()> {
-    db.prepare_cached(
-        "UPDATE feed_state SET last_try = ?2, last_ok = ?2, errors = 0, failing_since = NULL, error_kind = NULL,
-           error_status = NULL, error_text = NULL, gone = 0, loaded_once = 1, body_hash = ?3 WHERE feed_id = ?1",
-    )?
-    .execute(params![poll.feed.0, poll.at.as_ms(), i64::from_ne_bytes(body_hash.to_ne_bytes())])?;
-    Ok(())
-}
-
-fn keep_validators(db: &Connection, feed: i64, validators: Option<&Validators>) -> Result<()> {
-    db.prepare_cached("UPDATE feed_state SET validator_url = ?2, etag = ?3, last_modified = ?4 WHERE feed_id = ?1")?
-        .execute(params![
-            feed,
-            validators.map(|v| v.url.as_str()),
-            validators.and_then(|v| v.etag.as_deref()),
-            validators.and_then(|v| v.last_modified.as_deref())
-        ])?;
-    Ok(())
-}
-
-fn failed(db: &Connection, feed: i64, at: i64, error: &PollError, gone: bool) -> Result<()> {
-    db.prepare_cached(
-        "UPDATE feed_state SET last_try = ?2, errors = errors + 1, failing_since = coalesce(failing_since, ?2),
-           error_kind = ?3, error_status = ?4, error_text = ?5, gone = ?6 WHERE feed_id = ?1",
-    )?
-    .execute(params![feed, at, error.kind.as_str(), error.http_status, error.message, gone])?;
-    Ok(())
-}
-
-fn next(db: &Connection, feed: i64, next: &NextPoll) -> Result<()> {
-    let ms = |at: Option<Timestamp>| at.map(Timestamp::as_ms);
-    db.prepare_cached(
-        "UPDATE feed_state SET due_at = ?2, due_reason = ?3, fresh_until = ?4, retry_until = ?5 WHERE feed_id = ?1",
-    )?
-    .execute(params![feed, ms(next.due_at), next.reason, ms(next.fresh_until), ms(next.retry_until)])?;
-    Ok(())
-}
-
 /// Due times that were reckoned anew. A state that is as it was is not written.
 pub(super) fn keep_due(db: &Connection, due: &[(FeedId, NextPoll)], now: Timestamp) -> Result<()> {
     let ms = |at: Option<Timestamp>| at.map(Timestamp::as_ms);
     let mut write = db.prepare_cached(
-        "UPDATE feed_state SET due_at = ?2, due_reason = ?3, fresh_until = ?4, retry_until = ?5,
+        "UPDATE feed_state SET due_at = iif(merged_into IS NULL, ?2, NULL), due_reason = ?3, fresh_until = ?4, retry_until = ?5,
            last_try = min(last_try, ?6), last_ok = min(last_ok, ?6), failing_since = min(failing_since, ?6)
          WHERE feed_id = ?1 AND (due_at IS NOT ?2 OR due_reason IS NOT ?3 OR last_try > ?6)",
     )?;
@@ -357,12 +328,6 @@ pub(super) fn keep_due(db: &Connection, due: &[(FeedId, NextPoll)], now: Timesta
         let (fresh, retry) = (ms(next.fresh_until), ms(next.retry_until));
         write.execute(params![feed.0, ms(next.due_at), next.reason, fresh, retry, now.as_ms()])?;
     }
-    Ok(())
-}
-
-fn keep_cadence(db: &Connection, feed: FeedId, cadence: &Cadence) -> Result<()> {
-    let text = if *cadence == Cadence::default() { None } else { Some(json(cadence)?) };
-    db.prepare_cached("UPDATE feed_state SET cadence = ?2 WHERE feed_id = ?1")?.execute(params![feed.0, text])?;
     Ok(())
 }
 

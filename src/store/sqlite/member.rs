@@ -11,7 +11,7 @@ use crate::domain::stream::{Match, StreamId};
 use crate::domain::time::Timestamp;
 
 impl Commit<'_> {
-    /// Puts the item into the streams that it meets with all of its feeds; gives all of these, and those that are new.
+    /// Puts the item into the streams that it meets with all of its feeds, and those that are one with them; gives all of these, and those that are new.
     pub(super) fn rematch(
         &self,
         index: usize,
@@ -21,7 +21,10 @@ impl Commit<'_> {
     ) -> Result<(Vec<Match>, Vec<Match>)> {
         let db = self.tx.db;
         let feeds: Vec<FeedId> = db
-            .prepare_cached("SELECT DISTINCT feed_id FROM sighting WHERE item_id = ?1")?
+            .prepare_cached(
+                "SELECT feed_id FROM sighting WHERE item_id = ?1 UNION SELECT feed_id FROM feed_state
+                 WHERE merged_into IN (SELECT feed_id FROM sighting WHERE item_id = ?1)",
+            )?
             .query_map([item.0], |row| row.get(0).map(FeedId))?
             .collect::<Result<_>>()?;
         let matches = if feeds.len() > 1 { self.judge.rematch(index, &feeds) } else { candidate.matches.clone() };

@@ -3,10 +3,11 @@
 use sha2::{Digest as _, Sha256};
 
 use super::commit::Commit;
-use super::{Result, schema};
+use super::{Instance, Result, schema};
 use crate::domain::decision::{Candidate, Scope};
 use crate::domain::feed::FeedId;
 use crate::domain::item::ItemId;
+use crate::domain::time::Timestamp;
 use crate::domain::webhook::{EventKind, WebhookId};
 
 impl Commit<'_> {
@@ -47,8 +48,21 @@ impl Commit<'_> {
     /// whatever crashes. `item.new` goes to a webhook once, whatever revision the item has by then.
     pub(super) fn message_id(&self, webhook: WebhookId, item: ItemId, kind: EventKind, revision: u32) -> String {
         let revision = if kind == EventKind::ItemNew { 0 } else { revision };
-        let mut digest = Sha256::new();
-        digest.update(format!("{} {} {} {} {revision}", self.instance.id, webhook.0, kind.as_str(), item.0));
-        format!("msg_{}", schema::base32(digest.finalize().get(..16).unwrap_or_default()))
+        message(&format!("{} {} {} {} {revision}", self.instance.id, webhook.0, kind.as_str(), item.0))
     }
+}
+
+/// The same of what the operator is told of a feed: once for each time that it broke.
+pub(super) fn alert_id(
+    instance: &Instance,
+    webhook: WebhookId,
+    kind: EventKind,
+    feed: FeedId,
+    broken_at: Timestamp,
+) -> String {
+    message(&format!("{} {} {} {} {}", instance.id, webhook.0, kind.as_str(), feed.0, broken_at.as_ms()))
+}
+
+fn message(of: &str) -> String {
+    format!("msg_{}", schema::base32(Sha256::digest(of).get(..16).unwrap_or_default()))
 }

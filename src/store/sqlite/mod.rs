@@ -26,10 +26,12 @@ mod owe;
 mod past;
 mod reader;
 mod rekey;
+mod remember;
 mod resolve;
 mod schema;
 mod streams;
 mod trace;
+mod unions;
 mod writer;
 
 use std::collections::HashMap;
@@ -190,17 +192,22 @@ impl Store for Sqlite {
 
     fn commit_quiet(&self, polls: Vec<PollCommit>) -> Pending<'_, Vec<CommitReport>> {
         Box::pin(async move {
-            let held = polls.iter().map(|poll| self.holds(poll.feed, poll.token));
-            let reports: Vec<CommitReport> =
-                held.map(|held| CommitReport { lost: !held, ..CommitReport::default() }).collect();
+            let held: Vec<bool> = polls.iter().map(|poll| self.holds(poll.feed, poll.token)).collect();
             let leases: Vec<(FeedId, u64)> = polls.iter().map(|poll| (poll.feed, poll.token)).collect();
-            let ours: Vec<PollCommit> =
-                polls.into_iter().zip(&reports).filter(|(_, report)| !report.lost).map(|(poll, _)| poll).collect();
-            let written = self.write(move |tx| ours.iter().try_for_each(|poll| feeds::remember(tx.db, poll))).await;
+            let instance = self.instance.clone();
+            let written = self
+                .write(move |tx| {
+                    let commit = |(poll, held): (&PollCommit, &bool)| match held {
+                        true => remember::remember(tx.db, &instance, poll),
+                        false => Ok(CommitReport { lost: true, ..CommitReport::default() }),
+                    };
+                    polls.iter().zip(&held).map(commit).collect()
+                })
+                .await;
             for (feed, token) in leases {
                 self.end_lease(feed, token);
             }
-            written.map(|()| reports)
+            written
         })
     }
 

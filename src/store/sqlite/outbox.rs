@@ -10,7 +10,7 @@ use crate::domain::stream::{Match, StreamId};
 use crate::domain::time::Timestamp;
 use crate::domain::trace::Call;
 use crate::domain::webhook::{
-    Attempt, DeliveryId, DeliveryLease, DeliveryState, DeliveryStatus, Event, EventKind, Settlement, Verdict,
+    Attempt, DeliveryId, DeliveryLease, DeliveryState, DeliveryStatus, EventKind, Settlement, Subject, Verdict,
     WebhookId, WebhookState, WebhookStatus,
 };
 
@@ -69,13 +69,14 @@ fn next_at(db: &Connection, webhook: WebhookId, token: i64) -> Result<Option<Tim
 fn load(db: &Connection, id: i64) -> Result<Option<DeliveryLease>> {
     let row = db
         .prepare_cached(
-            "SELECT d.webhook_id, d.message_id, d.matches, d.body, d.attempts, d.lease_token, e.data
-             FROM delivery d JOIN delivery_event de ON de.delivery_id = d.id JOIN event e ON e.id = de.event_id
+            "SELECT d.webhook_id, d.message_id, d.matches, d.body, d.attempts, d.lease_token, e.data, a.data
+             FROM delivery d LEFT JOIN delivery_event de ON de.delivery_id = d.id LEFT JOIN event e ON e.id = de.event_id
+               LEFT JOIN alert a ON a.id = d.alert_id
              WHERE d.id = ?1",
         )?
         .query_row([id], |row| {
             let matches: String = row.get(2)?;
-            let data: String = row.get(6)?;
+            let data: (Option<String>, Option<String>) = (row.get(6)?, row.get(7)?);
             Ok((
                 (WebhookId(row.get(0)?), row.get::<_, String>(1)?, matches),
                 (row.get(3)?, row.get::<_, u32>(4)?, row.get::<_, i64>(5)?, data),
@@ -84,14 +85,18 @@ fn load(db: &Connection, id: i64) -> Result<Option<DeliveryLease>> {
         .optional()?;
     let Some(((webhook, message_id, matches), (body, attempts, token, data))) = row else { return Ok(None) };
     let matches: Vec<Match> = parse(&matches)?;
-    let event: Event = parse(&data)?;
+    let subject = match data {
+        (Some(event), _) => Subject::Item(Box::new(parse(&event)?)),
+        (None, Some(alert)) => Subject::Feed(Box::new(parse(&alert)?)),
+        (None, None) => return Ok(None),
+    };
     let mut streams = Vec::with_capacity(matches.len());
     for found in &matches {
         streams.push(stream_name(db, found.stream)?);
     }
     let token = u64::try_from(token).unwrap_or(0);
     let id = DeliveryId(id);
-    Ok(Some(DeliveryLease { id, token, webhook, message_id, event, matches, streams, body, attempts }))
+    Ok(Some(DeliveryLease { id, token, webhook, message_id, subject, matches, streams, body, attempts }))
 }
 
 fn parse<T: serde::de::DeserializeOwned>(text: &str) -> Result<T> {
@@ -213,10 +218,10 @@ fn attempt(row: &Row<'_>) -> Result<Attempt> {
     })
 }
 
-const STATUS: &str = "SELECT d.id, d.message_id, w.name, e.kind, e.item_id, d.state, d.attempts, d.next_at, w.state, \
-     d.created_at \
-     FROM delivery d JOIN webhook w ON w.id = d.webhook_id JOIN delivery_event de ON de.delivery_id = d.id \
-     JOIN event e ON e.id = de.event_id";
+const STATUS: &str = "SELECT d.id, d.message_id, w.name, coalesce(e.kind, a.kind), e.item_id, d.state, d.attempts, \
+     d.next_at, w.state, d.created_at, (SELECT name FROM feed WHERE id = a.feed_id) \
+     FROM delivery d JOIN webhook w ON w.id = d.webhook_id LEFT JOIN delivery_event de ON de.delivery_id = d.id \
+     LEFT JOIN event e ON e.id = de.event_id LEFT JOIN alert a ON a.id = d.alert_id";
 
 fn status(row: &Row<'_>) -> Result<DeliveryStatus> {
     let webhook = WebhookState::parse(&row.get::<_, String>(8)?);
@@ -230,7 +235,8 @@ fn status(row: &Row<'_>) -> Result<DeliveryStatus> {
         message_id: row.get(1)?,
         webhook: row.get(2)?,
         kind: EventKind::parse(&row.get::<_, String>(3)?).unwrap_or(EventKind::ItemNew),
-        item: ItemId(row.get(4)?),
+        item: row.get::<_, Option<i64>>(4)?.map(ItemId),
+        feed: row.get(10)?,
         state,
         attempts: row.get(6)?,
         next_attempt: Some(next).filter(|_| state == DeliveryState::Pending),

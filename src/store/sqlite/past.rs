@@ -56,11 +56,11 @@ pub(super) fn compact(db: &Connection, hasher: Hasher, item: ItemId) -> Result<b
 /// was announced to a webhook is remembered for as long as the item could be announced again.
 pub(super) fn forget_delivery(db: &Connection, hasher: Hasher, delivery: i64) -> Result<KeepCounts> {
     let mut done = KeepCounts::default();
-    let webhook: Option<i64> = db
-        .prepare_cached("SELECT webhook_id FROM delivery WHERE id = ?1 AND state IN ('succeeded', 'failed')")?
-        .query_row([delivery], |row| row.get(0))
+    let found: Option<(i64, Option<i64>)> = db
+        .prepare_cached("SELECT webhook_id, alert_id FROM delivery WHERE id = ?1 AND state IN ('succeeded', 'failed')")?
+        .query_row([delivery], |row| Ok((row.get(0)?, row.get(1)?)))
         .optional()?;
-    let Some(webhook) = webhook else { return Ok(done) };
+    let Some((webhook, alert)) = found else { return Ok(done) };
     let events: Vec<(i64, String, i64)> = db
         .prepare_cached(
             "SELECT e.id, e.kind, e.item_id FROM delivery_event d JOIN event e ON e.id = d.event_id
@@ -73,6 +73,8 @@ pub(super) fn forget_delivery(db: &Connection, hasher: Hasher, delivery: i64) ->
     }
     db.prepare_cached("DELETE FROM delivery WHERE id = ?1")?.execute([delivery])?;
     done.deliveries = 1;
+    db.prepare_cached("DELETE FROM alert WHERE id = ?1 AND NOT EXISTS (SELECT 1 FROM delivery WHERE alert_id = ?1)")?
+        .execute([alert])?;
     for (event, kind, item) in events {
         // An edit is told of once by its revision, which does not come again.
         if kind == EventKind::ItemNew.as_str() {

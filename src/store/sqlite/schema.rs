@@ -19,6 +19,7 @@ const MIGRATIONS: &[(&str, &str)] = &[
     ("0006_listing", include_str!("../migrations/0006_listing.sql")),
     ("0007_sighting", include_str!("../migrations/0007_sighting.sql")),
     ("0008_cadence", include_str!("../migrations/0008_cadence.sql")),
+    ("0009_moves", include_str!("../migrations/0009_moves.sql")),
 ];
 
 /// The version that this program writes.
@@ -137,7 +138,8 @@ mod tests {
         ];
         db.execute_batch(
             "INSERT INTO feed (id, name, config_url, active, enabled, added_at) VALUES (1, 'a', 'https://a/', 1, 1, 0);
-             INSERT INTO feed_state (feed_id, current_url, loaded_once) VALUES (1, 'https://a/', 1)",
+             INSERT INTO feed_state (feed_id, current_url, loaded_once) VALUES (1, 'https://a/', 1);
+             INSERT INTO feed_redirect VALUES (1, 5, 301, 'http://b/', 'http://a/'), (1, 7, 301, 'http://a/', 'https://a/')",
         )
         .unwrap();
         for (n, print) in (1_i64..).zip(prints) {
@@ -163,6 +165,7 @@ mod tests {
         assert_eq!(number("SELECT n FROM tally WHERE name = 'items'"), 3);
         assert_eq!(number("SELECT newest FROM feed_state"), 3);
         assert_eq!(number("SELECT count(*) FROM feed_state WHERE cadence IS NULL"), 1);
+        assert_eq!(number("SELECT count(*) FROM feed_state WHERE moved_at = 7 AND moved_from = 'http://a/'"), 1);
         assert_eq!(number("PRAGMA user_version"), NEWEST);
         assert_eq!(number("SELECT count(*) FROM pragma_foreign_key_check"), 0);
     }

@@ -111,6 +111,7 @@ impl Bench {
             url: format!("https://f{n}.example/rss"),
             title: None,
             enabled: true,
+            own_headers: false,
         };
         let subscriptions = Subscriptions {
             feeds: (0..FEEDS).map(feed).collect(),
@@ -170,7 +171,7 @@ impl Bench {
             redirect: None,
         };
         let next = NextPoll { due_at: Some(now), ..NextPoll::default() };
-        let poll = PollCommit { feed: id, token: lease.token, at: now, result, next };
+        let poll = PollCommit { feed: id, token: lease.token, at: now, result, next, alerts: Arc::default() };
         let asked = Arc::clone(&judge) as Arc<dyn Judge>;
         let report = self.store.commit_poll(poll, asked, Arc::clone(&self.routes)).await.unwrap();
         let survey = judge.said.lock().unwrap().clone();

@@ -153,7 +153,7 @@ impl Run {
 
     fn tell(&mut self, feed: usize, loaded: &Loaded) {
         let Some(told) = &mut self.told else { return };
-        let (report, survey, id) = (loaded.report, &loaded.survey, loaded.habits.id);
+        let (report, survey, id) = (&loaded.report, &loaded.survey, loaded.habits.id);
         let _ = writeln!(
             told,
             "    {} new, {} changed, {} sighted, {} calls; known by {id:?}; flood {}, dates kept {}, backfill {}",

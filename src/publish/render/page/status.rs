@@ -4,7 +4,7 @@ use maud::{Markup, html};
 
 use super::{Place, Site, address, away, shell, text, words};
 use crate::domain::feed::Health;
-use crate::domain::shape::{AttemptShape, FeedShape, WebhookShape};
+use crate::domain::shape::{AttemptShape, FeedShape, RedirectShape, WebhookShape};
 use crate::domain::time::Timestamp;
 use crate::store::FeedSizes;
 use crate::store::StoreHealth;
@@ -118,7 +118,8 @@ fn feed_table(feeds: &[&FeedShape], now: Timestamp) -> Markup {
 }
 
 fn feed_row(feed: &FeedShape, now: Timestamp) -> Markup {
-    let next = if feed.state == Health::Gone || feed.state == Health::Paused { "not on its own" } else { "soon" };
+    let asked = feed.merged.is_none() && !matches!(feed.state, Health::Gone | Health::Paused);
+    let next = if asked { "soon" } else { "not on its own" };
     html! {
         tr {
             th scope="row" {
@@ -127,6 +128,10 @@ fn feed_row(feed: &FeedShape, now: Timestamp) -> Markup {
                 @if let Some(known) = &feed.known_by {
                     small { "entries are known by their " (known.id.as_str()) ": " (known.reason) }
                 }
+                @if let Some(merged) = &feed.merged {
+                    small { "merged into " (merged.into) " since " (words::around(merged.since, now)) ": both led to one address" }
+                }
+                (moves(&feed.redirects, now))
                 @if let Some(error) = &feed.error {
                     p.trouble {
                         @if feed.errors_in_row > 1 { (words::counted(feed.errors_in_row.into(), "failure", "failures")) " in a row: " }
@@ -141,6 +146,23 @@ fn feed_row(feed: &FeedShape, now: Timestamp) -> Markup {
                 @if let Some(reason) = text::present(feed.next_poll_reason.as_deref()) { small { (reason) } }
             }
             td.number data-label="Stories" { (words::count(feed.items)) }
+        }
+    }
+}
+
+/// The last move, and the others behind it.
+fn moves(redirects: &[RedirectShape], now: Timestamp) -> Markup {
+    let line = |step: &RedirectShape| html! { bdi { (text::excerpt(&step.words(), ERROR_CHARACTERS)) } " " (words::around(step.at, now)) };
+    html! {
+        @match redirects {
+            [] => {},
+            [last] => { small { (line(last)) } },
+            [last, before @ ..] => {
+                details {
+                    summary { small { (line(last)) } }
+                    ul { @for step in before { li { small { (line(step)) } } } }
+                }
+            },
         }
     }
 }
