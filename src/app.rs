@@ -193,6 +193,7 @@ fn own_store(file: &Path, check: bool, tagging: String) -> Result<Sqlite, StoreE
 pub fn fetcher(settings: &Settings) -> Result<Fetcher, String> {
     let poll = &settings.poll;
     Fetcher::new(&Guard::new(poll.allow_networks.clone()), poll.contact.as_deref(), poll.memory_bytes)
+        .map(|fetcher| fetcher.through(Arc::clone(&poll.reach)))
 }
 
 impl Daemon {

@@ -123,6 +123,7 @@ fn manner(settings: &Settings, rules: &Arc<Rules>, feed: &FeedSettings) -> Manne
         max_body_bytes: terms.max_body_bytes,
         user_agent: feed.access.user_agent.clone(),
         private_headers: private_headers(&feed.access),
+        reach: Arc::clone(&feed.access.reach),
         rules: own_rules(settings, feed).map_or_else(|| Arc::clone(rules), Arc::new),
         id_policy: terms.id_policy,
         dedupe: terms.dedupe,

@@ -1,6 +1,7 @@
 //! `feedmill add`: finds the feed behind each address, and writes it into the configuration.
 
 use std::io::{BufRead, IsTerminal as _};
+use std::sync::Arc;
 use std::time::Duration;
 
 use base64::Engine as _;
@@ -17,6 +18,7 @@ use crate::config::edit::{self, NewFeed};
 use crate::config::settings::Auth;
 use crate::config::{Settings, split_auth, web_address};
 use crate::domain::name::Name;
+use crate::domain::reach::Reach;
 use crate::domain::time::{Clock as _, SystemClock};
 use crate::domain::url::mask;
 use crate::fetch::client::{Ask, Fetcher};
@@ -131,7 +133,7 @@ async fn find(
             Auth::Basic { username, password } => Some((url.clone(), username, password.expose_secret().to_owned())),
             Auth::Bearer(_) => None,
         });
-        match discover::discover(fetcher, &ask(url, auth.as_ref()), SystemClock.now()).await {
+        match discover::discover(fetcher, &ask(url, auth.as_ref(), fetcher.reach()), SystemClock.now()).await {
             Ok(discovery) => return Ok((discovery, auth)),
             Err(why) => first = first.or(Some(sentence(&why))),
         }
@@ -150,7 +152,7 @@ fn addresses(text: &str) -> Result<Vec<Url>, String> {
     Ok(vec![read(&format!("https://{text}"))?, read(&format!("http://{text}"))?])
 }
 
-fn ask(url: Url, auth: Option<&(Url, String, String)>) -> Ask {
+fn ask(url: Url, auth: Option<&(Url, String, String)>, reach: &Arc<Reach>) -> Ask {
     let header = |(_, user, password): &(Url, String, String)| {
         let coded = base64::engine::general_purpose::STANDARD.encode(format!("{user}:{password}"));
         ("authorization".to_owned(), format!("Basic {coded}").into())
@@ -163,6 +165,7 @@ fn ask(url: Url, auth: Option<&(Url, String, String)>) -> Ask {
         max_body_bytes: MAX_BYTES,
         user_agent: None,
         private_headers: auth.map(header).into_iter().collect(),
+        reach: Arc::clone(reach),
     }
 }
 

@@ -1,6 +1,7 @@
 //! `feedmill parse`: what Feedmill reads out of a feed.
 
 use std::io::Read as _;
+use std::sync::Arc;
 use std::time::Duration;
 
 use clap::Args;
@@ -71,8 +72,8 @@ fn fetch(what: &str, place: &Place) -> Result<Document, Failure> {
     let url = Url::parse(what).map_err(|e| Failure::new(format!("{what} is no URL: {e}.")))?;
     // The configuration says which private networks may be asked and who we are; without one, none and nobody.
     let poll = place.settings().ok().map(|settings| settings.poll.clone());
-    let (allow, contact) = poll.map(|poll| (poll.allow_networks, poll.contact)).unwrap_or_default();
-    let fetcher = Fetcher::new(&Guard::new(allow), contact.as_deref(), MAX_BYTES).map_err(Failure::new)?;
+    let (allow, contact, reach) = poll.map(|poll| (poll.allow_networks, poll.contact, poll.reach)).unwrap_or_default();
+    let fetcher = Fetcher::new(&Guard::new(allow), contact.as_deref(), MAX_BYTES).map_err(Failure::new)?.through(reach);
     let ask = Ask {
         url: url.clone(),
         validators: None,
@@ -81,6 +82,7 @@ fn fetch(what: &str, place: &Place) -> Result<Document, Failure> {
         user_agent: None,
         private_headers: Vec::new(),
         private_origin: url,
+        reach: Arc::clone(fetcher.reach()),
     };
     match place.block_on(async { Ok(fetcher.fetch(&ask, SystemClock.now()).await) })? {
         Outcome::Body(answer) => {

@@ -16,6 +16,7 @@ use url::Url;
 use super::headers;
 use super::keys::Table;
 use super::opml::{self, List, Outline};
+use super::reach;
 use super::secret;
 use super::section::{Section, Value};
 use super::server;
@@ -116,7 +117,9 @@ fn refined_access(from: &Arc<Access>, section: &Section<'_>) -> Arc<Access> {
     let auth = auth(section);
     let headers = headers::read(section, headers::FEED_REFUSED);
     let cookies = section.value("cookies").and_then(|value| secret::read(&value));
-    if user_agent.is_none() && auth.is_none() && headers.is_none() && cookies.is_none() {
+    let reach = reach::refined(section, &from.reach);
+    let nothing = user_agent.is_none() && auth.is_none() && headers.is_none() && cookies.is_none();
+    if nothing && Arc::ptr_eq(&reach, &from.reach) {
         return Arc::clone(from);
     }
     Arc::new(Access {
@@ -124,6 +127,7 @@ fn refined_access(from: &Arc<Access>, section: &Section<'_>) -> Arc<Access> {
         auth: auth.or_else(|| from.auth.clone()),
         headers: headers.unwrap_or_else(|| from.headers.clone()),
         cookies: cookies.or_else(|| from.cookies.clone()),
+        reach,
     })
 }
 

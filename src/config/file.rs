@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
@@ -198,7 +199,7 @@ impl<'a> Reading<'a> {
             path: path.to_owned(),
             server: server::server(server_section.as_ref())?,
             storage,
-            poll: server::poll(poll_section.as_ref()),
+            poll: server::poll(poll_section.as_ref(), Arc::clone(&defaults.access.reach)),
             rules,
             resolve,
             feeds,

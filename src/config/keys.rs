@@ -119,8 +119,8 @@ const FEED_DEFAULTS: &[Key] = &[
     now("bearer"),
     now("headers"),
     now("cookies"),
-    not_yet("proxy"),
-    not_yet("ca"),
+    now("proxy"),
+    now("ca"),
     now("user_agent"),
     now("timeout"),
     now("max_body"),
@@ -178,8 +178,8 @@ pub(super) const KEYS: &[(Table, &[&[Key]])] = &[
             now("contact"),
             now("allow_networks"),
             now("first_import"),
-            not_yet("proxy"),
-            not_yet("ca"),
+            now("proxy"),
+            now("ca"),
             later("websub"),
         ]],
     ),
@@ -234,7 +234,7 @@ pub(super) const INCLUDABLE: &[&str] = &["feed", "subscriptions", "stream", "web
 
 /// Keys whose value is never shown, wherever they stand.
 pub(super) const SECRET_KEYS: &[&str] =
-    &["secret", "admin_token", "read_token", "token", "password", "bearer", "cookies", "headers"];
+    &["secret", "admin_token", "read_token", "token", "password", "bearer", "cookies", "headers", "proxy"];
 
 /// Longest word that a suggestion is looked for: edit distance costs the product of both lengths.
 const MAX_WORD: usize = 40;

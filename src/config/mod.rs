@@ -17,6 +17,7 @@ mod identity;
 mod keys;
 pub mod opml;
 mod pieces;
+mod reach;
 mod secret;
 mod section;
 mod server;

@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use ipnet::IpNet;
@@ -11,6 +12,7 @@ use super::feed::web_address;
 use super::section::{Section, Value};
 use super::settings::{Keep, Log, LogFormat, Poll, Server, Storage};
 use super::{Environment, headers, secret, units, webhook};
+use crate::domain::reach::Reach;
 
 /// The database's name, unless another one is given.
 pub(super) const DATABASE: &str = "feedmill.db";
@@ -126,7 +128,7 @@ pub(super) fn keep(section: &Section<'_>) -> Option<Keep> {
 }
 
 /// `[poll]`: what holds for all feeds together.
-pub(super) fn poll(section: Option<&Section<'_>>) -> Poll {
+pub(super) fn poll(section: Option<&Section<'_>>, reach: Arc<Reach>) -> Poll {
     let count = |key: &'static str, most: u64, default: usize| {
         let read = section.and_then(|section| section.count(key, 1..=most));
         read.and_then(|n| usize::try_from(n).ok()).unwrap_or(default)
@@ -141,6 +143,7 @@ pub(super) fn poll(section: Option<&Section<'_>>) -> Poll {
         memory_bytes: memory.unwrap_or(64_000_000),
         contact: section.and_then(contact),
         allow_networks,
+        reach,
     }
 }
 

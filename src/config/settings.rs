@@ -14,6 +14,7 @@ use url::Url;
 use crate::domain::address::Address;
 use crate::domain::feed::{Dedupe, IdPolicy};
 use crate::domain::name::Name;
+use crate::domain::reach::Reach;
 use crate::identity::canonical::Rules;
 use crate::query::syntax::Query;
 use crate::schedule::cron::Timing;
@@ -109,6 +110,8 @@ pub struct Poll {
     pub contact: Option<String>,
     /// Private networks that feeds may be on.
     pub allow_networks: Vec<IpNet>,
+    /// How servers are reached, unless a feed says otherwise.
+    pub reach: Arc<Reach>,
 }
 
 /// Where a feed is written.
@@ -134,7 +137,7 @@ pub struct FeedSettings {
     pub tags: Arc<[String]>,
     /// All else that is no secret.
     pub terms: Arc<Terms>,
-    /// What it is asked with.
+    /// How its server is reached, and what it is shown.
     pub access: Arc<Access>,
 }
 
@@ -171,7 +174,7 @@ pub struct Terms {
     pub dedupe: Dedupe,
 }
 
-/// What a feed's server is shown of us. Feeds that say nothing of it share that of `[poll]`.
+/// How a feed's server is reached, and what it is shown of us. Feeds that say nothing of it share that of `[poll]`.
 #[derive(Clone, Debug, Default)]
 pub struct Access {
     /// In place of ours.
@@ -182,6 +185,8 @@ pub struct Access {
     pub headers: BTreeMap<String, SecretString>,
     /// The Cookie header; sent to its own host only.
     pub cookies: Option<SecretString>,
+    /// By which way.
+    pub reach: Arc<Reach>,
 }
 
 /// How a feed is asked for.

@@ -2,7 +2,7 @@
 //! chance, so that a restart in the middle of a retry changes nothing.
 
 use std::hash::Hasher;
-use std::time::{Duration, UNIX_EPOCH};
+use std::time::Duration;
 
 use siphasher::sip::SipHasher13;
 
@@ -52,20 +52,6 @@ fn spread(wait: Duration, message_id: &str, attempts: u32) -> Duration {
     wait.checked_mul(per_mille).map_or(wait, |scaled| scaled / 1000)
 }
 
-/// Reads a `Retry-After` (RFC 9110 10.2.3), in seconds or as an HTTP date, as a span from `now`; at most 24 h.
-/// `None`: it is neither. A date that has passed asks for no wait.
-#[must_use]
-pub fn retry_after(value: &str, now: Timestamp) -> Option<Duration> {
-    let value = value.trim();
-    if !value.is_empty() && value.bytes().all(|b| b.is_ascii_digit()) {
-        // More digits than fit are still a wish for a long wait.
-        return Some(Duration::from_secs(value.parse().unwrap_or(u64::MAX)).min(MAX_RETRY_AFTER));
-    }
-    let date = httpdate::parse_http_date(value).ok()?.duration_since(UNIX_EPOCH).ok()?;
-    let at = Timestamp::from_secs(i64::try_from(date.as_secs()).ok()?);
-    Some(at.since(now).min(MAX_RETRY_AFTER))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -106,30 +92,6 @@ mod tests {
     #[test]
     fn without_waits_there_is_one_attempt() {
         assert_eq!(verdict(Ending::default(), "msg_a", 0, &[], now()), Verdict::Failed);
-    }
-
-    #[test]
-    fn retry_after_is_read_in_both_forms_and_cut_at_a_day() {
-        let cases = [
-            ("0", Some(0)),
-            (" 120 ", Some(120)),
-            ("86400", Some(86_400)),
-            ("315360000", Some(86_400)),
-            ("99999999999999999999999999", Some(86_400)),
-            ("Tue, 24 Nov 2026 08:00:30 GMT", Some(30)),
-            ("Tuesday, 24-Nov-26 08:00:30 GMT", Some(30)),
-            ("Tue Nov 24 08:00:30 2026", Some(30)),
-            ("Tue, 24 Nov 2026 07:00:00 GMT", Some(0)),
-            ("Mon, 24 Nov 2036 07:00:00 GMT", Some(86_400)),
-            ("-5", None),
-            ("1.5", None),
-            ("", None),
-            ("soon", None),
-            ("12 s", None),
-        ];
-        for (value, seconds) in cases {
-            assert_eq!(retry_after(value, now()), seconds.map(Duration::from_secs), "{value:?}");
-        }
     }
 
     #[test]

@@ -12,10 +12,10 @@ use secrecy::ExposeSecret;
 use tokio::time::Instant;
 
 use super::body;
-use super::retry::{self, Ending};
+use super::retry::Ending;
 use super::sign;
 use super::target::Target;
-use crate::domain::time::Timestamp;
+use crate::domain::time::{Timestamp, retry_after};
 use crate::domain::webhook::Attempt;
 use crate::fetch::guard::{self, Guard};
 
@@ -82,7 +82,7 @@ impl Sender {
         attempt.duration_ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
         attempt.http_status = heard.status.map(|status| status.as_u16());
         attempt.response = readable(&heard.body);
-        let retry_after = heard.retry_after.and_then(|value| retry::retry_after(&value, now.plus(took)));
+        let retry_after = heard.retry_after.and_then(|value| retry_after(&value, now.plus(took)));
         Sent { ending: Ending { http_status: attempt.http_status, retry_after }, attempt }
     }
 

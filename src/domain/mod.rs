@@ -12,6 +12,7 @@ pub mod element;
 pub mod feed;
 pub mod item;
 pub mod name;
+pub mod reach;
 pub mod shape;
 pub mod stream;
 pub mod time;

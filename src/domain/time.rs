@@ -1,7 +1,7 @@
 //! Points in time: UTC milliseconds inside, RFC 3339 and RFC 822 at the edges.
 
 use std::fmt;
-use std::time::Duration;
+use std::time::{Duration, UNIX_EPOCH};
 
 use chrono::{DateTime, SecondsFormat, Utc};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
@@ -87,6 +87,28 @@ impl Timestamp {
         let at = DateTime::parse_from_rfc3339(text).ok()?;
         Some(Self::from_chrono(at.with_timezone(&Utc)))
     }
+
+    /// Reads any of the three forms of an HTTP date (RFC 9110 5.6.7).
+    #[must_use]
+    pub fn parse_http(text: &str) -> Option<Self> {
+        let since = httpdate::parse_http_date(text).ok()?.duration_since(UNIX_EPOCH).ok()?;
+        Some(Self::from_secs(i64::try_from(since.as_secs()).ok()?))
+    }
+}
+
+/// Digits and nothing else; a number beyond all bounds is a very long time (RFC 9111 1.2.2).
+#[must_use]
+pub fn delta_seconds(text: &str) -> Option<Duration> {
+    let digits = !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
+    digits.then(|| Duration::from_secs(text.parse().unwrap_or(u64::from(u32::MAX))))
+}
+
+/// `Retry-After` (RFC 9110 10.2.3), in seconds or as a date, as a span from `now`: nothing for a date that has
+/// passed, `None` for what is neither. As it was given: who asks caps it.
+#[must_use]
+pub fn retry_after(text: &str, now: Timestamp) -> Option<Duration> {
+    let text = text.trim();
+    delta_seconds(text).or_else(|| Some(Timestamp::parse_http(text)?.since(now)))
 }
 
 fn millis(span: Duration) -> i64 {
@@ -139,6 +161,29 @@ mod tests {
         assert_eq!(at.rfc3339(), "2026-11-24T08:30:05Z");
         assert_eq!(at.rfc822(), "Tue, 24 Nov 2026 08:30:05 GMT");
         assert_eq!(at.as_ms() % 1000, 250);
+    }
+
+    #[test]
+    fn retry_after_is_read_in_both_forms() {
+        let now = Timestamp::parse_rfc3339("2026-11-24T08:00:00Z").unwrap();
+        for (text, seconds) in [
+            ("0", Some(0)),
+            (" 120 ", Some(120)),
+            ("315360000", Some(315_360_000)),
+            ("99999999999999999999999999", Some(u64::from(u32::MAX))),
+            ("Tue, 24 Nov 2026 08:00:30 GMT", Some(30)),
+            ("Tuesday, 24-Nov-26 08:00:30 GMT", Some(30)),
+            ("Tue Nov 24 08:00:30 2026", Some(30)),
+            ("Tue, 24 Nov 2026 07:00:00 GMT", Some(0)),
+            ("Wed, 24 Nov 2027 08:00:00 GMT", Some(31_536_000)),
+            ("-5", None),
+            ("1.5", None),
+            ("", None),
+            ("soon", None),
+            ("12 s", None),
+        ] {
+            assert_eq!(retry_after(text, now), seconds.map(Duration::from_secs), "{text:?}");
+        }
     }
 
     #[test]

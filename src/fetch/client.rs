@@ -1,6 +1,6 @@
 //! The way of one request: hop by hop to a status, and from the status to an outcome.
 
-use std::sync::OnceLock;
+use std::sync::Arc;
 use std::time::Duration;
 
 use reqwest::header::{CONTENT_LOCATION, CONTENT_TYPE, HeaderMap, HeaderValue, LOCATION};
@@ -8,13 +8,15 @@ use reqwest::{Response, StatusCode};
 use secrecy::SecretString;
 use url::Url;
 
-use super::failure::{answered, explain, failure, place, status_words};
+use super::clients::Clients;
+use super::failure::{answered, explain_through, failure, place, status_words};
 use super::guard::Guard;
 use super::memory::Memory;
 use super::outcome::{Answer, Outcome};
 use super::redirect::Route;
-use super::{body, conditional, freshness, guard, request};
+use super::{body, conditional, freshness, request};
 use crate::domain::feed::{ErrorKind, PollError, Validators};
+use crate::domain::reach::Reach;
 use crate::domain::time::Timestamp;
 
 /// What is asked for, and how.
@@ -34,15 +36,16 @@ pub struct Ask {
     pub private_headers: Vec<(String, SecretString)>,
     /// The origin that these headers are for: the configured URL.
     pub private_origin: Url,
+    /// How the servers on the way are reached.
+    pub reach: Arc<Reach>,
 }
 
 /// Asks for feeds.
 #[derive(Debug)]
 pub struct Fetcher {
-    pub(super) guard: Guard,
-    plain: reqwest::Client,
-    /// Made for the first `https:` address: it reads the system's certificates.
-    secure: OnceLock<reqwest::Client>,
+    clients: Clients,
+    /// For what is no feed: pages behind short links.
+    general: Arc<Reach>,
     pub(super) agent: HeaderValue,
     pub(super) memory: Memory,
 }
@@ -55,12 +58,23 @@ impl Fetcher {
     /// A sentence, if the TLS set-up fails or the contact cannot be sent.
     pub fn new(guard: &Guard, contact: Option<&str>, memory_bytes: u64) -> Result<Self, String> {
         Ok(Self {
-            guard: guard.clone(),
-            plain: guard::plain_client(guard)?,
-            secure: OnceLock::new(),
+            clients: Clients::new(guard)?,
+            general: Arc::default(),
             agent: request::user_agent(contact)?,
             memory: Memory::new(memory_bytes),
         })
+    }
+
+    /// The same, and what is no feed is reached in this way.
+    #[must_use]
+    pub fn through(self, reach: Arc<Reach>) -> Self {
+        Self { general: reach, ..self }
+    }
+
+    /// How what is no feed is reached.
+    #[must_use]
+    pub fn reach(&self) -> &Arc<Reach> {
+        &self.general
     }
 
     /// Asks once, following redirects by hand. Never fails otherwise than in an [`Outcome`].
@@ -87,7 +101,7 @@ impl Fetcher {
                     let location = response.headers().get(LOCATION).map(HeaderValue::as_bytes);
                     route.follow(status, location)?;
                 }
-                304 => return not_modified(&response, conditional, now),
+                304 => return not_modified(&response, conditional, route, now),
                 // Only for what was asked for, or for where it moved to: a detour that is gone is no such word.
                 410 if route.is_permanent() => return Ok(Outcome::Gone(error_status(status))),
                 // No content, or a part of it: taken as a feed, it would be a shorter one.
@@ -107,24 +121,18 @@ impl Fetcher {
 
     /// One hop, and the validators that it was made conditional with.
     async fn send<'a>(&self, ask: &'a Ask, url: &Url) -> Result<(Response, Option<&'a Validators>), PollError> {
-        self.guard.check_url(url).map_err(|message| failure(ErrorKind::Refused, message))?;
         let mut headers = request::headers(ask, &self.agent, url)?;
         let validators = ask.validators.as_ref();
         let conditional = conditional::ask(&mut headers, validators, url);
-        let sent = self.client(url)?.get(url.clone()).headers(headers).send().await;
-        let response = sent.map_err(|error| explain(error, url))?;
+        let response = self.get(url, headers, &ask.reach).await?;
         Ok((response, validators.filter(|_| conditional)))
     }
 
-    pub(super) fn client(&self, url: &Url) -> Result<&reqwest::Client, PollError> {
-        if url.scheme() == "http" {
-            return Ok(&self.plain);
-        }
-        if let Some(client) = self.secure.get() {
-            return Ok(client);
-        }
-        let made = guard::client(&self.guard).map_err(|message| failure(ErrorKind::Tls, message))?;
-        Ok(self.secure.get_or_init(|| made))
+    /// One request, if it may go there.
+    pub(super) async fn get(&self, url: &Url, headers: HeaderMap, reach: &Arc<Reach>) -> Result<Response, PollError> {
+        let client = self.clients.client(url, reach)?;
+        let sent = client.get(url.clone()).headers(headers).send().await;
+        sent.map_err(|error| explain_through(error, url, reach.proxy.as_ref()))
     }
 
     async fn answer(&self, ask: &Ask, route: Route, response: Response, now: Timestamp) -> Result<Answer, PollError> {
@@ -140,12 +148,18 @@ impl Fetcher {
 }
 
 /// A 304 is an answer to a condition; without one, the server has no feed for us (RFC 9110 15.4.5).
-fn not_modified(response: &Response, conditional: Option<&Validators>, now: Timestamp) -> Result<Outcome, PollError> {
+fn not_modified(
+    response: &Response,
+    conditional: Option<&Validators>,
+    route: Route,
+    now: Timestamp,
+) -> Result<Outcome, PollError> {
     let headers = response.headers();
     match conditional {
         Some(old) => Ok(Outcome::NotModified {
             validators: conditional::merged(old, headers),
             fresh_for: freshness::fresh_for(headers, now),
+            moved: route.moved(),
         }),
         None => {
             let message = "the server answered 304 Not Modified to a request without a condition";

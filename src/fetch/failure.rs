@@ -7,7 +7,9 @@ use reqwest::StatusCode;
 use url::Url;
 
 use super::guard::{CONNECT_TIMEOUT, Refused};
+use super::tls;
 use crate::domain::feed::{ErrorKind, PollError};
+use crate::domain::reach::Proxy;
 
 /// A peer's own words in a message end here, in characters.
 const MAX_WORDS: usize = 200;
@@ -36,6 +38,23 @@ pub(super) fn place(url: &Url) -> String {
     url.port().map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"))
 }
 
+/// The same, where the request went through a proxy, which is named: what broke may be there.
+pub(super) fn explain_through(error: reqwest::Error, url: &Url, proxy: Option<&Proxy>) -> PollError {
+    let of_proxy = error.is_dns() && find::<Refused>(&error).is_none();
+    let mut explained = explain(error, url);
+    let Some(proxy) = proxy else { return explained };
+    if explained.http_status.is_none() && explained.kind != ErrorKind::Refused {
+        let place = proxy.place();
+        let message = &explained.message;
+        explained.message = match message.strip_suffix('.') {
+            _ if of_proxy && proxy.resolves_names() => format!("the name of the proxy {place} does not resolve"),
+            Some(sentence) => format!("{sentence} (through the proxy {place})."),
+            None => format!("{message} (through the proxy {place})"),
+        };
+    }
+    explained
+}
+
 /// What a request to `url` died of, found by walking down to the cause. No answer's status is in it.
 #[must_use]
 pub fn explain(error: reqwest::Error, url: &Url) -> PollError {
@@ -44,6 +63,11 @@ pub fn explain(error: reqwest::Error, url: &Url) -> PollError {
     let root = root(&error);
     if let Some(refused) = find::<Refused>(&error) {
         return failure(ErrorKind::Refused, refused.to_string());
+    }
+    if let Some(tls) = find::<rustls::Error>(&error)
+        && !error.is_body()
+    {
+        return failure(ErrorKind::Tls, tls::sentence(tls, url.host_str().unwrap_or_default(), &place));
     }
     if error.is_builder() {
         return failure(ErrorKind::Refused, format!("no request can be made for this URL: {root}"));
@@ -73,9 +97,12 @@ pub fn explain(error: reqwest::Error, url: &Url) -> PollError {
 
 /// The deepest cause, in its own words: one line, of bounded length.
 pub(super) fn root(error: &(dyn Error + 'static)) -> String {
-    let deepest = chain(error).last().map(ToString::to_string).unwrap_or_default();
-    let line = deepest.trim_end_matches('.').chars().map(|c| if c.is_control() { ' ' } else { c });
-    line.take(MAX_WORDS).collect()
+    one_line(chain(error).last().map(ToString::to_string).unwrap_or_default().trim_end_matches('.'))
+}
+
+/// Somebody else's words on one line of bounded length.
+pub(super) fn one_line(words: &str) -> String {
+    words.chars().map(|c| if c.is_control() { ' ' } else { c }).take(MAX_WORDS).collect()
 }
 
 /// While connecting, rustls reports through I/O errors of kinds that sockets do not have there.

@@ -2,11 +2,11 @@
 //!
 //! The spans are as the server gave them; the schedule caps them.
 
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use reqwest::header::{AGE, AsHeaderName, CACHE_CONTROL, DATE, EXPIRES, HeaderMap, RETRY_AFTER};
 
-use crate::domain::time::Timestamp;
+use crate::domain::time::{self, Timestamp, delta_seconds};
 
 /// For how long the answer is fresh (RFC 9111 4.2), seen by a private cache: `s-maxage` is not for us. `None`:
 /// nothing is said, or that it is to be asked for each time; neither means that it should be asked for sooner.
@@ -20,18 +20,14 @@ pub(super) fn fresh_for(headers: &HeaderMap, now: Timestamp) -> Option<Duration>
             expires.since(date(headers, DATE).unwrap_or(now))
         }
     };
-    let age = text(headers, AGE).and_then(seconds).unwrap_or_default();
+    let age = text(headers, AGE).and_then(delta_seconds).unwrap_or_default();
     lifetime.checked_sub(age).filter(|left| !left.is_zero())
 }
 
 /// `Retry-After` (RFC 9110 10.2.3) in seconds or as a date, as a span from `now`. What is past or no such thing
 /// counts as not given.
 pub(super) fn retry_after(headers: &HeaderMap, now: Timestamp) -> Option<Duration> {
-    let span = match text(headers, RETRY_AFTER).and_then(seconds) {
-        Some(span) => span,
-        None => date(headers, RETRY_AFTER)?.since(now),
-    };
-    Some(span).filter(|span| !span.is_zero())
+    time::retry_after(text(headers, RETRY_AFTER)?, now).filter(|span| !span.is_zero())
 }
 
 enum Control {
@@ -55,7 +51,7 @@ fn cache_control(headers: &HeaderMap) -> Control {
             }
             if name.eq_ignore_ascii_case("max-age") && max_age.is_none() {
                 // 5.2: recipients accept both the token and the quoted form. 4.2.1: what is no number is stale.
-                max_age = Some(argument.map(|argument| argument.trim_matches('"')).and_then(seconds));
+                max_age = Some(argument.map(|argument| argument.trim_matches('"')).and_then(delta_seconds));
             }
         }
     }
@@ -81,21 +77,12 @@ fn directives(value: &str) -> impl Iterator<Item = &str> {
     parts.map(str::trim)
 }
 
-/// Digits and nothing else; a number beyond all bounds is a very long time (RFC 9111 1.2.2).
-fn seconds(text: &str) -> Option<Duration> {
-    let digits = !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
-    digits.then(|| Duration::from_secs(text.parse().unwrap_or(u64::from(u32::MAX))))
-}
-
 fn text(headers: &HeaderMap, name: impl AsHeaderName) -> Option<&str> {
     headers.get(name)?.to_str().ok().map(str::trim)
 }
 
-/// Any of the three forms of an HTTP date (RFC 9110 5.6.7).
 fn date(headers: &HeaderMap, name: impl AsHeaderName) -> Option<Timestamp> {
-    let at: SystemTime = httpdate::parse_http_date(text(headers, name)?).ok()?;
-    let since = at.duration_since(UNIX_EPOCH).ok()?;
-    Some(Timestamp::from_secs(i64::try_from(since.as_secs()).ok()?))
+    Timestamp::parse_http(text(headers, name)?)
 }
 
 #[cfg(test)]

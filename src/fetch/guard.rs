@@ -11,8 +11,11 @@ use std::time::Duration;
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use reqwest::redirect::Policy;
+use secrecy::ExposeSecret as _;
 use tokio::sync::Semaphore;
 use url::{Host, Url};
+
+use crate::domain::reach::{Authorities, Proxy, Reach};
 
 /// To reach a server, TLS included.
 pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
@@ -60,6 +63,14 @@ const REFUSED_V6: [Ipv6Net; 3] = [
 const NAT64: Ipv6Net = v6([0x64, 0xff9b, 0, 0, 0, 0, 0, 0], 96);
 const TEREDO: Ipv6Net = v6([0x2001, 0, 0, 0, 0, 0, 0, 0], 32);
 const SIX_TO_FOUR: Ipv6Net = v6([0x2002, 0, 0, 0, 0, 0, 0, 0], 16);
+
+const fn v4_all() -> IpNet {
+    IpNet::V4(v4([0; 4], 0))
+}
+
+const fn v6_all() -> IpNet {
+    IpNet::V6(v6([0; 8], 0))
+}
 
 const fn v4([a, b, c, d]: [u8; 4], prefix: u8) -> Ipv4Net {
     Ipv4Net::new_assert(Ipv4Addr::new(a, b, c, d), prefix)
@@ -114,6 +125,26 @@ impl Guard {
             None => return Err("a URL without a host is refused".to_owned()),
         };
         if self.allows(address) { Ok(()) } else { Err(Refused { host: address.to_string(), address }.to_string()) }
+    }
+
+    /// Checks a URL that a proxy is to be asked for. What its names resolve to is the proxy's to say, but for those
+    /// that mean the proxy's own machine (RFC 6761 6.3).
+    ///
+    /// # Errors
+    /// A sentence.
+    pub(super) fn check_through(&self, url: &Url, proxy: &Proxy) -> Result<(), String> {
+        let Some(Host::Domain(name)) = url.host() else { return Ok(()) };
+        let name = name.trim_end_matches('.');
+        let local = name == "localhost" || name.ends_with(".localhost");
+        let loopback = [IpAddr::V4(Ipv4Addr::LOCALHOST), IpAddr::V6(Ipv6Addr::LOCALHOST)];
+        if local && !loopback.iter().any(|address| self.allows(*address)) {
+            return Err(Refused { host: name.to_owned(), address: IpAddr::V4(Ipv4Addr::LOCALHOST) }.to_string());
+        }
+        // The resolver trusts this name, and with such a proxy it is asked for those of feeds too.
+        if !proxy.resolves_names() && matches!(proxy.host(), Host::Domain(own) if own.trim_end_matches('.') == name) {
+            return Err(format!("{name} is refused: it is the proxy itself"));
+        }
+        Ok(())
     }
 
     /// Those of a name's addresses that may be connected to, in the resolver's order (RFC 6724), a few of each
@@ -175,12 +206,16 @@ impl Refused {
 /// The resolver that all connections go through.
 struct Resolver {
     guard: Guard,
+    /// The configured proxy: it may be anywhere.
+    trusted: Option<String>,
     lookups: Arc<Semaphore>,
 }
 
 impl Resolve for Resolver {
     fn resolve(&self, name: Name) -> Resolving {
-        let guard = self.guard.clone();
+        // A whole name only, as it was configured: nothing that a publisher says comes to be trusted by this.
+        let trusted = self.trusted.as_ref().is_some_and(|host| host.eq_ignore_ascii_case(name.as_str()));
+        let guard = if trusted { Guard::new(vec![v4_all(), v6_all()]) } else { self.guard.clone() };
         let lookups = Arc::clone(&self.lookups);
         Box::pin(async move {
             let permit = lookups.acquire_owned().await?;
@@ -210,24 +245,35 @@ impl Resolve for Resolver {
 /// # Errors
 /// A sentence, if the TLS set-up fails.
 pub fn client(guard: &Guard) -> Result<reqwest::Client, String> {
-    build(builder(guard))
+    let tls = super::tls::trusting(&Authorities::default())?;
+    build(builder(guard, None).tls_backend_preconfigured(tls))
 }
 
-/// The same, for `http:` alone: it trusts no certificate and so reads none, which is most of what a client
-/// costs.
+/// The same, in another way to reach servers. Where no TLS is spoken, no certificate is read either, which is most
+/// of what a client costs.
 ///
 /// # Errors
-/// A sentence, if the TLS set-up fails.
-pub(super) fn plain_client(guard: &Guard) -> Result<reqwest::Client, String> {
-    build(builder(guard).tls_certs_only([]))
+/// A sentence, if the TLS set-up fails or the proxy cannot be used.
+pub(super) fn client_through(guard: &Guard, reach: &Reach, secure: bool) -> Result<reqwest::Client, String> {
+    let tls = if secure { super::tls::trusting(&reach.authorities)? } else { super::tls::trusting_nobody()? };
+    let mut builder = builder(guard, reach.proxy.as_ref()).tls_backend_preconfigured(tls);
+    if let Some(proxy) = &reach.proxy {
+        let url = proxy.secret_url();
+        let wrong = || format!("the proxy {proxy} cannot be used");
+        // A URL that only reqwest's proxies cannot read would mean to them that there is none.
+        url.expose_secret().parse::<hyper::Uri>().map_err(|_| wrong())?;
+        builder = builder.proxy(reqwest::Proxy::all(url.expose_secret()).map_err(|_| wrong())?);
+    }
+    build(builder)
 }
 
 fn build(builder: reqwest::ClientBuilder) -> Result<reqwest::Client, String> {
     builder.build().map_err(|error| format!("the HTTPS client cannot be set up: {}", super::failure::root(&error)))
 }
 
-fn builder(guard: &Guard) -> reqwest::ClientBuilder {
-    let resolver = Resolver { guard: guard.clone(), lookups: Arc::new(Semaphore::new(LOOKUPS)) };
+fn builder(guard: &Guard, proxy: Option<&Proxy>) -> reqwest::ClientBuilder {
+    let trusted = proxy.map(|proxy| proxy.host().to_string());
+    let resolver = Resolver { guard: guard.clone(), trusted, lookups: Arc::new(Semaphore::new(LOOKUPS)) };
     reqwest::Client::builder()
         .redirect(Policy::none())
         .no_proxy()

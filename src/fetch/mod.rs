@@ -11,6 +11,8 @@
 //! |---|---|
 //! | `client` | the way of one request: hops, statuses, outcome |
 //! | `guard` | where connections may go; the HTTP client behind it, for webhooks too |
+//! | `clients` | an HTTP client for each way to reach a server: proxy, authorities |
+//! | `tls` | whose certificates are trusted, and what is wrong with the others |
 //! | `request` | the header fields that are sent |
 //! | `conditional` | validators: read, sent, merged |
 //! | `redirect` | the route of a request |
@@ -23,6 +25,7 @@
 
 mod body;
 pub mod client;
+mod clients;
 mod conditional;
 mod decode;
 pub mod failure;
@@ -32,4 +35,5 @@ mod memory;
 pub mod outcome;
 mod redirect;
 mod request;
+mod tls;
 pub mod visit;

@@ -17,6 +17,8 @@ pub enum Outcome {
         validators: Validators,
         /// For how long it is fresh.
         fresh_for: Option<Duration>,
+        /// The leading permanent redirects, as in [`Answer::moved`]: its validators show that there is a feed.
+        moved: Option<(u16, Url)>,
     },
     /// A whole body.
     Body(Answer),

@@ -9,7 +9,7 @@ use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderValue, LOCATION};
 use url::Url;
 
 use super::client::{Fetcher, error_status};
-use super::failure::{explain, failure, place};
+use super::failure::{failure, place};
 use super::redirect::Route;
 use super::{body, freshness, request};
 use crate::domain::feed::{ErrorKind, PollError};
@@ -113,10 +113,7 @@ impl Fetcher {
 
     async fn hop(&self, visit: &mut Visit, now: Timestamp) -> Result<Step, PollError> {
         let url = visit.url().clone();
-        self.guard.check_url(&url).map_err(|message| failure(ErrorKind::Refused, message))?;
-        let headers = request::page_headers(&self.agent);
-        let sent = self.client(&url)?.get(url.clone()).headers(headers).send().await;
-        let response = sent.map_err(|error| explain(error, &url))?;
+        let response = self.get(&url, request::page_headers(&self.agent), self.reach()).await?;
         let status = response.status();
         match status.as_u16() {
             301 | 302 | 303 | 307 | 308 => {

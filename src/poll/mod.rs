@@ -26,6 +26,7 @@ use secrecy::SecretString;
 use crate::domain::address::Address;
 use crate::domain::feed::{Dedupe, FeedId, IdPolicy, PollError};
 use crate::domain::name::Name;
+use crate::domain::reach::Reach;
 use crate::domain::stream::StreamId;
 use crate::domain::time::Timestamp;
 use crate::identity::canonical::Rules;
@@ -76,6 +77,8 @@ pub struct Manner {
     pub user_agent: Option<String>,
     /// Sent to the feed's own origin only.
     pub private_headers: Vec<(String, SecretString)>,
+    /// How the server is reached.
+    pub reach: Arc<Reach>,
     /// The rules that keys are made by.
     pub rules: Arc<Rules>,
     /// What entries are known by; `None`: by what the feed's habits allow.

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::Instant;
 
 use siphasher::sip::SipHasher13;
-use tokio::sync::{Notify, Semaphore};
+use tokio::sync::{Notify, Semaphore, SemaphorePermit};
 use url::Url;
 
 use super::judge::{LoadJudge, matches, tell_policy};
@@ -13,7 +13,7 @@ use super::outage::{Outage, Sign, Turn};
 use super::quiet::Quiet;
 use super::{FeedPlan, Outcome, Plan, PollReport, Throttled};
 use crate::domain::decision::{Candidate, Judge, Scope};
-use crate::domain::feed::{Cadence, ErrorKind, FeedInfo, FeedState, Habits, NextPoll, PollError};
+use crate::domain::feed::{Cadence, ErrorKind, FeedInfo, FeedState, Habits, NextPoll, PollError, Validators};
 use crate::domain::time::{Clock, Timestamp};
 use crate::domain::url::mask;
 use crate::fetch::client::{Ask, Fetcher};
@@ -26,6 +26,9 @@ use crate::schedule::auto::usual_gap;
 use crate::schedule::due::{Ended, next_poll};
 use crate::store::{CommitReport, FeedLease, PollCommit, PollResult, Redirect, Store};
 
+/// Of bodies that are read, matched and committed at a time, in kilobytes.
+const ROOM_KB: usize = 12 * 1024;
+
 /// What the stages work with.
 pub struct Stages {
     store: Arc<dyn Store>,
@@ -36,6 +39,9 @@ pub struct Stages {
     owed: Arc<Notify>,
     /// Documents are read on blocking threads, one a core, so that a large one delays no request.
     cores: Arc<Semaphore>,
+    /// What documents may take together from the moment that they are read until they are committed, in kilobytes of their bodies: a
+    /// document becomes several times its body in between.
+    room: Semaphore,
     /// Where polls that brought no document are committed together.
     quiet: Quiet,
     outage: Mutex<Outage>,
@@ -65,6 +71,7 @@ impl Stages {
             fetcher: RwLock::new(Arc::new(fetcher)),
             owed,
             cores: Arc::new(Semaphore::new(cores)),
+            room: Semaphore::new(ROOM_KB),
         }
     }
 
@@ -97,6 +104,11 @@ impl Stages {
         let fetched = match ask(&feed, &lease) {
             Ok(ask) => fetcher.fetch(&ask, self.clock.now()).await,
             Err(refused) => refused,
+        };
+        // Kept until the commit is done.
+        let _room = match &fetched {
+            Fetched::Body(answer) => self.room(answer.body.len()).await,
+            _ => None,
         };
         let (result, ended, judge) = self.read(&plan, &feed, &lease, fetched).await;
         let now = self.clock.now();
@@ -151,6 +163,12 @@ impl Stages {
             self.owed.notify_one();
         }
         report
+    }
+
+    /// Room for a document; one that is larger than all of it has it alone.
+    async fn room(&self, bytes: usize) -> Option<SemaphorePermit<'_>> {
+        let wanted = u32::try_from((bytes / 1024 + 1).min(ROOM_KB)).unwrap_or(u32::MAX);
+        self.room.acquire_many(wanted).await.ok()
     }
 
     /// Whether a poll failed because our own network is down; when that begins and ends, one line says so.
@@ -242,10 +260,10 @@ impl Stages {
         fetched: Fetched,
     ) -> (PollResult, Ended, Option<Arc<dyn Judge>>) {
         match fetched {
-            Fetched::NotModified { validators, fresh_for } => {
-                // Most 304s bring what is known already; then the row stays as it is.
-                let validators = Some(validators).filter(|v| lease.state.validators.as_ref() != Some(v));
-                (PollResult::NotModified { validators }, Ended::Well { fresh_for }, None)
+            Fetched::NotModified { validators, fresh_for, moved } => {
+                let validators = changed(lease, Some(validators));
+                let redirect = redirect(lease, moved);
+                (PollResult::NotModified { validators, redirect }, Ended::Well { fresh_for }, None)
             }
             Fetched::Gone(error) => (PollResult::Gone(error), Ended::Gone, None),
             Fetched::Failed { error, retry_after } => (PollResult::Failed(error), Ended::Badly { retry_after }, None),
@@ -254,7 +272,8 @@ impl Stages {
                 let body_hash = hash(&answer.body);
                 let unmoved = answer.moved.is_none() && lease.state.loaded_once;
                 if unmoved && lease.state.body_hash == Some(body_hash) {
-                    let result = PollResult::NotModified { validators: answer.validators };
+                    let result =
+                        PollResult::NotModified { validators: changed(lease, answer.validators), redirect: None };
                     return (result, Ended::Well { fresh_for }, None);
                 }
                 match self.document(plan, feed, lease, &answer).await {
@@ -270,11 +289,7 @@ impl Stages {
                             cadence: Some(read.cadence).filter(|cadence| *cadence != lease.state.cadence).map(Box::new),
                             validators: answer.validators,
                             body_hash,
-                            redirect: answer.moved.map(|(status, to)| Redirect {
-                                status,
-                                from: lease.state.current_url.clone(),
-                                to: to.into(),
-                            }),
+                            redirect: redirect(lease, answer.moved),
                         };
                         (result, Ended::Well { fresh_for }, Some(Arc::new(read.judge) as Arc<dyn Judge>))
                     }
@@ -328,6 +343,7 @@ fn ask(feed: &FeedPlan, lease: &FeedLease) -> Result<Ask, Fetched> {
         user_agent: feed.manner.user_agent.clone(),
         private_headers: feed.manner.private_headers.clone(),
         private_origin: own,
+        reach: Arc::clone(&feed.manner.reach),
     })
 }
 
@@ -342,6 +358,15 @@ fn throttled(error: Option<&PollError>, again: Option<Timestamp>) -> Option<Thro
         503 if again.is_some() => Some(Throttled { again }),
         _ => None,
     }
+}
+
+/// Most answers bring validators that are known already; then the row stays as it is.
+fn changed(lease: &FeedLease, validators: Option<Validators>) -> Option<Option<Validators>> {
+    Some(validators).filter(|new| *new != lease.state.validators)
+}
+
+fn redirect(lease: &FeedLease, moved: Option<(u16, Url)>) -> Option<Redirect> {
+    moved.map(|(status, to)| Redirect { status, from: lease.state.current_url.clone(), to: to.into() })
 }
 
 /// The same bytes are no update, whatever their ETag says. Not keyed: it is compared with itself only, and

@@ -205,8 +205,10 @@ pub enum PollResult {
     },
     /// 304, or the same bytes again.
     NotModified {
-        /// Validators that came with it and replace the old ones.
-        validators: Option<Validators>,
+        /// The validators that stand for it from now on, or none; `None`: those that are there stay.
+        validators: Option<Option<Validators>>,
+        /// A permanent redirect on the way to it.
+        redirect: Option<Redirect>,
     },
     /// It failed.
     Failed(PollError),

@@ -1,6 +1,7 @@
 //! The fetcher is the best-behaved client in a publisher's access log, whatever the publisher does.
 
 use std::io::Write;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use async_compression::tokio::write::{BrotliEncoder, ZstdEncoder};
@@ -16,14 +17,14 @@ use url::Url;
 
 use crate::support::origin::{Origin, Reply};
 
-const FEED: &str = "<rss version=\"2.0\"><channel><title>x</title></channel></rss>";
+pub(crate) const FEED: &str = "<rss version=\"2.0\"><channel><title>x</title></channel></rss>";
 const CAP: u64 = 256 * 1024;
 
-fn fetcher() -> Fetcher {
+pub(crate) fn fetcher() -> Fetcher {
     Fetcher::new(&Guard::new(vec!["127.0.0.0/8".parse().unwrap()]), Some("https://example.org/bot"), 4 << 20).unwrap()
 }
 
-fn ask(url: &str) -> Ask {
+pub(crate) fn ask(url: &str) -> Ask {
     let url = Url::parse(url).unwrap();
     Ask {
         private_origin: url.clone(),
@@ -33,21 +34,22 @@ fn ask(url: &str) -> Ask {
         max_body_bytes: CAP,
         user_agent: None,
         private_headers: Vec::new(),
+        reach: Arc::default(),
     }
 }
 
-fn now() -> Timestamp {
+pub(crate) fn now() -> Timestamp {
     Timestamp::parse_rfc3339("2026-11-24T08:00:00Z").unwrap()
 }
 
-fn body(outcome: Outcome) -> Answer {
+pub(crate) fn body(outcome: Outcome) -> Answer {
     match outcome {
         Outcome::Body(answer) => answer,
         other => panic!("no body: {other:?}"),
     }
 }
 
-fn failed(outcome: Outcome) -> PollError {
+pub(crate) fn failed(outcome: Outcome) -> PollError {
     match outcome {
         Outcome::Failed { error, .. } => error,
         other => panic!("no failure: {other:?}"),
@@ -132,7 +134,7 @@ async fn validators_are_echoed_byte_for_byte_however_odd() {
         ask.validators = body(fetcher.fetch(&ask, now()).await).validators;
         assert_eq!(ask.validators.as_ref().unwrap().url, origin.url(&path));
         let outcome = fetcher.fetch(&ask, now()).await;
-        let Outcome::NotModified { validators, fresh_for } = outcome else { panic!("{outcome:?}") };
+        let Outcome::NotModified { validators, fresh_for, moved: None } = outcome else { panic!("{outcome:?}") };
         assert_eq!((Some(validators), fresh_for), (ask.validators, None));
         let requests = origin.requests(&path);
         assert_eq!(requests[0].header("if-none-match"), None);
@@ -164,7 +166,7 @@ async fn a_304_brings_its_own_validators_and_freshness() {
     ask.validators = Some(old.clone());
     let validators = Validators { etag: Some(b"\"2\"".to_vec()), ..old };
     let fresh_for = Some(Duration::from_secs(1500));
-    assert_eq!(fetcher().fetch(&ask, now()).await, Outcome::NotModified { validators, fresh_for });
+    assert_eq!(fetcher().fetch(&ask, now()).await, Outcome::NotModified { validators, fresh_for, moved: None });
 }
 
 #[tokio::test]
@@ -214,6 +216,22 @@ async fn validators_are_sent_to_the_url_that_gave_them_at_whatever_hop_it_comes(
     assert!(matches!(outcome, Outcome::NotModified { .. }), "{outcome:?}");
     assert_eq!(origin.requests("/start")[0].header("if-none-match"), None);
     assert_eq!(origin.requests("/end")[0].header("if-none-match"), Some(&b"\"1\""[..]));
+}
+
+#[tokio::test]
+async fn a_304_behind_a_permanent_redirect_tells_of_the_move() {
+    let origin = Origin::start();
+    origin.route("/old", Reply::redirect(301, "/new"));
+    origin.route("/detour", Reply::redirect(302, "/new"));
+    origin.route("/new", Reply::status(304));
+    for (path, to) in [("/old", Some("/new")), ("/detour", None), ("/new", None)] {
+        let mut ask = ask(&origin.url(path));
+        ask.validators =
+            Some(Validators { url: origin.url("/new"), etag: Some(b"\"1\"".to_vec()), last_modified: None });
+        let outcome = fetcher().fetch(&ask, now()).await;
+        let Outcome::NotModified { moved, .. } = outcome else { panic!("{outcome:?}") };
+        assert_eq!(moved, to.map(|to| (301, Url::parse(&origin.url(to)).unwrap())), "{path}");
+    }
 }
 
 #[tokio::test]
@@ -489,10 +507,7 @@ async fn whatever_hangs_or_drips_ends_at_the_deadline() {
         ("/body", Reply::ok(FEED).claim_length(1000).then_hang()),
         ("/drip", Reply::ok(FEED.repeat(100)).trickle(1, Duration::from_millis(20))),
         ("/slow", Reply::ok(FEED).after(Duration::from_secs(30))),
-        (
-            "/continue",
-            Reply::raw("HTTP/1.1 100 Continue\r\n\r\n".repeat(10_000)).trickle(2500, Duration::from_millis(10)),
-        ),
+        ("/continue", Reply::raw("HTTP/1.1 100 Continue\r\n\r\n").trickle(1, Duration::from_millis(20)).then_hang()),
     ] {
         origin.route(path, reply);
         let mut ask = ask(&origin.url(if path == "/slow" { "/loop" } else { path }));
@@ -502,6 +517,22 @@ async fn whatever_hangs_or_drips_ends_at_the_deadline() {
         assert_eq!(error.kind, ErrorKind::Timeout, "{path}: {}", error.message);
         assert!(begin.elapsed() < Duration::from_secs(15), "{path}: far beyond its deadline");
     }
+}
+
+/// As in the daemon, with more than one thread. The thread that reads is busy for as long as the flood is faster than
+/// it, but looks up after 128 reads (the budget of a task), and then finds that nobody waits any more.
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn a_flood_of_interim_answers_ends_at_the_deadline() {
+    let origin = Origin::start();
+    let flood = Reply::raw("").endless("HTTP/1.1 100 Continue\r\n\r\n".repeat(2500));
+    origin.route("/flood", flood);
+    let mut ask = ask(&origin.url("/flood"));
+    ask.timeout = Duration::from_millis(300);
+    let begin = Instant::now();
+    let error = tokio::spawn(async move { failed(fetcher().fetch(&ask, now()).await) }).await.unwrap();
+    assert_eq!(error.kind, ErrorKind::Timeout, "{}", error.message);
+    eprintln!("flood ended after {:?}", begin.elapsed());
+    assert!(begin.elapsed() < Duration::from_secs(10), "far beyond its deadline");
 }
 
 #[tokio::test]

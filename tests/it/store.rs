@@ -472,7 +472,7 @@ async fn a_lost_lease_changes_nothing() {
         feed,
         token: old.token,
         at: now(),
-        result: PollResult::NotModified { validators: None },
+        result: PollResult::NotModified { validators: None, redirect: None },
         next: NextPoll::default(),
     };
     let judge = Arc::new(Plain { both: None });

@@ -86,6 +86,7 @@ fn manner() -> Manner {
         max_body_bytes: 100_000,
         user_agent: None,
         private_headers: Vec::new(),
+        reach: Arc::default(),
         rules: Arc::new(Rules::default()),
         id_policy: None,
         dedupe: feedmill::domain::feed::Dedupe::default(),

@@ -200,6 +200,7 @@ fn enclosures(links: &[Link], files: Vec<Enclosure>, duration_s: Option<u64>) ->
 
 /// What links say beside elements: the licence (RFC 4946), and where it is talked about (RFC 4685 section 4).
 fn extras(mut extras: Extras, links: &[Link]) -> Extras {
+    extras.media.shrink_to_fit();
     let of = |rel: &str, page: bool| {
         let mut all = links.iter().filter(|link| link.rel.eq_ignore_ascii_case(rel));
         all.find(|link| !page || link.is_html()).map(|link| link.url.clone())

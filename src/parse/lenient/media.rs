@@ -85,6 +85,7 @@ impl<'a> Walk<'a> {
     /// Gives an element its text, if it holds no others.
     fn finish(&mut self, open: Option<Open<'a>>, raw: Raw<'a>, to: usize) -> Element {
         let Some(Open { from, mut element, .. }) = open else { return Element::default() };
+        element.children.shrink_to_fit();
         if element.children.is_empty() {
             let text = raw.text.get(from..to).unwrap_or_default();
             let raw = Raw { text, at: raw.at + from, tags: text.contains('<'), parts: text.contains("<!") };
@@ -117,6 +118,8 @@ impl<'a> Walk<'a> {
             return None;
         };
         self.room = room;
+        // Most have one or none, and a list takes room for four.
+        attributes.shrink_to_fit();
         Some(Element { name: format!("{prefix}:{local}"), attributes, ..Element::default() })
     }
 }

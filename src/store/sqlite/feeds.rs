@@ -4,7 +4,9 @@ use std::collections::{HashMap, HashSet};
 
 use rusqlite::{Connection, OptionalExtension as _, Row, params};
 
-use super::super::{FeedLease, FeedSpec, FeedStatus, NextPoll, PollCommit, PollResult, Registry, Subscriptions};
+use super::super::{
+    FeedLease, FeedSpec, FeedStatus, NextPoll, PollCommit, PollResult, Redirect, Registry, Subscriptions,
+};
 use super::writer::Tx;
 use super::{Result, count, streams};
 use crate::domain::feed::{Cadence, ErrorKind, FeedId, FeedInfo, FeedState, Habits, Health, PollError, Validators};
@@ -254,9 +256,12 @@ pub(super) fn titled(info: &str, title: Option<String>) -> FeedInfo {
 pub(super) fn remember(db: &Connection, poll: &PollCommit) -> Result<()> {
     let (feed, at) = (poll.feed.0, poll.at.as_ms());
     match &poll.result {
-        PollResult::NotModified { validators } => {
-            if validators.is_some() {
+        PollResult::NotModified { validators, redirect } => {
+            if let Some(validators) = validators {
                 keep_validators(db, feed, validators.as_ref())?;
+            }
+            if let Some(redirect) = redirect {
+                moved(db, feed, at, redirect)?;
             }
             // The common case: one statement.
             return unmodified(db, feed, at, &poll.next);
@@ -269,21 +274,26 @@ pub(super) fn remember(db: &Connection, poll: &PollCommit) -> Result<()> {
             keep_validators(db, feed, validators.as_ref())?;
             db.prepare_cached("UPDATE feed SET info = ?2 WHERE id = ?1")?.execute(params![feed, json(info)?])?;
             if let Some(redirect) = redirect {
-                db.prepare_cached("UPDATE feed_state SET current_url = ?2 WHERE feed_id = ?1")?
-                    .execute(params![feed, redirect.to])?;
-                db.prepare_cached("INSERT INTO feed_redirect VALUES (?1, ?2, ?3, ?4, ?5)")?.execute(params![
-                    feed,
-                    at,
-                    redirect.status,
-                    redirect.from,
-                    redirect.to
-                ])?;
+                moved(db, feed, at, redirect)?;
             }
         }
         PollResult::Failed(error) => failed(db, feed, at, error, false)?,
         PollResult::Gone(error) => failed(db, feed, at, error, true)?,
     }
     next(db, feed, &poll.next)
+}
+
+fn moved(db: &Connection, feed: i64, at: i64, redirect: &Redirect) -> Result<()> {
+    db.prepare_cached("UPDATE feed_state SET current_url = ?2 WHERE feed_id = ?1")?
+        .execute(params![feed, redirect.to])?;
+    db.prepare_cached("INSERT INTO feed_redirect VALUES (?1, ?2, ?3, ?4, ?5)")?.execute(params![
+        feed,
+        at,
+        redirect.status,
+        redirect.from,
+        redirect.to
+    ])?;
+    Ok(())
 }
 
 fn unmodified(db: &Connection, feed: i64, at: i64, next: &NextPoll) -> Result<()> {

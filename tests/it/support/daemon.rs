@@ -54,6 +54,11 @@ impl Installation {
         self.dir.path().join("feedmill.db")
     }
 
+    /// Starts the daemon in this environment, and waits until it answers.
+    pub(crate) fn start_in(&self, environment: &[(&str, &str)]) -> Daemon {
+        self.up(self.spawn_in(environment))
+    }
+
     fn command(&self) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_feedmill"));
         command.env_clear().env("HOME", self.dir.path()).current_dir(self.dir.path());
@@ -68,7 +73,10 @@ impl Installation {
 
     /// Starts the daemon and waits until it answers.
     pub(crate) fn start(&self) -> Daemon {
-        let daemon = self.spawn();
+        self.up(self.spawn())
+    }
+
+    fn up(&self, daemon: Daemon) -> Daemon {
         let begun = Instant::now();
         while http(self.address, "GET", "/healthz", &[]).is_none_or(|answer| answer.status != 200) {
             assert!(begun.elapsed() < PATIENCE, "it does not start:\n{}", daemon.log());
@@ -79,9 +87,20 @@ impl Installation {
 
     /// Starts the daemon without waiting.
     pub(crate) fn spawn(&self) -> Daemon {
+        self.spawn_in(&[])
+    }
+
+    fn spawn_in(&self, environment: &[(&str, &str)]) -> Daemon {
         let log = self.dir.path().join("daemon.log");
         let file = std::fs::OpenOptions::new().create(true).append(true).open(&log).unwrap();
-        let child = self.command().arg("run").stderr(file).stdout(Stdio::null()).spawn().unwrap();
+        let child = self
+            .command()
+            .envs(environment.iter().copied())
+            .arg("run")
+            .stderr(file)
+            .stdout(Stdio::null())
+            .spawn()
+            .unwrap();
         Daemon { child, address: self.address, log }
     }
 }

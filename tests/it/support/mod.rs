@@ -3,4 +3,6 @@
 pub(crate) mod daemon;
 pub(crate) mod faulty;
 pub(crate) mod origin;
+pub(crate) mod proxy;
 pub(crate) mod receiver;
+pub(crate) mod tls;

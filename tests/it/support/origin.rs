@@ -71,7 +71,10 @@ enum Step {
     Endless(Vec<u8>),
     /// Sends nothing more and keeps the connection open.
     Hang,
+    /// Ends the connection in order: over TLS it is said (RFC 8446 6.1).
     Close,
+    /// Ends it without a word.
+    Cut,
 }
 
 /// How a body's end is told.
@@ -267,7 +270,9 @@ impl Reply {
         }
         if self.hang {
             steps.push(Step::Hang);
-        } else if self.close || self.cut.is_some() || self.framing == Framing::UntilClose {
+        } else if self.cut.is_some() {
+            steps.push(Step::Cut);
+        } else if self.close || self.framing == Framing::UntilClose {
             steps.push(Step::Close);
         }
         steps
@@ -289,6 +294,7 @@ struct State {
 /// The origin. Unknown paths are answered with 404.
 pub(crate) struct Origin {
     address: SocketAddr,
+    scheme: &'static str,
     state: Arc<State>,
     thread: Option<thread::JoinHandle<()>>,
 }
@@ -297,15 +303,21 @@ pub(crate) struct Origin {
 impl Origin {
     /// Listens on a free port of 127.0.0.1.
     pub(crate) fn start() -> Self {
-        Self::listen(Ipv4Addr::LOCALHOST)
+        Self::listen(Ipv4Addr::LOCALHOST, None)
     }
 
     /// On every address of the loopback network, as many hosts: [`Self::url_at`].
     pub(crate) fn everywhere() -> Self {
-        Self::listen(Ipv4Addr::UNSPECIFIED)
+        Self::listen(Ipv4Addr::UNSPECIFIED, None)
     }
 
-    fn listen(on: Ipv4Addr) -> Self {
+    /// The same over TLS; it misbehaves above TLS, not within it.
+    pub(crate) fn start_tls(config: Arc<rustls::ServerConfig>) -> Self {
+        Self::listen(Ipv4Addr::LOCALHOST, Some(config))
+    }
+
+    fn listen(on: Ipv4Addr, tls: Option<Arc<rustls::ServerConfig>>) -> Self {
+        let scheme = if tls.is_some() { "https" } else { "http" };
         let listener = TcpListener::bind((on, 0)).unwrap();
         let address = SocketAddr::from((Ipv4Addr::LOCALHOST, listener.local_addr().unwrap().port()));
         let state = Arc::new(State::default());
@@ -318,15 +330,21 @@ impl Origin {
                 let number = shared.connections.fetch_add(1, Ordering::SeqCst) + 1;
                 lock(&shared.open).push(stream.try_clone().unwrap());
                 let state = Arc::clone(&shared);
-                thread::spawn(move || serve(stream, number, &state));
+                match tls.clone() {
+                    None => thread::spawn(move || serve(stream, number, &state)),
+                    Some(tls) => thread::spawn(move || {
+                        let session = rustls::ServerConnection::new(tls).unwrap();
+                        serve(rustls::StreamOwned::new(session, stream), number, &state);
+                    }),
+                };
             }
         });
-        Self { address, state, thread: Some(thread) }
+        Self { address, scheme, state, thread: Some(thread) }
     }
 
-    /// `http://127.0.0.1:port` and this path.
+    /// `http://127.0.0.1:port`, or `https:`, and this path.
     pub(crate) fn url(&self, path: &str) -> String {
-        format!("http://{}{path}", self.address)
+        format!("{}://{}{path}", self.scheme, self.address)
     }
 
     /// The URL of a path at the loopback host with this number.
@@ -416,8 +434,30 @@ fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
+/// A connection, in the clear or over TLS.
+trait Wire: Read + Write {
+    /// Ends it; in order, if there is a word for that.
+    fn end(&mut self, in_order: bool);
+}
+
+impl Wire for TcpStream {
+    fn end(&mut self, _: bool) {
+        let _ = self.shutdown(Shutdown::Both);
+    }
+}
+
+impl Wire for rustls::StreamOwned<rustls::ServerConnection, TcpStream> {
+    fn end(&mut self, in_order: bool) {
+        if in_order {
+            self.conn.send_close_notify();
+            let _ = self.flush();
+        }
+        let _ = self.sock.shutdown(Shutdown::Both);
+    }
+}
+
 /// Serves one connection until either side is done.
-fn serve(mut stream: TcpStream, connection: usize, state: &State) {
+fn serve(mut stream: impl Wire, connection: usize, state: &State) {
     let mut buffer = Vec::new();
     while let Some(request) = receive(&mut stream, &mut buffer, connection) {
         let answer = lock(&state.routes).get(request.path()).cloned();
@@ -425,14 +465,14 @@ fn serve(mut stream: TcpStream, connection: usize, state: &State) {
         state.arrived.notify_all();
         let reply = answer.map_or_else(|| Reply::status(404), |answer| answer(&request));
         if !perform(&mut stream, &reply.steps()) {
-            break;
+            return;
         }
     }
-    let _ = stream.shutdown(Shutdown::Both);
+    stream.end(false);
 }
 
 /// Whether the connection goes on.
-fn perform(stream: &mut TcpStream, steps: &[Step]) -> bool {
+fn perform(stream: &mut impl Wire, steps: &[Step]) -> bool {
     for step in steps {
         let sent = match step {
             Step::Send(bytes) => stream.write_all(bytes).and_then(|()| stream.flush()),
@@ -448,11 +488,16 @@ fn perform(stream: &mut TcpStream, steps: &[Step]) -> bool {
             // Ends when the other side, or the origin's drop, ends the connection.
             Step::Hang => {
                 while stream.read(&mut [0; 1024]).is_ok_and(|count| count > 0) {}
+                stream.end(false);
                 return false;
             }
-            Step::Close => return false,
+            Step::Close | Step::Cut => {
+                stream.end(matches!(step, Step::Close));
+                return false;
+            }
         };
         if sent.is_err() {
+            stream.end(false);
             return false;
         }
     }
@@ -460,7 +505,7 @@ fn perform(stream: &mut TcpStream, steps: &[Step]) -> bool {
 }
 
 /// Reads one request; `None` at the end of the connection.
-fn receive(stream: &mut TcpStream, buffer: &mut Vec<u8>, connection: usize) -> Option<Request> {
+fn receive(stream: &mut impl Wire, buffer: &mut Vec<u8>, connection: usize) -> Option<Request> {
     let end = loop {
         if let Some(at) = find(buffer, b"\r\n\r\n") {
             break at + 4;
@@ -505,7 +550,7 @@ fn receive(stream: &mut TcpStream, buffer: &mut Vec<u8>, connection: usize) -> O
 }
 
 /// The unchunked body that begins at `at`, and where it ends.
-fn receive_chunks(stream: &mut TcpStream, buffer: &mut Vec<u8>, mut at: usize) -> Option<(Vec<u8>, usize)> {
+fn receive_chunks(stream: &mut impl Wire, buffer: &mut Vec<u8>, mut at: usize) -> Option<(Vec<u8>, usize)> {
     let mut body = Vec::new();
     loop {
         let line = loop {
@@ -527,7 +572,7 @@ fn receive_chunks(stream: &mut TcpStream, buffer: &mut Vec<u8>, mut at: usize) -
     }
 }
 
-fn fill(stream: &mut TcpStream, buffer: &mut Vec<u8>) -> Option<()> {
+fn fill(stream: &mut impl Wire, buffer: &mut Vec<u8>) -> Option<()> {
     let mut piece = [0; 16 * 1024];
     loop {
         match stream.read(&mut piece) {

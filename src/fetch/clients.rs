@@ -1,0 +1,59 @@
+//! An HTTP client for each way to reach a server. Feeds share them, so that they share connections.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use reqwest::Client;
+use url::Url;
+
+use super::failure::failure;
+use super::guard::{self, Guard};
+use crate::domain::feed::{ErrorKind, PollError};
+use crate::domain::reach::Reach;
+
+/// The clients that were needed so far: as many as the configuration has pairs of proxy and authorities.
+#[derive(Debug)]
+pub(super) struct Clients {
+    guard: Guard,
+    /// Most requests are for servers that are reached directly.
+    plain: Client,
+    made: Mutex<HashMap<Arc<Reach>, Made>>,
+}
+
+#[derive(Debug, Default)]
+struct Made {
+    plain: Option<Client>,
+    /// It has read the system's certificates.
+    secure: Option<Client>,
+}
+
+impl Clients {
+    pub(super) fn new(guard: &Guard) -> Result<Self, String> {
+        let plain = guard::client_through(guard, &Reach::default(), false)?;
+        Ok(Self { guard: guard.clone(), plain, made: Mutex::default() })
+    }
+
+    /// The client for this URL, if it may be asked.
+    pub(super) fn client(&self, url: &Url, reach: &Arc<Reach>) -> Result<Client, PollError> {
+        let refused = |message| failure(ErrorKind::Refused, message);
+        self.guard.check_url(url).map_err(refused)?;
+        if let Some(proxy) = &reach.proxy {
+            self.guard.check_through(url, proxy).map_err(refused)?;
+        }
+        let secure = url.scheme() != "http" || reach.proxy.as_ref().is_some_and(|proxy| proxy.is_secure());
+        if !secure && reach.proxy.is_none() {
+            return Ok(self.plain.clone());
+        }
+        let mut made = self.made.lock().unwrap_or_else(PoisonError::into_inner);
+        let made = made.entry(Arc::clone(reach)).or_default();
+        let place = if secure { &mut made.secure } else { &mut made.plain };
+        match place {
+            Some(client) => Ok(client.clone()),
+            None => {
+                let kind = if secure { ErrorKind::Tls } else { ErrorKind::Connect };
+                let client = guard::client_through(&self.guard, reach, secure).map_err(|e| failure(kind, e))?;
+                Ok(place.insert(client).clone())
+            }
+        }
+    }
+}
