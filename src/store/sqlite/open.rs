@@ -65,7 +65,7 @@ pub(super) fn open(path: &Path, options: &Options) -> Result<Opened, StoreError>
 }
 
 /// Pages that a connection keeps, in KiB. The writer's: what a commit looks up stands all over the file.
-const CACHE_KIB: i64 = 16_384;
+pub(super) const CACHE_KIB: i64 = 16_384;
 /// There are several readers, they begin each answer anew, and the system keeps the file's pages too.
 pub(super) const READER_CACHE_KIB: i64 = 2_048;
 
