@@ -475,7 +475,7 @@ fn what_feeds_have_in_common_they_share_and_one_that_sleeps_is_small() {
     use super::settings::FeedSettings;
     assert!(size_of::<FeedSettings>() <= 80, "{}", size_of::<FeedSettings>());
     assert!(size_of::<crate::poll::FeedPlan>() <= 64, "{}", size_of::<crate::poll::FeedPlan>());
-    let text = "[poll]\ncookies = \"a=b\"\n\
+    let text = "[poll]\nproxy = \"http://p.example:3128\"\n\
         [[feed]]\nurl = \"https://a.example/\"\n\
         [[feed]]\nurl = \"https://b.example/\"\ntimeout = \"9s\"\ntags = [\"t\"]\n\
         [[feed]]\nurl = \"https://c.example/\"\ntimeout = \"9s\"\ntags = [\"t\"]\ntitle = \"C\"\n\
@@ -486,5 +486,5 @@ fn what_feeds_have_in_common_they_share_and_one_that_sleeps_is_small() {
     assert!(same(&b.terms, &c.terms) && same(&a.terms, &d.terms) && !same(&a.terms, &b.terms));
     assert!(std::sync::Arc::ptr_eq(&b.tags, &c.tags) && std::sync::Arc::ptr_eq(&a.tags, &d.tags));
     assert!(std::sync::Arc::ptr_eq(&a.access, &c.access) && !std::sync::Arc::ptr_eq(&a.access, &d.access));
-    assert!(d.access.cookies.is_some(), "what it does not say itself it has from [poll]");
+    assert!(d.access.reach.proxy.is_some(), "what it does not say itself it has from [poll]");
 }

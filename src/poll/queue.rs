@@ -59,6 +59,9 @@ impl Queue {
         for host in self.hosts.values_mut() {
             host.waiting.retain(|feed| kept.contains(feed));
         }
+        // What grows by doubling leaves its halves behind.
+        self.feeds.reserve(feeds.len().saturating_sub(self.feeds.len()));
+        self.heap.reserve(feeds.len());
         for (feed, url, due) in feeds {
             let slot = Slot { url: url.clone(), due: None, state: State::Sleeping };
             let slot = self.feeds.entry(feed).or_insert(slot);

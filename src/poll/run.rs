@@ -276,10 +276,10 @@ impl Poller {
                 if first {
                     spread_overdue(&mut scheduled, self.stages.clock().now());
                 }
-                let feeds = scheduled
-                    .into_iter()
-                    .filter_map(|s| Some((s.feed, new.feeds.get(&s.feed)?.url.clone(), s.due)))
-                    .collect();
+                let mut feeds = Vec::with_capacity(scheduled.len());
+                feeds.extend(
+                    scheduled.iter().filter_map(|s| Some((s.feed, new.feeds.get(&s.feed)?.url.clone(), s.due))),
+                );
                 queue.replace(new.per_host, feeds);
                 *plan = new;
                 // Whoever waits for a feed that is no longer polled is told so by the end of the channel.
