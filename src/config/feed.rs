@@ -118,8 +118,8 @@ fn refined_access(from: &Arc<Access>, section: &Section<'_>) -> Arc<Access> {
     let headers = headers::read(section, headers::FEED_REFUSED);
     let cookies = section.value("cookies").and_then(|value| secret::read(&value));
     let reach = reach::refined(section, &from.reach);
-    let same = Arc::ptr_eq(&reach, &from.reach);
-    if user_agent.is_none() && auth.is_none() && headers.is_none() && cookies.is_none() && same {
+    let nothing = user_agent.is_none() && auth.is_none() && headers.is_none() && cookies.is_none();
+    if nothing && Arc::ptr_eq(&reach, &from.reach) {
         return Arc::clone(from);
     }
     Arc::new(Access {

@@ -319,10 +319,10 @@ impl<'a> Reading<'a> {
         for (n, (document, file)) in self.documents.iter().zip(self.files).enumerate() {
             for section in self.tables(document, "feed", Table::Feed) {
                 let _ = feed::read(&section, defaults, n, &mut drafts);
-                if !file.feeds.is_empty() {
-                    // One that stands outside of the pieces: who can tell what else does.
-                    section.mistake(section.at(), "This feed cannot be read apart from the others.", None);
-                }
+            }
+            if let Some(other) = document.1.get_ref().get("feed").filter(|_| !file.feeds.is_empty()) {
+                // Outside of the pieces there is more of them: all is read whole.
+                self.gathered.add(file.rest.mistake(other.span(), "There are feeds apart.".to_owned(), None, &[]));
             }
             for piece in &file.feeds {
                 self.piece(piece, defaults, n, &mut drafts);

@@ -19,7 +19,7 @@ pub(super) fn cut(source: Source, most: usize) -> Cut {
     let text = &source.text;
     // A line of a long string may look like a header.
     let long_strings = text.contains("\"\"\"") || text.contains("'''");
-    if long_strings || text.matches("[[feed]]").take(most + 1).count() <= most {
+    if long_strings || text.matches("[[feed]]").nth(most).is_none() {
         return Cut { rest: source, feeds: Vec::new() };
     }
     let (mut rest, mut feeds) = (String::new(), Vec::new());

@@ -139,7 +139,7 @@ pub struct FeedSettings {
     pub tags: Arc<[String]>,
     /// All else that is no secret.
     pub terms: Arc<Terms>,
-    /// What it is asked with.
+    /// How its server is reached, and what it is shown.
     pub access: Arc<Access>,
 }
 
@@ -176,7 +176,7 @@ pub struct Terms {
     pub dedupe: Dedupe,
 }
 
-/// What a feed's server is shown of us. Feeds that say nothing of it share that of `[poll]`.
+/// How a feed's server is reached, and what it is shown of us. Feeds that say nothing of it share that of `[poll]`.
 #[derive(Clone, Debug, Default)]
 pub struct Access {
     /// In place of ours.

@@ -426,3 +426,65 @@ fn a_broken_file_of_rules_is_a_mistake_with_its_place() {
         .to_string();
     assert!(said.contains("`a=b` is no name of a parameter"), "{said}");
 }
+
+/// A configuration as it is read in pieces of so many feeds.
+fn in_pieces(path: &std::path::Path, most: usize) -> Result<Settings, Mistakes> {
+    super::file::load_in_pieces(path, &environment(&[]), &super::file::Instead::new(), most)
+}
+
+#[test]
+fn a_file_that_is_read_in_pieces_means_what_it_means_whole() {
+    let feeds = "[[feed]]\nurl = \"https://a.example/\"\n[feed.identity]\nkeep = [\"x\"]\n[[feed]]\nname = \"b\"\nurl = \"https://b.example/\"\ntags = [\n\"t\",\n]\n";
+    let third = "[[feed]]\nurl = \"https://c.example/\"\nuser_agent = \"me\"";
+    let cases = [
+        format!("{feeds}{third}"),
+        format!("{feeds}[poll]\nschedule = \"@daily\"\n\n{third}\n[[stream]]\nname = \"s\"\nquery = \"feed:b\"\n"),
+        format!("  {feeds}\t{third}\n# [[feed]]\n"),
+        // What only looks like a header.
+        format!("{feeds}{third}\ntitle = \'\'\'\n[[feed]]\nurl = 1\n\'\'\'\n"),
+        format!("{feeds}{third}\ntags = [\n\"[[feed]]\",\n\"a\", # [poll]\n]\n"),
+        // Feeds in other words.
+        format!("{feeds}[[ feed ]]\nurl = \"https://d.example/\"\n{third}\n[[\"feed\"]]\nurl = \"https://e.example/\""),
+        format!("{feeds}[poll]\n[feed.identity]\nkeep = [\"y\"]\n"),
+        "include = [\"more.toml\"]\n[[feed]]\nurl = \"https://a.example/\"\n".to_owned(),
+        // Mistakes.
+        format!("{feeds}{third}\nurl = \"https://again.example/\""),
+        format!("{feeds}{third}\n[[feed]]\nname = \"b\"\nurl = \"https://a.example/\"\nwrong = 1"),
+        format!("{feeds}[poll]\n[[feed]]\n[poll]\n"),
+        format!("{feeds}[feed]\nx = 1"),
+        format!("feed = []\n{feeds}"),
+        format!("{feeds}{third}\ntags = [\n[[feed]]\n]\n"),
+    ];
+    let folder = Folder::new();
+    folder.write("more.toml", &format!("{third}\n{}", feeds.replace(".example", ".more")));
+    for text in cases {
+        let path = folder.write("feedmill.toml", &text);
+        let said = |most| match in_pieces(&path, most) {
+            Ok(settings) => format!("{settings:#?}"),
+            Err(mistakes) => mistakes.to_string(),
+        };
+        let whole = said(usize::MAX);
+        for most in [1, 2] {
+            assert_eq!(said(most), whole, "{text}");
+        }
+    }
+}
+
+#[test]
+fn what_feeds_have_in_common_they_share_and_one_that_sleeps_is_small() {
+    use super::settings::FeedSettings;
+    assert!(size_of::<FeedSettings>() <= 80, "{}", size_of::<FeedSettings>());
+    assert!(size_of::<crate::poll::FeedPlan>() <= 64, "{}", size_of::<crate::poll::FeedPlan>());
+    let text = "[poll]\nproxy = \"http://p.example:3128\"\n\
+        [[feed]]\nurl = \"https://a.example/\"\n\
+        [[feed]]\nurl = \"https://b.example/\"\ntimeout = \"9s\"\ntags = [\"t\"]\n\
+        [[feed]]\nurl = \"https://c.example/\"\ntimeout = \"9s\"\ntags = [\"t\"]\ntitle = \"C\"\n\
+        [[feed]]\nurl = \"https://d.example/\"\nbearer = \"token\"";
+    let feeds = Folder::new().load(text).unwrap().feeds;
+    let [a, b, c, d] = &feeds[..] else { panic!("{feeds:?}") };
+    let same = std::sync::Arc::<super::settings::Terms>::ptr_eq;
+    assert!(same(&b.terms, &c.terms) && same(&a.terms, &d.terms) && !same(&a.terms, &b.terms));
+    assert!(std::sync::Arc::ptr_eq(&b.tags, &c.tags) && std::sync::Arc::ptr_eq(&a.tags, &d.tags));
+    assert!(std::sync::Arc::ptr_eq(&a.access, &c.access) && !std::sync::Arc::ptr_eq(&a.access, &d.access));
+    assert!(d.access.reach.proxy.is_some(), "what it does not say itself it has from [poll]");
+}

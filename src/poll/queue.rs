@@ -2,9 +2,10 @@
 //! than it should. Pure: the present moment is an argument.
 
 use std::cmp::Reverse;
-use std::collections::{BTreeMap, BinaryHeap, HashMap, HashSet, VecDeque};
+use std::collections::{BinaryHeap, HashMap, HashSet, VecDeque};
 
 use super::sites::{Sites, site};
+use crate::domain::address::Address;
 use crate::domain::feed::FeedId;
 use crate::domain::time::Timestamp;
 
@@ -25,7 +26,8 @@ pub(super) struct Queue {
 }
 
 struct Slot {
-    host: String,
+    /// Shared with the plan; its host is looked up here only when it is due.
+    url: Address,
     due: Option<Timestamp>,
     state: State,
 }
@@ -50,15 +52,22 @@ impl Queue {
     }
 
     /// Takes the feeds of a new plan: those that stay and run keep running, those that left are forgotten.
-    pub(super) fn replace(&mut self, per_host: usize, feeds: BTreeMap<FeedId, (String, Option<Timestamp>)>) {
+    pub(super) fn replace(&mut self, per_host: usize, feeds: Vec<(FeedId, Address, Option<Timestamp>)>) {
         self.per_host = per_host.max(1);
-        let kept: HashSet<FeedId> = feeds.keys().copied().collect();
+        let kept: HashSet<FeedId> = feeds.iter().map(|(feed, ..)| *feed).collect();
         self.feeds.retain(|feed, slot| kept.contains(feed) || slot.state == State::Running);
         for host in self.hosts.values_mut() {
             host.waiting.retain(|feed| kept.contains(feed));
         }
-        for (feed, (host, due)) in feeds {
-            self.feeds.entry(feed).or_insert(Slot { host, due: None, state: State::Sleeping });
+        // What grows by doubling leaves its halves behind.
+        self.feeds.reserve(feeds.len().saturating_sub(self.feeds.len()));
+        self.heap.reserve(feeds.len());
+        for (feed, url, due) in feeds {
+            let slot = Slot { url: url.clone(), due: None, state: State::Sleeping };
+            let slot = self.feeds.entry(feed).or_insert(slot);
+            if slot.state == State::Sleeping {
+                slot.url = url;
+            }
             self.wake_at(feed, due);
         }
         self.offer_all();
@@ -119,9 +128,9 @@ impl Queue {
     /// The server of a feed, whose poll is still on, complained of too many requests.
     pub(super) fn throttled(&mut self, feed: FeedId, again: Option<Timestamp>, now: Timestamp) {
         let Some(slot) = self.feeds.get(&feed) else { return };
-        let of_site = self.hosts.iter().filter(|(name, _)| site(name) == site(&slot.host));
+        let of_site = self.hosts.iter().filter(|(name, _)| site(name) == site(slot.url.host()));
         let running = of_site.map(|(_, host)| host.running).sum();
-        self.sites.throttled(&slot.host, again, now, running);
+        self.sites.throttled(slot.url.host(), again, now, running);
     }
 
     /// Takes those of `asked` that wait for a host which wants to be left alone for long, and until when.
@@ -129,9 +138,9 @@ impl Queue {
         let mut out = Vec::new();
         for feed in asked {
             let Some(slot) = self.feeds.get_mut(&feed).filter(|slot| slot.state == State::Waiting) else { continue };
-            let Some(until) = self.sites.held(&slot.host, now) else { continue };
+            let Some(until) = self.sites.held(slot.url.host(), now) else { continue };
             slot.state = State::Sleeping;
-            if let Some(host) = self.hosts.get_mut(&slot.host) {
+            if let Some(host) = self.hosts.get_mut(slot.url.host()) {
                 host.waiting.retain(|waiting| *waiting != feed);
             }
             out.push((feed, until));
@@ -143,7 +152,7 @@ impl Queue {
     pub(super) fn finished(&mut self, feed: FeedId, due: Option<Timestamp>, now: Timestamp) {
         let Some(slot) = self.feeds.get_mut(&feed) else { return };
         slot.state = State::Sleeping;
-        let name = slot.host.clone();
+        let name = slot.url.host().to_owned();
         self.sites.ended(&name, now);
         if let Some(host) = self.hosts.get_mut(&name) {
             host.running = host.running.saturating_sub(1);
@@ -181,7 +190,7 @@ impl Queue {
             let Some(Reverse((_, feed))) = self.heap.pop() else { break };
             let Some(slot) = self.feeds.get_mut(&feed).filter(|slot| slot.due == Some(due)) else { continue };
             slot.state = State::Waiting;
-            let name = slot.host.clone();
+            let name = slot.url.host().to_owned();
             self.hosts.entry(name.clone()).or_default().waiting.push_back(feed);
             self.offer(&name);
         }
@@ -214,9 +223,13 @@ mod tests {
         Timestamp::from_secs(secs)
     }
 
+    fn address(host: &str) -> Address {
+        (&url::Url::parse(&format!("http://{host}/rss")).unwrap()).into()
+    }
+
     fn queue(per_host: usize, feeds: &[(i64, &str, i64)]) -> Queue {
         let mut queue = Queue::new(per_host);
-        let feeds = feeds.iter().map(|(id, host, due)| (FeedId(*id), ((*host).to_owned(), Some(at(*due))))).collect();
+        let feeds = feeds.iter().map(|(id, host, due)| (FeedId(*id), address(host), Some(at(*due)))).collect();
         queue.replace(per_host, feeds);
         queue
     }
@@ -245,12 +258,37 @@ mod tests {
     fn a_feed_that_left_the_plan_is_not_polled_again() {
         let mut q = queue(1, &[(1, "a", 1), (2, "a", 1), (3, "a", 1)]);
         assert_eq!(q.take(at(1), 9), [FeedId(1)]);
-        q.replace(1, [(FeedId(3), ("a".to_owned(), Some(at(1))))].into());
+        q.replace(1, vec![(FeedId(3), address("a"), Some(at(1)))]);
         q.finished(FeedId(1), None, at(0));
         assert_eq!(q.take(at(2), 9), [FeedId(3)]);
         q.finished(FeedId(3), None, at(0));
         assert_eq!(q.take(at(9), 9), []);
         assert_eq!(q.earliest(), None);
+    }
+
+    #[test]
+    fn a_feed_that_sleeps_costs_little_and_no_string_of_its_own() {
+        assert!(size_of::<Slot>() <= 40, "{}", size_of::<Slot>());
+    }
+
+    #[test]
+    fn a_feed_with_another_address_waits_with_its_new_host() {
+        let mut q = queue(1, &[(1, "a", 5), (2, "b", 5)]);
+        q.replace(1, vec![(FeedId(1), address("b"), Some(at(5))), (FeedId(2), address("b"), Some(at(5)))]);
+        assert_eq!(q.take(at(5), 9), [FeedId(1)]);
+    }
+
+    #[test]
+    fn what_sleeps_is_not_looked_at_by_a_tick() {
+        let names: Vec<String> = (0..10_000).map(|n| format!("h{n}.example")).collect();
+        let feeds: Vec<(i64, &str, i64)> =
+            (0_i64..).zip(&names).map(|(n, name)| (n, name.as_str(), 1_000 + n)).collect();
+        let mut q = queue(2, &feeds);
+        let asleep = q.heap.len();
+        assert_eq!(q.take(at(1_004), 99).len(), 5);
+        assert_eq!(q.earliest(), Some(at(1_005)));
+        // Only the five left the heap, and only their hosts are known.
+        assert_eq!((asleep - q.heap.len(), q.hosts.len(), q.turn.len()), (5, 5, 0));
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! The schedule loop: it wakes at the earliest due time, for a signal, or after a minute at the latest, since
 //! the wall clock may step and the machine may sleep. Missed ticks coalesce, for a feed has one due time.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 
@@ -276,13 +276,10 @@ impl Poller {
                 if first {
                     spread_overdue(&mut scheduled, self.stages.clock().now());
                 }
-                let feeds: BTreeMap<_, _> = scheduled
-                    .into_iter()
-                    .filter_map(|s| {
-                        let host = new.feeds.get(&s.feed)?.url.host().to_owned();
-                        Some((s.feed, (host, s.due)))
-                    })
-                    .collect();
+                let mut feeds = Vec::with_capacity(scheduled.len());
+                feeds.extend(
+                    scheduled.iter().filter_map(|s| Some((s.feed, new.feeds.get(&s.feed)?.url.clone(), s.due))),
+                );
                 queue.replace(new.per_host, feeds);
                 *plan = new;
                 // Whoever waits for a feed that is no longer polled is told so by the end of the channel.

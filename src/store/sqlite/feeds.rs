@@ -5,6 +5,7 @@ use std::collections::{HashMap, HashSet};
 use rusqlite::{Connection, OptionalExtension as _, Row, params};
 
 use super::super::{FeedLease, FeedSpec, FeedStatus, NextPoll, Registry, Subscriptions, Unions};
+use super::open::{CACHE_KIB, READER_CACHE_KIB};
 use super::writer::Tx;
 use super::{Result, count, streams, unions};
 use crate::domain::feed::{
@@ -64,7 +65,11 @@ fn unchanged(db: &Connection, specs: &[FeedSpec]) -> Result<Option<Rows>> {
 
 /// A feed is the same one if its URL is, else if its name is, else it is new.
 fn feeds(db: &Connection, specs: &[FeedSpec], now: Timestamp) -> Result<(Rows, Unions)> {
-    if let Some(rows) = unchanged(db, specs)? {
+    // All rows are looked at: what is kept of their pages would stay, and the next commits need few of them.
+    db.pragma_update(None, "cache_size", -READER_CACHE_KIB)?;
+    let known = unchanged(db, specs)?;
+    db.pragma_update(None, "cache_size", -CACHE_KIB)?;
+    if let Some(rows) = known {
         return Ok((rows, Unions::default()));
     }
     let mut ids: Vec<Option<i64>> = Vec::with_capacity(specs.len());

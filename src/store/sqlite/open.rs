@@ -64,6 +64,11 @@ pub(super) fn open(path: &Path, options: &Options) -> Result<Opened, StoreError>
     Ok(Opened { connection, lock })
 }
 
+/// Pages that a connection keeps, in KiB. The writer's: what a commit looks up stands all over the file.
+pub(super) const CACHE_KIB: i64 = 16_384;
+/// There are several readers, they begin each answer anew, and the system keeps the file's pages too.
+pub(super) const READER_CACHE_KIB: i64 = 2_048;
+
 /// What every connection gets.
 pub(super) fn set_up(connection: &Connection) -> rusqlite::Result<()> {
     connection.set_prepared_statement_cache_capacity(128);
@@ -73,7 +78,7 @@ pub(super) fn set_up(connection: &Connection) -> rusqlite::Result<()> {
     connection.pragma_update(None, "foreign_keys", true)?;
     connection.pragma_update(None, "trusted_schema", false)?;
     connection.pragma_update(None, "cell_size_check", true)?;
-    connection.pragma_update(None, "cache_size", -16_384)?;
+    connection.pragma_update(None, "cache_size", -CACHE_KIB)?;
     connection.pragma_update(None, "temp_store", "MEMORY")?;
     connection.pragma_update(None, "journal_size_limit", 64 << 20)
 }
