@@ -8,7 +8,9 @@ use std::time::Duration;
 use feedmill::domain::decision::{
     Candidate, Decision, Fingerprint, Judge, Known, LinkChange, Scope, Survey, entry_of_key,
 };
-use feedmill::domain::feed::{Cadence, ErrorKind, FeedId, FeedInfo, NextPoll, PollError, Validators};
+use feedmill::domain::feed::{
+    Cadence, ErrorKind, FeedId, FeedInfo, FeedState, Health, NextPoll, PollError, Validators,
+};
 use feedmill::domain::item::{Clean, Entry};
 use feedmill::domain::stream::{Match, StreamId};
 use feedmill::domain::time::Timestamp;
@@ -756,4 +758,45 @@ fn a_foreign_corrupt_newer_or_missing_file_is_refused_and_left_as_it_is() {
     let missing = Sqlite::open(&dir.path().join("missing"), &options(Access::Look)).err().unwrap();
     assert!(matches!(missing, StoreError::Missing { .. }));
     assert!(!dir.path().join("missing").exists());
+}
+
+#[tokio::test]
+async fn states_come_a_part_at_a_time_and_health_is_counted_as_it_is_shown() {
+    let urls: Vec<(String, String)> = (0..5).map(|n| (format!("f{n}"), format!("https://f{n}.example/rss"))).collect();
+    let feeds: Vec<(&str, &str)> = urls.iter().map(|(name, url)| (name.as_str(), url.as_str())).collect();
+    let bench = Bench::new(&feeds).await;
+    // One that failed for long, one that failed once, one that is gone, one that is switched off, one that is well.
+    let gone = PollError { kind: ErrorKind::Http, http_status: Some(410), message: "gone".to_owned() };
+    let slow = PollError { kind: ErrorKind::Timeout, http_status: None, message: "slow".to_owned() };
+    let failed = || PollResult::Failed(slow.clone());
+    let polls =
+        [(0, failed(), 0), (0, failed(), 4), (0, failed(), 8), (1, failed(), 8), (2, PollResult::Gone(gone), 8)];
+    for (feed, result, hours) in polls {
+        let (feed, at) = (bench.feed(feed), now().plus(HOUR * hours));
+        let lease = bench.store().lease_due_feeds(vec![feed], at, at.plus(HOUR)).await.unwrap().remove(0);
+        let poll = PollCommit { feed, token: lease.token, at, result, next: NextPoll::default() };
+        bench.store().commit_poll(poll, Arc::new(Plain { both: None }), Arc::default()).await.unwrap();
+    }
+    let later = now().plus(HOUR * 9);
+    let mut changed = subscriptions(&feeds);
+    changed.feeds[3].enabled = false;
+    bench.store().apply_subscriptions(changed, later).await.unwrap();
+
+    let mut counts = bench.store().feed_health(later).await.unwrap();
+    counts.sort_by_key(|(health, _)| health.as_str());
+    let expected = [Health::Broken, Health::Failing, Health::Gone, Health::Ok, Health::Paused].map(|one| (one, 1));
+    assert_eq!(counts, expected);
+
+    let all = bench.store().feed_status().await.unwrap();
+    let (mut seen, mut after) = (Vec::new(), None);
+    loop {
+        let part = bench.store().feed_states(after, 2).await.unwrap();
+        assert!(part.len() <= 2);
+        let Some((last, _)) = part.last() else { break };
+        after = Some(*last);
+        seen.extend(part);
+    }
+    let mut expected: Vec<(FeedId, FeedState)> = all.into_iter().map(|status| (status.feed, status.state)).collect();
+    expected.sort_by_key(|(feed, _)| *feed);
+    assert_eq!(seen, expected);
 }
