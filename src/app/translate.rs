@@ -313,7 +313,7 @@ fn ttl_minutes(settings: &Settings, now: Timestamp) -> u32 {
     // Feeds by the hundred share a handful of schedules.
     let mut seen = std::collections::HashSet::new();
     let gaps = settings.feeds.iter().filter(|feed| feed.terms.enabled && seen.insert(feed.terms.schedule.source()));
-    let least = gaps.filter_map(|feed| gap(feed)).min().unwrap_or(60);
+    let least = gaps.filter_map(gap).min().unwrap_or(60);
     u32::try_from(least.max(1)).unwrap_or(60)
 }
 

@@ -214,7 +214,7 @@ fn escapes_that_json_does_not_have_are_read_as_what_they_stand_for() {
         (r"half \ud83d, \ude00 \u12", "half \u{FFFD}, \u{FFFD} \\u12", true),
         (r"\'\ud83d\ude00\\\q", "'\u{1F600}\\\\q", true),
     ] {
-        let feed = read(&format!("{{\"items\": [{{\"id\": \"1\", \"title\": \"{written}\"}}]}}"));
+        let feed = read(format!("{{\"items\": [{{\"id\": \"1\", \"title\": \"{written}\"}}]}}"));
         assert_eq!(feed.entries[0].title.as_deref(), Some(meant), "{written}");
         assert_eq!(!feed.repairs.is_empty(), mended, "{written}: {:?}", feed.repairs);
     }

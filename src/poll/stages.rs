@@ -23,7 +23,7 @@ use crate::schedule::due::{Ended, next_poll};
 use crate::store::{CommitReport, FeedLease, PollCommit, PollResult, Redirect, Store};
 
 /// Of bodies that are read, matched and committed at a time, in kilobytes.
-const ROOM_KB: usize = 12 * 1024;
+const ROOM_KB: u32 = 12 * 1024;
 
 /// What the stages work with.
 pub struct Stages {
@@ -56,7 +56,7 @@ impl Stages {
             fetcher: RwLock::new(Arc::new(fetcher)),
             owed,
             cores: Arc::new(Semaphore::new(cores)),
-            room: Semaphore::new(ROOM_KB),
+            room: Semaphore::new(usize::try_from(ROOM_KB).unwrap_or(Semaphore::MAX_PERMITS)),
         }
     }
 
@@ -94,10 +94,7 @@ impl Stages {
         };
         let body_bytes = if let Fetched::Body(answer) = &fetched { size(&answer.body) } else { 0 };
         // Kept until the commit is done.
-        let _room = match &fetched {
-            Fetched::Body(answer) => self.room(answer.body.len()).await,
-            _ => None,
-        };
+        let _room = self.room(body_bytes).await;
         let (result, ended, judge) = self.read(&plan, &feed, &lease, &way, fetched).await;
         let now = self.clock.now();
         let FeedLease { token, mut state, .. } = lease;
@@ -121,10 +118,7 @@ impl Stages {
         let (outcome, error) = told(&result);
         let next_due = next.due_at;
         let throttled = throttled(error.as_ref(), next.retry_until);
-        let redirect = match &result {
-            PollResult::Loaded { redirect, .. } | PollResult::NotModified { redirect, .. } => redirect.clone(),
-            PollResult::Failed(_) | PollResult::Gone(_) => None,
-        };
+        let redirect = redirect_of(&result);
         let poll = PollCommit { feed: feed.id, token, at: now, result, next, alerts: Arc::clone(&plan.alerts) };
         let committed = match judge {
             Some(judge) => self.store.commit_poll(poll, judge, Arc::clone(&plan.routes)).await,
@@ -172,8 +166,8 @@ impl Stages {
     }
 
     /// Room for a document; one that is larger than all of it has it alone.
-    async fn room(&self, bytes: usize) -> Option<SemaphorePermit<'_>> {
-        let wanted = u32::try_from((bytes / 1024 + 1).min(ROOM_KB)).unwrap_or(u32::MAX);
+    async fn room(&self, bytes: u64) -> Option<SemaphorePermit<'_>> {
+        let wanted = u32::try_from(bytes.div_ceil(1024)).unwrap_or(u32::MAX).min(ROOM_KB);
         self.room.acquire_many(wanted).await.ok()
     }
 
@@ -375,6 +369,13 @@ fn told(result: &PollResult) -> (Outcome, Option<PollError>) {
         PollResult::NotModified { .. } => (Outcome::NotModified, None),
         PollResult::Failed(error) => (Outcome::Failed, Some(error.clone())),
         PollResult::Gone(error) => (Outcome::Gone, Some(error.clone())),
+    }
+}
+
+fn redirect_of(result: &PollResult) -> Option<Redirect> {
+    match result {
+        PollResult::Loaded { redirect, .. } | PollResult::NotModified { redirect, .. } => redirect.clone(),
+        PollResult::Failed(_) | PollResult::Gone(_) => None,
     }
 }
 
