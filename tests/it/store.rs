@@ -774,7 +774,8 @@ async fn states_come_a_part_at_a_time_and_health_is_counted_as_it_is_shown() {
     for (feed, result, hours) in polls {
         let (feed, at) = (bench.feed(feed), now().plus(HOUR * hours));
         let lease = bench.store().lease_due_feeds(vec![feed], at, at.plus(HOUR)).await.unwrap().remove(0);
-        let poll = PollCommit { feed, token: lease.token, at, result, next: NextPoll::default() };
+        let poll =
+            PollCommit { feed, token: lease.token, at, result, next: NextPoll::default(), alerts: Arc::default() };
         bench.store().commit_poll(poll, Arc::new(Plain { both: None }), Arc::default()).await.unwrap();
     }
     let later = now().plus(HOUR * 9);
