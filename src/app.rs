@@ -228,7 +228,7 @@ impl Daemon {
         };
         let targets = translate::targets(&settings, &registry);
         let mut published = translate::published(&settings, &registry, now);
-        published.unite(&store.feed_status().await?);
+        published.unite(store.merged_feeds().await?);
         let house = Arc::new(House {
             poller: Poller::new(stages, Arc::new(watch)),
             outbox: Outbox::new(

@@ -4,6 +4,7 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use super::{Configured, House, fetcher, translate};
+use crate::config::settings::FeedSettings;
 use crate::config::{self, Settings};
 use crate::domain::feed::FeedId;
 use crate::poll::{Outcome, PollReport as Polled};
@@ -84,12 +85,12 @@ pub(crate) fn shape(report: Polled) -> PollShape {
 impl House {
     async fn poll(&self, names: Option<Vec<String>>) -> Result<PollReport, ControlError> {
         let configured = self.configured();
-        let statuses = self.store.feed_status().await.map_err(|e| ControlError::Failed(e.to_string()))?;
-        let merged: HashSet<FeedId> =
-            statuses.iter().filter(|status| status.merged.is_some()).map(|status| status.feed).collect();
         let wanted: Vec<FeedId> = match names {
             None => {
-                let all = configured.feeds().filter(|(feed, row)| feed.terms.enabled && !merged.contains(row));
+                let merged = self.store.merged_feeds().await.map_err(|e| ControlError::Failed(e.to_string()))?;
+                let merged: HashSet<&str> = merged.iter().map(|(feed, _)| feed.as_str()).collect();
+                let own = |feed: &FeedSettings| feed.terms.enabled && !merged.contains(feed.name.as_str());
+                let all = configured.feeds().filter(|(feed, _)| own(feed));
                 all.map(|(_, row)| row).collect()
             }
             Some(names) => {
@@ -158,7 +159,7 @@ impl House {
         self.poller.stages().set_fetcher(fetcher);
         self.outbox.set_targets(translate::targets(&new, &registry));
         let mut published = translate::published(&new, &registry, now);
-        published.unite(&self.store.feed_status().await.map_err(|e| failed(&e))?);
+        published.unite(self.store.merged_feeds().await.map_err(|e| failed(&e))?);
         self.live.set(published);
         *self.configured.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = Configured::new(new, &registry);
         self.put_plan(&registry).await.map_err(|e| failed(&e))?;

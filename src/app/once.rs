@@ -40,9 +40,7 @@ pub async fn poll_once(
     observer: Arc<dyn Observer>,
 ) -> Result<(Arc<Poller>, Vec<(String, FeedId, bool)>), StartError> {
     let registry = store.apply_subscriptions(translate::subscriptions(settings), clock.now()).await?;
-    let statuses = store.feed_status().await?;
-    let merged: HashSet<FeedId> =
-        statuses.into_iter().filter(|status| status.merged.is_some()).map(|status| status.feed).collect();
+    let merged: HashSet<String> = store.merged_feeds().await?.into_iter().map(|(feed, _)| feed).collect();
     rekey::Rekey::new(settings, &registry).recent(store.as_ref(), clock.as_ref()).await?;
     let fetcher = fetcher(settings).map_err(StartError::System)?;
     let stages = Stages::new(store, clock, fetcher, Arc::new(Notify::new()));
@@ -51,7 +49,8 @@ pub async fn poll_once(
     let scheduled = translate::scheduled(settings, &registry, |_| None);
     poller.replace(Plan { by_hand: true, ..translate::plan(settings, &registry) }, scheduled);
     let feeds = settings.feeds.iter().zip(&registry.feeds).filter(|(feed, _)| feed.terms.enabled);
-    let feeds = feeds.map(|(feed, (id, _))| (feed.name.to_string(), *id, !merged.contains(id))).collect();
+    let feeds =
+        feeds.map(|(feed, (id, _))| (feed.name.to_string(), *id, !merged.contains(feed.name.as_str()))).collect();
     Ok((poller, feeds))
 }
 

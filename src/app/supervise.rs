@@ -143,16 +143,11 @@ pub(super) fn reachable(mut address: SocketAddr) -> SocketAddr {
 
 /// Takes over which feeds have become one, or are so no longer.
 async fn unite(house: &House) {
-    let feeds = match house.store.feed_status().await {
-        Ok(feeds) => feeds,
-        Err(e) => return tracing::error!(error = %e, "the database does not answer"),
-    };
     // A reload that is under way does the same.
-    if let Ok(_one) = house.reloading.try_lock() {
-        let mut published = house.live.get().published.as_ref().clone();
-        if published.unite(&feeds) {
-            house.live.set(published);
-        }
+    let Ok(_one) = house.reloading.try_lock() else { return };
+    match house.store.merged_feeds().await {
+        Ok(merged) => house.live.unite(merged),
+        Err(e) => tracing::error!(error = %e, "the database does not answer"),
     }
 }
 

@@ -235,11 +235,7 @@ pub(super) fn published(settings: &Settings, registry: &Registry, now: Timestamp
             .feeds
             .iter()
             .map(|feed| {
-                let shown = PublishedFeed {
-                    tags: Arc::clone(&feed.tags),
-                    enabled: feed.terms.enabled,
-                    ..PublishedFeed::default()
-                };
+                let shown = PublishedFeed { tags: Arc::clone(&feed.tags), enabled: feed.terms.enabled };
                 (feed.name.shared(), shown)
             })
             .collect(),
@@ -256,6 +252,7 @@ pub(super) fn published(settings: &Settings, registry: &Registry, now: Timestamp
                 (hook.name.to_string(), PublishedWebhook { format: "standard".to_owned(), events })
             })
             .collect(),
+        merged: HashMap::new(),
         ttl_minutes: ttl_minutes(settings, now),
         admin: settings.server.admin_token.as_ref().map(|token| TokenHash::of(token.expose_secret())),
         applied_at: written_at(settings).unwrap_or(now),

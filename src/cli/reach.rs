@@ -91,7 +91,7 @@ impl Place {
         let store = Arc::new(Sqlite::open(&settings.storage.database, &options)?);
         let now = SystemClock.now();
         let mut published = app::published(settings, &Registry::default(), now);
-        published.unite(&store.feed_status().await?);
+        published.unite(store.merged_feeds().await?);
         Ok(Source::Database(At { store, published: Arc::new(published), now }))
     }
 

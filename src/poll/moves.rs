@@ -7,6 +7,7 @@ use url::Url;
 use super::{FeedPlan, Plan};
 use crate::domain::feed::{FeedId, FeedState, PollError};
 use crate::domain::time::Timestamp;
+use crate::domain::url::mask;
 use crate::store::{Redirect, Unions};
 
 /// Where a feed is asked this time.
@@ -41,7 +42,7 @@ impl Way {
     /// The failure, with the address that it is about, if that is not the feed's.
     pub(super) fn failed(&self, mut error: PollError) -> PollError {
         if self.back {
-            let url = &self.url;
+            let url = mask(self.url.as_str());
             error.message =
                 format!("there is no feed any more, and at the address before its move, {url}: {}", error.message);
         }

@@ -12,7 +12,6 @@ use crate::domain::shape::StreamShape;
 use crate::domain::stream::StreamId;
 use crate::domain::time::Timestamp;
 use crate::domain::trace::Keyed;
-use crate::store::FeedStatus;
 
 /// What is published, and under which names.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -27,6 +26,8 @@ pub struct Published {
     pub feeds: HashMap<Arc<str>, PublishedFeed>,
     /// The webhooks, by name.
     pub webhooks: HashMap<String, PublishedWebhook>,
+    /// By the name of a feed that is asked in the place of others: their names. What it brings, they bring.
+    pub merged: HashMap<String, Vec<String>>,
     /// The schedule's interval in minutes, for RSS `ttl`.
     pub ttl_minutes: u32,
     /// What the write side of the API asks for over TCP; `None`: it is off there.
@@ -35,6 +36,14 @@ pub struct Published {
     pub applied_at: Timestamp,
     /// How keys are made.
     pub keys: Keys,
+}
+
+fn by_kept(merged: Vec<(String, String)>) -> HashMap<String, Vec<String>> {
+    let mut all: HashMap<String, Vec<String>> = HashMap::new();
+    for (feed, kept) in merged {
+        all.entry(kept).or_default().push(feed);
+    }
+    all
 }
 
 /// A stream as it is published.
@@ -61,8 +70,6 @@ pub struct PublishedFeed {
     pub tags: Arc<[String]>,
     /// Whether it is polled.
     pub enabled: bool,
-    /// Names of the feeds in whose place it is asked: what it brings, they bring.
-    pub also: Vec<String>,
 }
 
 /// What the configuration says of a webhook.
@@ -75,26 +82,14 @@ pub struct PublishedWebhook {
 }
 
 impl Published {
-    /// Takes over which feeds are one by now. False: it was known.
-    pub fn unite(&mut self, feeds: &[FeedStatus]) -> bool {
-        let mut also: HashMap<&str, Vec<String>> = HashMap::new();
-        for status in feeds {
-            if let Some(merged) = &status.merged {
-                also.entry(&merged.into).or_default().push(status.name.clone());
-            }
-        }
-        let mut changed = false;
-        for (name, feed) in &mut self.feeds {
-            let now = also.remove(&**name).unwrap_or_default();
-            changed |= feed.also != now;
-            feed.also = now;
-        }
-        changed
+    /// Takes over which feeds are one by now: the names of a feed and of the one that is asked in its place.
+    pub fn unite(&mut self, merged: Vec<(String, String)>) {
+        self.merged = by_kept(merged);
     }
 
     /// The feeds that an item of this feed counts as an item of: itself, and those in whose place it is asked.
     pub fn counts_as<'a>(&'a self, feed: &'a str) -> impl Iterator<Item = &'a str> {
-        let also = self.feeds.get(feed).map_or(&[][..], |settings| settings.also.as_slice());
+        let also = self.merged.get(feed).map_or(&[][..], Vec::as_slice);
         std::iter::once(feed).chain(also.iter().map(String::as_str))
     }
 
@@ -240,6 +235,15 @@ impl Live {
         self.0.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
+    /// Takes over which feeds are one by now, if that is not known.
+    pub fn unite(&self, merged: Vec<(String, String)>) {
+        let merged = by_kept(merged);
+        let published = self.get().published;
+        if published.merged != merged {
+            self.set(Published { merged, ..published.as_ref().clone() });
+        }
+    }
+
     /// Swaps it whole: who asks later sees all of it, who asked before keeps what they have.
     pub fn set(&self, published: Published) {
         let mut edition = self.0.write().unwrap_or_else(PoisonError::into_inner);
@@ -274,6 +278,7 @@ pub(crate) mod tests {
             streams: vec![stream(None, "all", ""), stream(Some(1), "peace-talks", "peace")],
             feeds: HashMap::new(),
             webhooks: HashMap::new(),
+            merged: HashMap::new(),
             ttl_minutes: 60,
             admin: None,
             applied_at: Timestamp::from_secs(1_764_000_000),

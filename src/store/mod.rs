@@ -442,6 +442,9 @@ pub trait Store: Send + Sync + 'static {
     /// What is remembered of feeds that are followed, in the order of their rows, `limit` of them from behind `after`.
     fn feed_states(&self, after: Option<FeedId>, limit: u32) -> Pending<'_, Vec<(FeedId, FeedState)>>;
 
+    /// The names of feeds that are one with another one, and of that one, which is asked in their place.
+    fn merged_feeds(&self) -> Pending<'_, Vec<(String, String)>>;
+
     /// How many of the feeds that are followed are in each state.
     fn feed_health(&self, now: Timestamp) -> Pending<'_, Vec<(Health, u64)>>;
 

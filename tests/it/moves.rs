@@ -316,6 +316,20 @@ async fn a_move_to_another_feeds_address_makes_one_of_the_two_in_whatever_spelli
 }
 
 #[tokio::test]
+async fn a_304_behind_a_permanent_redirect_is_a_move_like_any_other() {
+    let mut bench = Bench::new(&[spec("a", "https://a.example/f"), spec("b", "https://b.example/f")]).await;
+    bench.load(0, None).await;
+    bench.load(1, None).await;
+    let (from, to) = ("https://a.example/f".to_owned(), "https://b.example/f".to_owned());
+    let redirect = Some(Redirect { status: Some(308), from, to });
+    let report = bench.commit(0, PollResult::NotModified { validators: None, redirect }).await;
+    assert_eq!(report.unions.joined, [(bench.registry.feeds[0].0, bench.registry.feeds[1].0)]);
+    let status = bench.status(0).await;
+    assert_eq!((status.moves.len(), status.state.due_at, status.state.moved.is_some()), (1, None, true));
+    assert_eq!(bench.store.merged_feeds().await.unwrap(), [("a".to_owned(), "b".to_owned())]);
+}
+
+#[tokio::test]
 async fn what_is_configured_at_one_address_without_a_move_stays_two() {
     let mut bench = Bench::new(&[spec("a", "http://b.example/f"), spec("b", "https://b.example/f")]).await;
     bench.load(0, None).await;

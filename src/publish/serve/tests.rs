@@ -191,7 +191,7 @@ impl House {
         let registry = store.apply_subscriptions(subscriptions, now()).await.unwrap();
         let mut published = crate::publish::published::tests::example();
         published.streams[1].row = Some(registry.streams[0].0);
-        let shown = PublishedFeed { tags: ["press".into()].into(), enabled: true, ..PublishedFeed::default() };
+        let shown = PublishedFeed { tags: ["press".into()].into(), enabled: true };
         published.feeds.insert("world".into(), shown);
         published.admin = Some(TokenHash::of("s3cret"));
         let (live, operator, start) =

@@ -257,6 +257,10 @@ impl Store for Sqlite {
         self.read(move |db| feeds::states(db, after, limit))
     }
 
+    fn merged_feeds(&self) -> Pending<'_, Vec<(String, String)>> {
+        self.read(unions::list)
+    }
+
     fn feed_health(&self, now: Timestamp) -> Pending<'_, Vec<(Health, u64)>> {
         self.read(move |db| feeds::health(db, now))
     }

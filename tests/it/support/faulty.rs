@@ -119,6 +119,10 @@ impl Store for Faulty {
         self.inner.feed_status()
     }
 
+    fn merged_feeds(&self) -> Pending<'_, Vec<(String, String)>> {
+        self.inner.merged_feeds()
+    }
+
     fn feed_states(&self, after: Option<FeedId>, limit: u32) -> Pending<'_, Vec<(FeedId, FeedState)>> {
         self.inner.feed_states(after, limit)
     }
