@@ -17,8 +17,9 @@ use feedmill::domain::time::Timestamp;
 use feedmill::store::sqlite::{Access, Options, Sqlite};
 use feedmill::store::{FeedSpec, Store as _, Subscriptions};
 
-/// What a start brings with it is over after so long.
-const SETTLED: Duration = Duration::from_secs(15);
+/// What a start brings with it is over after so long: retention begins after ten seconds, and threads that were needed end
+/// ten seconds later.
+const SETTLED: Duration = Duration::from_secs(30);
 /// A start takes no longer.
 const PATIENCE: Duration = Duration::from_secs(300);
 

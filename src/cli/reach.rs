@@ -57,12 +57,17 @@ impl Place {
         config::locate(self.config.as_deref(), &self.environment).map_err(|e| Failure::config(e.to_string()))
     }
 
+    /// The settings for who keeps them: they are read, and not kept here too.
+    pub(super) fn read(&self) -> Result<Settings, Failure> {
+        Ok(config::load(&self.path()?, &self.environment)?)
+    }
+
     /// Reads the configuration; once a command.
     pub(super) fn settings(&self) -> Result<&Settings, Failure> {
         if let Some(settings) = self.settings.get() {
             return Ok(settings);
         }
-        let settings = config::load(&self.path()?, &self.environment)?;
+        let settings = self.read()?;
         Ok(self.settings.get_or_init(|| settings))
     }
 

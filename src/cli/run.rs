@@ -15,7 +15,7 @@ use crate::ops::{logging, notify};
 pub(super) fn run(place: &Place) -> Result<(), Failure> {
     // Before any thread starts: it reads what systemd left in the environment.
     let listeners = notify::listeners().map_err(Failure::new)?;
-    let settings = place.settings()?;
+    let settings = place.read()?;
     start_log(&settings.log)?;
     for warning in &settings.warnings {
         tracing::warn!(config.warning = %warning, "the configuration may not mean what it says");
@@ -36,7 +36,7 @@ pub(super) fn run(place: &Place) -> Result<(), Failure> {
             stop: stop.clone(),
         };
         let public_url = settings.server.public_url.clone();
-        let daemon = Daemon::start(settings.clone(), parts).await?;
+        let daemon = Daemon::start(settings, parts).await?;
         for address in &daemon.addresses {
             tracing::info!(listen = %address, url = %public_url, version = app::VERSION, "ready");
         }

@@ -59,7 +59,8 @@ impl Queue {
         for host in self.hosts.values_mut() {
             host.waiting.retain(|feed| kept.contains(feed));
         }
-        // What grows by doubling leaves its halves behind.
+        // All that sleep are put in again. What grows by doubling leaves its halves behind.
+        self.heap.clear();
         self.feeds.reserve(feeds.len().saturating_sub(self.feeds.len()));
         self.heap.reserve(feeds.len());
         for (feed, url, due) in feeds {
