@@ -1,13 +1,7 @@
 //! What a document says of how often it should be asked for: `ttl`, `skipHours` and `skipDays` (RSS 2.0), and the syndication
-//! module of RSS 1.0. feed-rs drops most of it, so a document of its own is read once more for these alone.
-
-use quick_xml::events::Event;
-use quick_xml::{Reader, XmlVersion};
+//! module of RSS 1.0.
 
 use crate::domain::feed::Cadence;
-
-/// Text of one value that is kept, in bytes.
-const MAX_VALUE_BYTES: usize = 64;
 
 /// What a channel says, as its elements come in. Of two that say the same the first counts.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
@@ -81,95 +75,6 @@ fn number(text: &str) -> Option<u32> {
     let text = text.trim();
     let digits = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
     digits.then(|| text.parse().unwrap_or(u32::MAX))
-}
-
-/// What an open element is.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Place {
-    /// A root, or a channel.
-    Feed,
-    Hours,
-    Days,
-    /// Something whose text is wanted.
-    Value(Value),
-    Other,
-}
-
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Value {
-    Ttl,
-    Hour,
-    Day,
-    Period,
-    Frequency,
-}
-
-/// Reads what a document that feed-rs has read says. A document that says nothing costs three searches.
-pub(super) fn read(document: &str) -> Cadence {
-    let bytes = document.as_bytes();
-    let has = |word: &str| memchr::memmem::find(bytes, word.as_bytes()).is_some();
-    if !has("<ttl") && !has("<skip") && !has(":update") {
-        return Cadence::default();
-    }
-    let mut reader = Reader::from_str(document);
-    reader.config_mut().trim_markup_names_in_closing_tags = true;
-    let (mut open, mut text, mut said) = (Vec::new(), String::new(), Said::default());
-    let add = |text: &mut String, more: &str| {
-        if text.len() < MAX_VALUE_BYTES {
-            text.push_str(more);
-        }
-    };
-    // What is wrong further on was not wrong up to here; feed-rs has read it, so there is nothing.
-    while let Ok(event) = reader.read_event() {
-        match event {
-            Event::Start(tag) => {
-                let name = tag.name();
-                open.push(place(name.as_ref(), open.last().copied()));
-                text.clear();
-            }
-            Event::End(_) => {
-                match open.pop() {
-                    Some(Place::Value(Value::Ttl)) => said.ttl(&text),
-                    Some(Place::Value(Value::Hour)) => said.hour(&text),
-                    Some(Place::Value(Value::Day)) => said.day(&text),
-                    Some(Place::Value(Value::Period)) => said.period(&text),
-                    Some(Place::Value(Value::Frequency)) => said.frequency(&text),
-                    _ => {}
-                }
-                text.clear();
-            }
-            Event::Text(more) if is_value(open.last()) => add(&mut text, &more.xml_content(XmlVersion::Implicit1_0)),
-            Event::CData(more) if is_value(open.last()) => add(&mut text, &more.xml_content(XmlVersion::Implicit1_0)),
-            Event::GeneralRef(_) => add(&mut text, "&"),
-            Event::Eof => break,
-            _ => {}
-        }
-    }
-    said.finish()
-}
-
-fn is_value(open: Option<&Place>) -> bool {
-    matches!(open, Some(Place::Value(_)))
-}
-
-fn place(name: &str, parent: Option<Place>) -> Place {
-    let (prefix, local) = name.split_once(':').unwrap_or(("", name));
-    match (parent, local) {
-        (None, _) => Place::Feed,
-        (Some(Place::Feed), "channel") if prefix.is_empty() => Place::Feed,
-        (Some(Place::Feed), "ttl") if prefix.is_empty() => Place::Value(Value::Ttl),
-        (Some(Place::Feed), "skipHours") if prefix.is_empty() => Place::Hours,
-        (Some(Place::Feed), "skipDays") if prefix.is_empty() => Place::Days,
-        (Some(Place::Hours), _) if local.eq_ignore_ascii_case("hour") => Place::Value(Value::Hour),
-        (Some(Place::Days), _) if local.eq_ignore_ascii_case("day") => Place::Value(Value::Day),
-        (Some(Place::Feed), _) if !prefix.is_empty() && local.eq_ignore_ascii_case("updatePeriod") => {
-            Place::Value(Value::Period)
-        }
-        (Some(Place::Feed), _) if !prefix.is_empty() && local.eq_ignore_ascii_case("updateFrequency") => {
-            Place::Value(Value::Frequency)
-        }
-        _ => Place::Other,
-    }
 }
 
 #[cfg(test)]

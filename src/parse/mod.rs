@@ -127,10 +127,7 @@ fn first_reader(document: &str, base: Option<&Url>) -> Option<Feed> {
             .build();
         parser.parse(document.as_bytes())
     }));
-    let mut feed = feed::map(read.ok()?.ok()?, base);
-    original::put(&mut feed, document);
-    feed.cadence = cadence::read(document);
-    Some(feed)
+    Some(feed::map(read.ok()?.ok()?, base))
 }
 
 #[cfg(test)]

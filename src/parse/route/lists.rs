@@ -32,6 +32,9 @@ impl<'a> Look<'a> {
             }
         };
         let aside = matches!(family, Some(Family::Other | Family::Burner | Family::Rdf | Family::Wfw));
+        if aside && is_lost(local) {
+            return None;
+        }
         match place {
             Place::Leaf => None,
             Place::Aside | Place::Person => {
@@ -66,10 +69,10 @@ impl<'a> Look<'a> {
             (None, b"lastBuildDate") => self.once(true, bit::UPDATED).then_some(Place::Leaf)?,
             (
                 None,
-                b"language" | b"copyright" | b"category" | b"generator" | b"docs" | b"ttl" | b"managingEditor"
-                | b"webMaster" | b"rating",
+                b"language" | b"copyright" | b"category" | b"generator" | b"docs" | b"managingEditor" | b"webMaster"
+                | b"rating",
             ) => Place::Leaf,
-            (None, b"image" | b"cloud" | b"textInput" | b"skipHours" | b"skipDays") => Place::Aside,
+            (None, b"image" | b"cloud" | b"textInput") => Place::Aside,
             (Some(Family::Atom), b"link") => said.href.then_some(Place::Leaf)?,
             (Some(Family::Itunes | Family::Podcast | Family::Media), _) => Place::Aside,
             _ => return None,
@@ -125,6 +128,11 @@ impl<'a> Look<'a> {
         let texts = bit::TITLE | bit::TEXT | bit::CONTENT;
         (self.once(false, single) && (single & texts == 0 || is_known_text(said))).then_some(Place::Leaf)
     }
+}
+
+/// What feed-rs drops and is wanted: original links, and the syndication module, which has no family of its own.
+fn is_lost(local: &[u8]) -> bool {
+    [&b"origLink"[..], b"updatePeriod", b"updateFrequency"].iter().any(|name| local.eq_ignore_ascii_case(name))
 }
 
 /// Text types that both readers read alike: feed-rs writes XHTML's `<br/>` as two tags, which are two breaks.

@@ -35,7 +35,7 @@ pub(super) fn strict(document: &str) -> Option<usize> {
         bytes: document.as_bytes(),
         at: 0,
         open: Vec::new(),
-        link: None,
+        inside: 0,
         prefixes: Vec::new(),
         items: 0,
         left: document.len() * 4 + MAX_FIRST_READER_TAKES,
@@ -73,8 +73,8 @@ struct Look<'a> {
     bytes: &'a [u8],
     at: usize,
     open: Vec<(&'a [u8], Place)>,
-    /// Where the inside of the link begins that is open.
-    link: Option<usize>,
+    /// Where the inside of the tag begins that was opened last.
+    inside: usize,
     prefixes: Vec<(&'a [u8], Family)>,
     items: usize,
     /// How much memory feed-rs may still take.
@@ -125,11 +125,8 @@ impl<'a> Look<'a> {
 
     fn close(&mut self, name: &[u8]) -> Option<()> {
         let (open, place) = self.open.pop()?;
-        if let Some(from) = self.link.take() {
-            // A relative one may lead nowhere, and the guid count instead.
-            let inside = self.bytes.get(from..self.at)?.trim_ascii();
-            let inside = inside.strip_prefix(b"<![CDATA[").unwrap_or(inside).trim_ascii();
-            inside.get(..4).filter(|start| start.eq_ignore_ascii_case(b"http"))?;
+        if place == Place::Leaf && !self.is_safe(open, self.bytes.get(self.inside..self.at)?) {
+            return None;
         }
         let rest = name.strip_prefix(open)?;
         let blank = rest.iter().take_while(|byte| byte.is_ascii_whitespace()).count();
@@ -138,6 +135,23 @@ impl<'a> Look<'a> {
         }
         self.at += 2 + open.len() + blank + 1;
         self.closed(place)
+    }
+
+    /// Whether feed-rs reads what is in an element as the lenient reader does.
+    fn is_safe(&self, name: &[u8], inside: &[u8]) -> bool {
+        match name {
+            // A relative one may lead nowhere, and the guid count instead.
+            b"link" if self.open.last().is_some_and(|(_, place)| *place == Place::Item) => {
+                let inside = inside.trim_ascii();
+                let inside = inside.strip_prefix(b"<![CDATA[").unwrap_or(inside).trim_ascii();
+                inside.get(..4).is_some_and(|start| start.eq_ignore_ascii_case(b"http"))
+            }
+            // feed-rs 3.0.0 panics where the byte beside an e-mail address is inside of a character.
+            b"author" | b"managingEditor" | b"webMaster" => {
+                memchr(b'&', inside).is_none() && (inside.is_ascii() || memchr(b'@', inside).is_none())
+            }
+            _ => true,
+        }
     }
 
     /// What an entry must have, once it ends.
@@ -168,9 +182,7 @@ impl<'a> Look<'a> {
         if self.open.len() == MAX_NESTING {
             return None;
         }
-        if name == b"link" && self.open.last().is_some_and(|(_, place)| *place == Place::Item) {
-            self.link = Some(self.at);
-        }
+        self.inside = self.at;
         self.open.push((name, place));
         Some(())
     }
