@@ -322,6 +322,8 @@ fn roots_that_feed_rs_does_not_know_are_read() {
         "<feed version='0.3' xmlns='http://purl.org/atom/ns#'><title>T</title><entry><title>a</title></entry></feed>";
     assert_eq!(read(old).entries.len(), 1);
     assert_eq!(read(format!("{}<!-- & junk <", rss("<item/>"))).entries.len(), 1, "junk behind the root");
+    let behind = rss("") + "<CHANNEL><ITEM><TITLE>a</TITLE></ITEM></CHANNEL>";
+    assert_eq!(read(behind).entries.len(), 1, "an item behind the root, and in upper case");
 }
 
 #[test]

@@ -5,7 +5,7 @@
 
 mod lists;
 
-use memchr::{memchr, memchr2, memmem};
+use memchr::{memchr, memchr_iter, memchr2, memmem};
 
 use self::lists::bit;
 
@@ -48,10 +48,10 @@ pub(super) fn strict(document: &str) -> Option<usize> {
             break;
         }
     }
-    // Items may stand behind the root.
+    // Items may stand behind the root, spelled as they like.
     let behind = look.bytes.get(look.at..)?;
-    let more = memmem::find(behind, b"<item").or_else(|| memmem::find(behind, b"<entry"));
-    more.is_none().then_some(look.at)
+    let mut tags = memchr_iter(b'<', behind).filter_map(|at| behind.get(at + 1));
+    (!tags.any(u8::is_ascii_alphabetic)).then_some(look.at)
 }
 
 /// Where in a document one is, by what may stand there.
