@@ -5,11 +5,11 @@
 //! watched (60). On Linux, for it reads `/proc`.
 #![allow(clippy::print_stdout, reason = "its output is what it is for")]
 
+mod daemon;
+
 use std::fmt::Write as _;
-use std::io::{Read as _, Write as _};
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::{SocketAddr, TcpListener};
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use feedmill::domain::feed::NextPoll;
@@ -17,23 +17,11 @@ use feedmill::domain::time::Timestamp;
 use feedmill::store::sqlite::{Access, Options, Sqlite};
 use feedmill::store::{FeedSpec, Store as _, Subscriptions};
 
+use daemon::{Daemon, Outcome};
+
 /// What a start brings with it is over after so long: retention begins after ten seconds, and threads that were needed end
 /// ten seconds later.
 const SETTLED: Duration = Duration::from_secs(30);
-/// A start takes no longer.
-const PATIENCE: Duration = Duration::from_secs(300);
-
-type Outcome<T> = Result<T, Box<dyn std::error::Error>>;
-
-/// The daemon; it ends with the bench.
-struct Daemon(Child);
-
-impl Drop for Daemon {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
 
 fn number(variable: &str, usual: usize) -> usize {
     std::env::var(variable).ok().and_then(|text| text.parse().ok()).unwrap_or(usual)
@@ -45,7 +33,7 @@ fn url(n: usize) -> String {
 
 fn configuration(folder: &Path, address: SocketAddr, feeds: usize) -> Outcome<()> {
     let mut text = format!(
-        "[server]\nlisten = \"{address}\"\n[storage]\ndatabase = \"{}\"\n[poll]\nschedule = \"0 4 1 1 *\"\n",
+        "[log]\nlevel = \"error\"\n[server]\nlisten = \"{address}\"\n[storage]\ndatabase = \"{}\"\n[poll]\nschedule = \"0 4 1 1 *\"\n",
         folder.join("t.db").display()
     );
     for n in 0..feeds {
@@ -68,38 +56,6 @@ async fn put_to_sleep(folder: &Path, feeds: usize) -> Outcome<()> {
     Ok(store.close().await?)
 }
 
-fn answers(address: SocketAddr) -> bool {
-    let ask = || -> std::io::Result<bool> {
-        let mut stream = TcpStream::connect(address)?;
-        stream.write_all(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")?;
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer)?;
-        Ok(answer.contains(" 200 "))
-    };
-    ask().unwrap_or(false)
-}
-
-/// A line of `/proc/PID/status`, in MiB.
-fn memory(daemon: &Daemon, field: &str) -> Outcome<u64> {
-    let status = std::fs::read_to_string(format!("/proc/{}/status", daemon.0.id()))?;
-    let line = status.lines().find_map(|line| line.strip_prefix(field)).ok_or("no such field")?;
-    Ok(line.split_whitespace().nth(1).ok_or("no number")?.parse::<u64>()? / 1024)
-}
-
-/// CPU time of all its threads, in nanoseconds, and how often they went to sleep.
-fn spent(daemon: &Daemon) -> Outcome<(u64, u64)> {
-    let (mut time, mut sleeps) = (0, 0);
-    for thread in std::fs::read_dir(format!("/proc/{}/task", daemon.0.id()))? {
-        let thread = thread?.path();
-        let times = std::fs::read_to_string(thread.join("schedstat"))?;
-        time += times.split_whitespace().next().ok_or("no time")?.parse::<u64>()?;
-        let status = std::fs::read_to_string(thread.join("status"))?;
-        let line = status.lines().find_map(|line| line.strip_prefix("voluntary_ctxt_switches:"));
-        sleeps += line.ok_or("no switches")?.trim().parse::<u64>()?;
-    }
-    Ok((time, sleeps))
-}
-
 fn main() -> Outcome<()> {
     let feeds = number("ASLEEP_FEEDS", 100_000);
     let watched = Duration::from_secs(u64::try_from(number("ASLEEP_SECONDS", 60))?);
@@ -109,26 +65,18 @@ fn main() -> Outcome<()> {
     tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(put_to_sleep(folder.path(), feeds))?;
 
     let begun = Instant::now();
-    let mut command = Command::new(env!("CARGO_BIN_EXE_feedmill"));
-    let command = command.arg("--config").arg(folder.path().join("feedmill.toml")).arg("run");
-    let daemon = Daemon(command.stdout(Stdio::null()).stderr(Stdio::null()).spawn()?);
-    while !answers(address) {
-        if begun.elapsed() > PATIENCE {
-            return Err("the daemon does not answer".into());
-        }
-        std::thread::sleep(Duration::from_millis(20));
-    }
+    let daemon = Daemon::start(&folder.path().join("feedmill.toml"), address)?;
     println!("{feeds} feeds: ready after {:.1} s", begun.elapsed().as_secs_f64());
     std::thread::sleep(SETTLED);
-    let before = spent(&daemon)?;
+    let before = daemon.spent()?;
     std::thread::sleep(watched);
-    let after = spent(&daemon)?;
+    let after = daemon.spent()?;
     println!(
         "in {} s in which nothing was due: {:.1} ms of CPU, {} wake-ups",
         watched.as_secs(),
         Duration::from_nanos(after.0.saturating_sub(before.0)).as_secs_f64() * 1e3,
         after.1.saturating_sub(before.1)
     );
-    println!("resident: {} MiB, at its peak {} MiB", memory(&daemon, "VmRSS:")?, memory(&daemon, "VmHWM:")?);
+    println!("resident: {} MiB, at its peak {} MiB", daemon.memory("VmRSS:")?, daemon.memory("VmHWM:")?);
     Ok(())
 }

@@ -6,13 +6,13 @@ use bytes::Bytes;
 use futures_util::StreamExt;
 use reqwest::header::{CONTENT_ENCODING, HeaderMap};
 use reqwest::{Response, StatusCode};
-use tokio::io::AsyncReadExt;
 use tokio_util::io::StreamReader;
 use url::Url;
 
 use super::decode::{Coding, Halt, Reader, decoder};
 use super::failure::{answered, explain, root};
-use super::memory::{Grant, Memory};
+use super::held::Held;
+use super::memory::Memory;
 use crate::domain::feed::{ErrorKind, PollError};
 
 /// What we decode. `deflate` comes in both of its forms.
@@ -20,20 +20,6 @@ pub(super) const ACCEPT_ENCODING: &str = "gzip, deflate, br, zstd";
 
 /// Codings on top of each other that are undone; each one more multiplies what a bomb can do.
 const MAX_CODINGS: usize = 2;
-/// The first piece of memory a body gets; it doubles from there.
-const FIRST_BYTES: usize = 16 * 1024;
-
-/// The bytes together with the memory that they are granted, which goes back when the last clone is dropped.
-struct Held {
-    body: Vec<u8>,
-    grant: Grant,
-}
-
-impl AsRef<[u8]> for Held {
-    fn as_ref(&self) -> &[u8] {
-        &self.body
-    }
-}
 
 /// Where a body comes from: what its failures are told with.
 struct Source {
@@ -51,7 +37,7 @@ pub(super) async fn front(response: Response, max_bytes: u64, memory: &Memory) -
     for coding in codings.iter().rev() {
         reader = decoder(*coding, reader, max_bytes).await.map_err(|error| source.explain(error, &codings))?;
     }
-    let mut held = Held { body: Vec::new(), grant: memory.grant() };
+    let mut held = Held::new(memory.grant());
     match fill(reader, max_bytes, &mut held).await.map_err(io::Error::downcast::<Halt>) {
         Ok(()) | Err(Ok(Halt::TooLarge)) => Ok(Bytes::from_owner(held)),
         Err(Ok(halt)) => Err(source.explain(io::Error::other(halt), &codings)),
@@ -133,10 +119,9 @@ fn wire(response: Response, max_bytes: u64) -> Reader {
 
 /// Reads to the end into memory that is asked for as it is needed.
 async fn collect(reader: Reader, max_bytes: u64, memory: &Memory) -> io::Result<Bytes> {
-    let mut held = Held { body: Vec::new(), grant: memory.grant() };
+    let mut held = Held::new(memory.grant());
     fill(reader, max_bytes, &mut held).await?;
-    held.body.shrink_to_fit();
-    held.grant.shrink(held.body.len());
+    held.finish();
     Ok(Bytes::from_owner(held))
 }
 
@@ -144,20 +129,13 @@ async fn collect(reader: Reader, max_bytes: u64, memory: &Memory) -> io::Result<
 async fn fill(mut reader: Reader, max_bytes: u64, held: &mut Held) -> io::Result<()> {
     // One more than allowed, to see whether there is more than allowed.
     let limit = usize::try_from(max_bytes.saturating_add(1)).unwrap_or(usize::MAX);
-    let Held { body, grant } = held;
     loop {
-        let length: usize = body.len();
-        if length >= limit {
+        if held.len() >= limit {
             return Err(io::Error::other(Halt::TooLarge));
-        }
-        if length == body.capacity() {
-            let step = length.max(FIRST_BYTES).min(limit - length);
-            grant.grow(step).await;
-            body.reserve_exact(step);
         }
         // A bomb is decoded from a few bytes without ever waiting: let the others run in between.
         tokio::task::coop::consume_budget().await;
-        if reader.read_buf(body).await? == 0 {
+        if held.more(&mut reader, limit).await? == 0 {
             return Ok(());
         }
     }

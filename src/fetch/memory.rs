@@ -113,6 +113,19 @@ mod tests {
         assert_eq!(memory.pool.available_permits(), 62);
     }
 
+    #[tokio::test]
+    async fn what_a_connection_takes_is_counted_until_the_body_is_whole() {
+        let memory = Memory::new(2 << 20);
+        let mut held = super::super::held::Held::new(memory.grant());
+        let mut body = &[b'x'; 300_000][..];
+        while held.more(&mut body, 1 << 20).await.unwrap() > 0 {}
+        assert!(memory.pool.available_permits() < 1024);
+        held.finish();
+        assert_eq!(memory.pool.available_permits(), 2048 - 293);
+        drop(held);
+        assert_eq!(memory.pool.available_permits(), 2048);
+    }
+
     #[test]
     fn a_body_larger_than_the_pool_passes_alone() {
         let memory = Memory::new(0);

@@ -19,6 +19,7 @@
 //! | `freshness` | max-age, Expires, Retry-After |
 //! | `body` | wire to bytes, counted on both sides |
 //! | `decode` | gzip, deflate, br, zstd undone as they stream |
+//! | `held` | the bytes of a body as it grows |
 //! | `memory` | what all bodies in flight may take together |
 //! | `visit` | where a link leads, a hop at a time |
 //! | `failure` | errors as sentences with a kind |
@@ -31,6 +32,7 @@ mod decode;
 pub mod failure;
 mod freshness;
 pub mod guard;
+mod held;
 mod memory;
 pub mod outcome;
 mod redirect;

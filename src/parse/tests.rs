@@ -357,6 +357,28 @@ fn what_is_no_feed_is_named() {
 }
 
 #[test]
+fn a_link_that_may_lead_nowhere_is_for_the_lenient_reader_which_does_not_take_a_guid_for_it() {
+    for (link, strict) in [
+        ("https://a.example/1", true),
+        ("<![CDATA[ http://a-b.example?x=1 ]]>", true),
+        ("https://a.example", true),
+        ("/1", false),
+        ("https://a.\u{8f}/1", false),
+        ("https:///1", false),
+        ("https://1.2.3.400/", false),
+        ("https://a.example:99999/", false),
+        ("https://xn--a.example/", false),
+        ("https://a b.example/", false),
+    ] {
+        let guid = "<guid isPermaLink=\"false\">https://g.example/1</guid>";
+        let document = rss(&format!("<item><title>t</title><link>{link}</link>{guid}</item>"));
+        let at = document.find("<rss").unwrap();
+        assert_eq!(route::strict(&document[at..]).is_some(), strict, "{link}");
+        assert_ne!(read(document).entries[0].link.as_deref(), Some("https://g.example/1"), "{link}");
+    }
+}
+
+#[test]
 fn an_author_on_whom_feed_rs_panics_is_left_to_the_lenient_reader() {
     for (author, strict) in [
         ("\u{2014}\u{2014}a@example.org", false),

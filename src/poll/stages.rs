@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::Instant;
 
 use siphasher::sip::SipHasher13;
-use tokio::sync::{Notify, Semaphore, SemaphorePermit};
+use tokio::sync::{Notify, Semaphore, SemaphorePermit, oneshot};
 
 use super::moves::{Way, tell_move, tell_unions};
 use super::outage::{Outage, Sign, Turn};
@@ -25,6 +25,9 @@ use crate::store::{CommitReport, FeedLease, PollCommit, PollResult, Redirect, St
 /// Of bodies that are read, matched and committed at a time, in kilobytes.
 const ROOM_KB: u32 = 12 * 1024;
 
+/// A larger document is read on a thread of its own, in bytes.
+const MAX_SHARED_BYTES: usize = 1_000_000;
+
 /// What the stages work with.
 pub struct Stages {
     store: Arc<dyn Store>,
@@ -33,7 +36,7 @@ pub struct Stages {
     fetcher: RwLock<Arc<Fetcher>>,
     /// Poked after a commit that owes deliveries.
     owed: Arc<Notify>,
-    /// Documents are read on blocking threads, one a core, so that a large one delays no request.
+    /// Documents are read beside the runtime, one a core, so that a large one delays no request.
     cores: Arc<Semaphore>,
     /// What documents may take together from the moment that they are read until they are committed, in kilobytes of their bodies: a
     /// document becomes several times its body in between.
@@ -323,7 +326,7 @@ impl Stages {
         }
     }
 
-    /// Reads and matches a document on a blocking thread. A panic in there is that document's failure.
+    /// Reads and matches a document beside the runtime. A panic in there is that document's failure.
     async fn document(
         &self,
         plan: &Arc<Plan>,
@@ -336,14 +339,25 @@ impl Stages {
         let (body, content_type, base) = (answer.body.clone(), answer.content_type.clone(), answer.base.clone());
         let (habits, now) = (lease.state.habits.clone(), self.clock.now());
         let also: Vec<Arc<FeedPlan>> = lease.also.iter().filter_map(|id| plan.feeds.get(id)).cloned().collect();
-        let done = tokio::task::spawn_blocking(move || {
+        let large = body.len() > MAX_SHARED_BYTES;
+        let read = move || {
             let document = parse::parse(&body, content_type.as_deref(), Some(&base)).map_err(|e| e.message);
             let read = document.map(|document| read_document(&plan, (&feed, &also), document, &habits, now));
             drop(core);
             read
-        });
-        done.await.unwrap_or_else(|_| Err("reading it failed inside Feedmill; please report this feed".to_owned()))
+        };
+        let done = if large { alone(read).await } else { tokio::task::spawn_blocking(read).await.ok() };
+        done.unwrap_or_else(|| Err("reading it failed inside Feedmill; please report this feed".to_owned()))
     }
+}
+
+/// Runs `work` on a new thread, which takes over the heap of the one before it; none if it panics. What a large document has taken, the
+/// heap of its thread keeps, and one is enough.
+async fn alone<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Option<T> {
+    let (send, done) = oneshot::channel();
+    let thread = std::thread::Builder::new().name("large-document".to_owned());
+    thread.spawn(move || send.send(work())).ok()?;
+    done.await.ok()
 }
 
 /// Where a feed is asked, and for what; the reason, if the configured address is none, which it always is.

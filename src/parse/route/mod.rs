@@ -143,8 +143,7 @@ impl<'a> Look<'a> {
             // A relative one may lead nowhere, and the guid count instead.
             b"link" if self.open.last().is_some_and(|(_, place)| *place == Place::Item) => {
                 let inside = inside.trim_ascii();
-                let inside = inside.strip_prefix(b"<![CDATA[").unwrap_or(inside).trim_ascii();
-                inside.get(..4).is_some_and(|start| start.eq_ignore_ascii_case(b"http"))
+                is_web(inside.strip_prefix(b"<![CDATA[").unwrap_or(inside).trim_ascii())
             }
             // feed-rs 3.0.0 panics where the byte beside an e-mail address is inside of a character.
             b"author" | b"managingEditor" | b"webMaster" => {
@@ -287,6 +286,18 @@ impl<'a> Look<'a> {
             }
         }
     }
+}
+
+/// Whether an address is absolute, and of a host that can be nothing but a name: no number, no port, no punycode.
+fn is_web(address: &[u8]) -> bool {
+    let Some(rest) = address.strip_prefix(b"https://").or_else(|| address.strip_prefix(b"http://")) else {
+        return false;
+    };
+    let end = rest.iter().position(|byte| matches!(byte, b'/' | b'?' | b'#' | b']' | b'<')).unwrap_or(rest.len());
+    let host = rest.get(..end).unwrap_or_default();
+    let plain = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-');
+    let last = host.rsplit(|byte| *byte == b'.').next().unwrap_or_default();
+    host.iter().all(plain) && last.first().is_some_and(u8::is_ascii_alphabetic) && memmem::find(host, b"--").is_none()
 }
 
 /// Length of a reference that XML has without a DTD (sections 4.1 and 4.6), to a character that it allows (section 2.2).
