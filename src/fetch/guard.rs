@@ -19,9 +19,9 @@ use crate::domain::reach::{Authorities, Proxy, Reach};
 
 /// To reach a server, TLS included.
 pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
-/// Connections that are kept between requests: long enough for several feeds of one host in one round.
+/// Connections that are kept between requests: long enough for several feeds of one host in one round. How many there are is
+/// bounded by how many requests a host has at a time; to keep fewer would be to open them again and again.
 const POOL_IDLE: Duration = Duration::from_secs(30);
-const POOL_IDLE_PER_HOST: usize = 2;
 /// What a server may send ahead of us reading it, a connection.
 const HTTP2_WINDOW_BYTES: u32 = 256 * 1024;
 const HTTP2_HEADER_BYTES: u32 = 64 * 1024;
@@ -281,7 +281,6 @@ fn builder(guard: &Guard, proxy: Option<&Proxy>) -> reqwest::ClientBuilder {
         .dns_resolver(resolver)
         .connect_timeout(CONNECT_TIMEOUT)
         .pool_idle_timeout(POOL_IDLE)
-        .pool_max_idle_per_host(POOL_IDLE_PER_HOST)
         .http2_initial_stream_window_size(HTTP2_WINDOW_BYTES)
         .http2_initial_connection_window_size(HTTP2_WINDOW_BYTES)
         .http2_max_header_list_size(HTTP2_HEADER_BYTES)

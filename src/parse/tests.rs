@@ -379,6 +379,17 @@ fn a_link_that_may_lead_nowhere_is_for_the_lenient_reader_which_does_not_take_a_
 }
 
 #[test]
+fn an_attribute_is_known_in_any_case() {
+    let entry = "<entry><title>t</title><id>1</id><link href='?a=1'/><updated>2026-11-24T08:00:00Z</updated></entry>";
+    for name in ["xml:base", "xMl:base", "XML:BASE"] {
+        let document = atom(entry).replacen("<feed ", &format!("<feed {name}='https://b.example/x' "), 1);
+        assert_eq!(read(document).entries[0].link.as_deref(), Some("https://b.example/x?a=1"), "{name}");
+    }
+    let whole = entry.replace("href='?a=1'", "hRef='https://b.example/1'");
+    assert_eq!(read(atom(&whole)).entries[0].link.as_deref(), Some("https://b.example/1"));
+}
+
+#[test]
 fn an_author_on_whom_feed_rs_panics_is_left_to_the_lenient_reader() {
     for (author, strict) in [
         ("\u{2014}\u{2014}a@example.org", false),

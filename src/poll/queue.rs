@@ -137,6 +137,10 @@ impl Queue {
     /// Takes those of `asked` that wait for a host which wants to be left alone for long, and until when.
     pub(super) fn held(&mut self, asked: impl Iterator<Item = FeedId>, now: Timestamp) -> Vec<(FeedId, Timestamp)> {
         let mut out = Vec::new();
+        // Asked at each tick, and there is hardly ever one.
+        if self.sites.is_empty() {
+            return out;
+        }
         for feed in asked {
             let Some(slot) = self.feeds.get_mut(&feed).filter(|slot| slot.state == State::Waiting) else { continue };
             let Some(until) = self.sites.held(slot.url.host(), now) else { continue };

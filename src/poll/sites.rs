@@ -71,9 +71,14 @@ impl Sites {
         }
     }
 
+    /// Whether none has complained.
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     fn of(&self, host: &str) -> Option<&Slow> {
         // Asked for each poll: without a slow site it costs nothing.
-        if self.0.is_empty() { None } else { self.0.get(site(host)) }
+        if self.is_empty() { None } else { self.0.get(site(host)) }
     }
 }
 

@@ -327,7 +327,7 @@ fn feed_rs_gets_no_document_that_takes_much_more_memory_than_it_has_bytes() {
             format!("<entry>{inside}</entry>").repeat(entries)
         )
     };
-    for (few, many, inside) in [(500, 5_000, ""), (50, 700, &"<link href=\"a\"/>".repeat(30))] {
+    for (few, many, inside) in [(500, 5_000, ""), (50, 700, &"<link href=\"http://a.b\"/>".repeat(30))] {
         assert!(route::strict(&document(few, inside)).is_some(), "{few} of {inside}");
         assert!(route::strict(&document(many, inside)).is_none(), "{many} of {inside}");
     }

@@ -16,8 +16,6 @@ use super::limits::{MAX_ENTRIES, MAX_FIRST_READER_BYTES, MAX_FIRST_READER_TAKES}
 const MAX_NESTING: usize = 32;
 /// Attributes of one tag: quick-xml compares each with all before it.
 const MAX_ATTRIBUTES: usize = 64;
-/// A longer `xml:base` goes to the lenient reader, which bounds what relative addresses grow to.
-const MAX_SHORT_BASE: usize = 128;
 /// What feed-rs takes for an entry, for an element with a prefix (a file, with its object), and for any other, in bytes: each
 /// measured in the list that was just made longer.
 const ENTRY_BYTES: usize = 3_000;
@@ -90,6 +88,7 @@ struct Said<'a> {
     kind: Option<&'a [u8]>,
     version: Option<&'a [u8]>,
     default: Option<&'a [u8]>,
+    /// Whether there is an absolute one.
     href: bool,
     term: bool,
     strange: bool,
@@ -235,19 +234,13 @@ impl<'a> Look<'a> {
             b"type" => said.kind = Some(value),
             b"version" => said.version = Some(value),
             b"xmlns" => said.default = Some(value),
-            // An empty address would be that of the feed itself.
-            b"href" => said.href = !value.trim_ascii().is_empty(),
+            b"href" => said.href = is_web(value.trim_ascii()),
             b"length" if !value.iter().all(u8::is_ascii_digit) => return None,
             b"term" => said.term = true,
             b"mode" | b"src" => said.strange = true,
-            b"xml:base" if value.len() > MAX_SHORT_BASE => return None,
-            // feed-rs minds the case of names.
-            _ if [&b"type"[..], b"href", b"url", b"length", b"xmlns", b"ispermalink"]
-                .iter()
-                .any(|name| key.eq_ignore_ascii_case(name)) =>
-            {
-                return matches!(key, b"url" | b"length" | b"isPermaLink").then_some(());
-            }
+            // The lenient reader bounds what relative addresses grow to. feed-rs minds the case of names.
+            b"xml:base" | b"ispermalink" => return None,
+            _ if key.iter().any(u8::is_ascii_uppercase) => return (key == b"isPermaLink").then_some(()),
             _ => {
                 if let Some(prefix) = key.strip_prefix(b"xmlns:") {
                     self.declare(prefix, value)?;
