@@ -167,7 +167,12 @@ const WIDE: [Kind; 8] = [
 const FIRST: [Kind; 12] = [
     Kind("small items", RSS, "<item><link>http</link><a/></item>", "</channel></rss>"),
     Kind("small entries", ATOM, "<entry/>", "</feed>"),
-    Kind("links", "<feed xmlns=\"http://www.w3.org/2005/Atom\"><entry>", "<link href=\"http://a.b\"/>", "</entry></feed>"),
+    Kind(
+        "links",
+        "<feed xmlns=\"http://www.w3.org/2005/Atom\"><entry>",
+        "<link href=\"http://a.b\"/>",
+        "</entry></feed>",
+    ),
     Kind("terms", "<feed xmlns=\"http://www.w3.org/2005/Atom\"><entry>", "<category term=\"a\"/>", "</entry></feed>"),
     Kind("persons", "<feed xmlns=\"http://www.w3.org/2005/Atom\"><entry>", "<author/>", "</entry></feed>"),
     Kind(

@@ -59,6 +59,22 @@ fn a_host_is_asked_for_one_feed_at_a_time() {
 }
 
 #[test]
+fn connections_to_a_host_are_kept_as_many_as_it_may_have() {
+    let origin = Origin::start();
+    let mut config = String::from("schedule = \"@hourly\"\nper_host = 6\n");
+    for n in 0..60_usize {
+        let path = format!("/{n}");
+        origin.route(&path, Reply::ok(document(n)));
+        writeln!(config, "[[feed]]\nname = \"f{n}\"\nurl = \"{}\"", origin.url(&path)).unwrap();
+    }
+    let house = Installation::new(&config);
+    assert!(house.run(&["poll"]).status.success());
+    // One that comes back a moment too late is opened beside.
+    assert_eq!(origin.all_requests().len(), 60);
+    assert!(origin.connections() <= 12, "{}", origin.connections());
+}
+
+#[test]
 fn a_429_on_one_feed_holds_the_others_of_its_host_and_no_other_host() {
     let origin = Origin::everywhere();
     let mut config = String::from("schedule = \"@hourly\"\n");
