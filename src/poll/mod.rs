@@ -6,6 +6,7 @@
 //! Invariant: one poll, one request chain, one commit. Whatever goes wrong before the commit, nothing of
 //! the poll is stored, and the validators of the last good answer stay.
 
+mod crew;
 pub mod discover;
 mod judge;
 mod moves;

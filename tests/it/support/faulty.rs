@@ -16,19 +16,20 @@ use feedmill::store::{
     Rekeyed, Resolution, Routes, Store, StoreError, StoreHealth, Subscriptions, Unresolved, Want,
 };
 
-/// Each of `leases`, `bodies` and `settlements` is how many of the next calls fail.
+/// Each of `leases`, `bodies` and `settlements` is how many of the next calls fail; `panics`, how many commits of a poll panic.
 pub(crate) struct Faulty {
     pub(crate) inner: Arc<dyn Store>,
     pub(crate) leases: AtomicU32,
     pub(crate) bodies: AtomicU32,
     pub(crate) settlements: AtomicU32,
+    pub(crate) panics: AtomicU32,
     /// How often bodies were kept.
     pub(crate) kept: AtomicU32,
 }
 
 impl Faulty {
     pub(crate) fn new(inner: Arc<dyn Store>) -> Self {
-        Self { inner, leases: 0.into(), bodies: 0.into(), settlements: 0.into(), kept: 0.into() }
+        Self { inner, leases: 0.into(), bodies: 0.into(), settlements: 0.into(), panics: 0.into(), kept: 0.into() }
     }
 
     fn fails(&self, left: &AtomicU32) -> bool {
@@ -62,6 +63,7 @@ impl Store for Faulty {
     }
 
     fn commit_poll(&self, poll: PollCommit, judge: Arc<dyn Judge>, routes: Arc<Routes>) -> Pending<'_, CommitReport> {
+        assert!(!self.fails(&self.panics), "a fault of ours");
         self.inner.commit_poll(poll, judge, routes)
     }
 
