@@ -228,6 +228,8 @@ pub(super) fn published(settings: &Settings, registry: &Registry, now: Timestamp
                 title: stream.title.clone(),
                 query: if stream.name.as_str() == ALL { String::new() } else { stream.query.source().to_owned() },
                 limit: stream.limit,
+                // What cannot stand in a stream was refused when the configuration was read.
+                max_age: stream.query.stream_age().unwrap_or_default(),
                 notify: stream.notify.iter().map(ToString::to_string).collect(),
             })
             .collect(),

@@ -50,10 +50,14 @@ impl Judge for LoadJudge {
         own::is_own(info, link)
     }
 
-    fn rematch(&self, index: usize, feeds: &[FeedId]) -> Vec<Match> {
+    fn looks_at_dates(&self) -> bool {
+        self.plan.index.looks_at_dates()
+    }
+
+    fn rematch(&self, index: usize, feeds: &[FeedId], date: Timestamp) -> Vec<Match> {
         let feeds: Vec<&FeedPlan> =
             feeds.iter().filter_map(|feed| self.plan.feeds.get(feed)).map(Arc::as_ref).collect();
-        self.folded.get(index).map_or_else(Vec::new, |folded| matches(&self.plan, folded, &feeds))
+        self.folded.get(index).map_or_else(Vec::new, |folded| matches(&self.plan, folded, &feeds, date))
     }
 }
 
@@ -65,10 +69,10 @@ pub(super) fn tell_policy(feed: &FeedPlan, habits: &Habits) {
     );
 }
 
-/// The streams that an entry meets when these feeds carry it.
-pub(super) fn matches(plan: &Plan, folded: &Folded, feeds: &[&FeedPlan]) -> Vec<Match> {
+/// The streams that an entry meets when these feeds carry it and its story has this date.
+pub(super) fn matches(plan: &Plan, folded: &Folded, feeds: &[&FeedPlan], date: Timestamp) -> Vec<Match> {
     let terms: Vec<FeedTerms<'_>> =
         feeds.iter().map(|feed| FeedTerms { name: feed.name.as_str(), tags: &feed.tags }).collect();
-    let hits = plan.index.scan(folded, &terms);
+    let hits = plan.index.scan_dated(folded, &terms, date);
     hits.into_iter().filter_map(|hit| Some(Match { stream: *plan.streams.get(hit.query)?, term: hit.term })).collect()
 }

@@ -54,8 +54,9 @@ pub(super) fn read_document(
     let mut folded = Vec::new();
     for (mut candidate, (summary, content)) in prepared.candidates {
         if !plan.streams.is_empty() {
-            let words = Folded::new(&document(&candidate, &summary, &content));
-            candidate.matches = matches(plan, &words, &feeds);
+            let date = candidate.effective_at(now);
+            let words = Folded::new(&document(&candidate, &summary, &content, date));
+            candidate.matches = matches(plan, &words, &feeds, date);
             folded.push(words);
         }
         candidates.push(candidate);
@@ -66,7 +67,7 @@ pub(super) fn read_document(
 }
 
 /// An entry as queries see it.
-fn document<'a>(candidate: &'a Candidate, summary: &'a str, content: &'a str) -> Document<'a> {
+fn document<'a>(candidate: &'a Candidate, summary: &'a str, content: &'a str, date: Timestamp) -> Document<'a> {
     let entry = &candidate.entry;
     Document {
         title: entry.title.as_deref().unwrap_or_default(),
@@ -81,5 +82,6 @@ fn document<'a>(candidate: &'a Candidate, summary: &'a str, content: &'a str) ->
         },
         language: entry.language.as_deref(),
         types: entry.enclosures.iter().filter_map(|file| file.mime_type.as_deref()).collect(),
+        date,
     }
 }

@@ -7,8 +7,10 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use super::filter::Filter;
+use super::pattern::Required;
 use super::prefixes::Prefixes;
 use super::syntax::{Field, Node, NodeKind, Parsed, Query, TextAtom};
+use crate::domain::time::Timestamp;
 
 /// Many queries behind one index of words.
 #[derive(Debug, Default)]
@@ -27,6 +29,13 @@ pub struct Index {
     pub(super) always: Vec<u32>,
     /// Whether the tags of feeds have to be split.
     pub(super) looks_at_tags: bool,
+    /// Whether a query looks at dates.
+    looks_at_dates: bool,
+    /// Whether regular expressions hang on words.
+    pub(super) has_patterns: bool,
+    /// How many queries with a regular expression are tried on every item.
+    everywhere: usize,
+    pub(super) now: Option<Timestamp>,
 }
 
 /// A query in an index.
@@ -101,6 +110,25 @@ impl Index {
         index
     }
 
+    /// The same, with ages reckoned to `now`. Without, `age:` is met by every item: membership in a stream must not
+    /// change by itself.
+    #[must_use]
+    pub fn as_of(self, now: Timestamp) -> Self {
+        Self { now: Some(now), ..self }
+    }
+
+    /// How many of the queries are tried on every item because of a regular expression of which no word is known.
+    #[must_use]
+    pub fn everywhere(&self) -> usize {
+        self.everywhere
+    }
+
+    /// Whether any query looks at the date of items; else it is all the same to a scan.
+    #[must_use]
+    pub fn looks_at_dates(&self) -> bool {
+        self.looks_at_dates
+    }
+
     /// Calls `each` with every term that this folded word is or begins with.
     pub(super) fn terms_of(&self, word: &str, each: &mut impl FnMut(u32)) {
         if self.filter.may_be_word(word)
@@ -142,6 +170,8 @@ const NARROW: u64 = 1 << 10;
 #[derive(Clone, Debug)]
 enum Hook {
     Term(u32),
+    /// A whole word of a regular expression.
+    Word(Box<str>),
     Feed(Box<str>),
     Site(Box<str>),
     Language(Box<str>),
@@ -178,13 +208,17 @@ impl Builder<'_> {
         pivots.sort_unstable_by_key(|(id, _)| *id);
         let pivots: Vec<Pivot> = pivots.into_iter().map(|(_, pivot)| pivot).collect();
         match self.anchor(&parsed.root, &pivots) {
-            None => self.index.always.push(number),
+            None => {
+                self.index.always.push(number);
+                self.index.everywhere += usize::from(parsed.has_pattern());
+            }
             Some(anchor) => {
                 for hook in anchor.hooks {
                     self.hang(number, hook);
                 }
             }
         }
+        self.index.looks_at_dates |= parsed.has_date();
         self.index.queries.push(Arc::clone(parsed));
         self.index.pivots.push(pivots);
     }
@@ -192,6 +226,11 @@ impl Builder<'_> {
     fn hang(&mut self, query: u32, hook: Hook) {
         let queries = match hook {
             Hook::Term(term) => return self.hung.push((term, query)),
+            Hook::Word(word) => {
+                self.index.has_patterns = true;
+                let term = self.word(&word);
+                return self.hung.push((term, query));
+            }
             Hook::Feed(name) => self.index.feeds.entry(name).or_default(),
             Hook::Site(host) => self.index.sites.entry(host).or_default(),
             Hook::Language(tag) => self.index.languages.entry(tag).or_default(),
@@ -204,9 +243,13 @@ impl Builder<'_> {
     /// Gives every atom the word that it will be found by.
     fn pivots(&mut self, node: &Node, out: &mut Vec<(u32, Pivot)>) {
         node.any(&mut |node| {
-            if let NodeKind::Text(atom) = &node.kind {
-                self.index.looks_at_tags |= atom.field == Field::Tag;
-                out.push((atom.id, self.pivot(atom)));
+            match &node.kind {
+                NodeKind::Text(atom) => {
+                    self.index.looks_at_tags |= atom.field == Field::Tag;
+                    out.push((atom.id, self.pivot(atom)));
+                }
+                NodeKind::Pattern(pattern) => self.index.looks_at_tags |= pattern.field == Field::Tag,
+                _ => {}
             }
             false
         });
@@ -217,19 +260,26 @@ impl Builder<'_> {
         let is_prefix = |word: usize| atom.prefix && word == last;
         let rarest = atom.words.iter().enumerate().min_by_key(|(i, word)| self.cost(word, is_prefix(*i)));
         let (word, text) = rarest.map_or((0, ""), |(word, text)| (word, text));
-        let fresh = self.terms;
         let term = if is_prefix(word) {
-            *self.prefixes.entry(text.into()).or_insert(fresh)
-        } else if let Some(known) = self.index.words.get(text) {
-            *known
+            let fresh = self.terms;
+            let term = *self.prefixes.entry(text.into()).or_insert(fresh);
+            self.terms += u32::from(term == fresh);
+            term
         } else {
-            self.index.words.insert(text.into(), fresh);
-            fresh
+            self.word(text)
         };
-        if term == fresh {
-            self.terms = fresh.saturating_add(1);
-        }
         Pivot { term, word: u32::try_from(word).unwrap_or(u32::MAX) }
+    }
+
+    /// The term of a whole word.
+    fn word(&mut self, text: &str) -> u32 {
+        if let Some(known) = self.index.words.get(text) {
+            return *known;
+        }
+        let fresh = self.terms;
+        self.index.words.insert(text.into(), fresh);
+        self.terms += 1;
+        fresh
     }
 
     /// How common a word is; a beginning is taken for several words.
@@ -240,7 +290,15 @@ impl Builder<'_> {
 
     fn anchor(&self, node: &Node, pivots: &[Pivot]) -> Option<Anchor> {
         match &node.kind {
-            NodeKind::Everything | NodeKind::Not(_) | NodeKind::Type(_) => None,
+            NodeKind::Everything | NodeKind::Not(_) | NodeKind::Type(_) | NodeKind::When(_) => None,
+            NodeKind::Pattern(pattern) => {
+                let sum = |words: &Required| {
+                    let costs = words.iter().map(|word| self.cost(word, false));
+                    costs.fold(0, u64::saturating_add)
+                };
+                let rarest = pattern.required.iter().min_by_key(|words| sum(words))?;
+                Some(Anchor { hooks: rarest.iter().cloned().map(Hook::Word).collect(), cost: sum(rarest) })
+            }
             NodeKind::And(nodes) => self.rarest(nodes.iter(), pivots),
             NodeKind::Near(near) => self.rarest(near.operands(), pivots),
             NodeKind::Or(nodes) => {

@@ -3,9 +3,11 @@
 use super::atom::language_tag;
 use super::compile::Index;
 use super::evaluate::{Context, Layer};
+use super::pattern::odd_words;
 use super::snippet;
 use super::words::{Part, Words};
 use crate::domain::stream::TermHit;
+use crate::domain::time::Timestamp;
 
 /// What queries look at. Texts are plain; a line feed ends a block.
 #[derive(Clone, Debug, Default)]
@@ -26,6 +28,8 @@ pub struct Document<'a> {
     pub language: Option<&'a str>,
     /// Media types of its enclosures.
     pub types: Vec<&'a str>,
+    /// Its effective date.
+    pub date: Timestamp,
 }
 
 /// A feed that carries the item, as `feed:` and `tag:` see it.
@@ -45,6 +49,7 @@ pub struct Folded {
     host: Option<String>,
     language: Option<String>,
     types: Vec<String>,
+    date: Timestamp,
 }
 
 impl Folded {
@@ -75,7 +80,12 @@ impl Folded {
             host: host(document.url),
             language: document.language.map(language_tag).filter(|tag| !tag.is_empty()),
             types: types.collect(),
+            date: document.date,
         }
+    }
+
+    pub(super) fn date(&self) -> Timestamp {
+        self.date
     }
 
     pub(super) fn words(&self) -> &Words {
@@ -125,12 +135,18 @@ impl Index {
     /// The queries that an item meets when these feeds carry it, in the order of the list.
     #[must_use]
     pub fn scan(&self, item: &Folded, feeds: &[FeedTerms<'_>]) -> Vec<Hit> {
+        self.scan_dated(item, feeds, item.date)
+    }
+
+    /// The same for an item whose effective date is another than that of the entry that is looked at.
+    #[must_use]
+    pub fn scan_dated(&self, item: &Folded, feeds: &[FeedTerms<'_>], date: Timestamp) -> Vec<Hit> {
         let tags = self.split_tags(feeds);
         let layers = [self.layer(&item.words), self.layer(&tags)];
         let mut hits = Vec::new();
         for query in self.candidates(item, feeds, &layers) {
             let Some(plan) = self.plan(query) else { continue };
-            let context = Context { plan, layers: [&layers[0], &layers[1]], item, feeds };
+            let context = Context { plan, layers: [&layers[0], &layers[1]], item, feeds, date, now: self.now };
             if let Some(met) = context.meet(&plan.query.root) {
                 let term = met.map(|spot| snippet::show(&spot, &plan.query.source).hit);
                 hits.push(Hit { query, term });
@@ -169,6 +185,11 @@ impl Index {
                 if let Some((term, _)) = same.first() {
                     marks.set(self.anchored(*term));
                 }
+            }
+            if self.has_patterns {
+                odd_words(layer.words.text(), &mut |word| {
+                    self.terms_of(word, &mut |term| marks.set(self.anchored(term)));
+                });
             }
         }
         for feed in feeds {

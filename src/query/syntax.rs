@@ -3,7 +3,10 @@
 use std::ops::Range;
 use std::sync::Arc;
 
+use super::compile::Index;
 use super::grammar;
+use super::moment::When;
+use super::pattern::Pattern;
 
 /// Bytes that a query may have.
 pub const MAX_LENGTH: usize = 10_000;
@@ -54,6 +57,10 @@ pub(super) enum NodeKind {
     Language(Box<str>),
     /// A media type in lower case; `audio/` for `audio/*`.
     Type(Box<str>),
+    /// The item's date.
+    When(When),
+    /// A regular expression.
+    Pattern(Box<Pattern>),
 }
 
 /// `a NEAR/5 b NEAR/3 c`: each operand but the first with its N; the same occurrence of `b` is near both.
@@ -155,6 +162,16 @@ pub(super) enum Field {
     Url,
     Language,
     Type,
+    Before,
+    After,
+    Age,
+}
+
+impl Field {
+    /// Whether words are looked for in it; else its values are whole.
+    pub(super) fn is_text(self) -> bool {
+        matches!(self, Self::Any | Self::Title | Self::Body | Self::Author | Self::Tag | Self::Url)
+    }
 }
 
 /// Why a query is wrong.
@@ -207,7 +224,15 @@ impl Query {
     /// What is legal but looks like a mistake, a sentence each: `and` in lower case …
     #[must_use]
     pub fn warnings(&self) -> Vec<String> {
-        self.inner.warnings.to_vec()
+        let mut warnings = self.inner.warnings.to_vec();
+        if Index::new(std::slice::from_ref(self)).everywhere() > 0 {
+            warnings.push(
+                "No whole word must stand where this regular expression matches, so it is tried on every item. A word \
+                 beside it, or \\b around one in it, makes it cheap."
+                    .to_owned(),
+            );
+        }
+        warnings
     }
 
     /// Whether what it means depends on the names or tags of feeds: whether it has a `feed:` or a `tag:`.
@@ -216,8 +241,21 @@ impl Query {
         self.inner.root.any(&mut |node| match &node.kind {
             NodeKind::Feed(_) => true,
             NodeKind::Text(atom) => atom.field == Field::Tag,
+            NodeKind::Pattern(pattern) => pattern.field == Field::Tag,
             _ => false,
         })
+    }
+}
+
+impl Parsed {
+    /// Whether it has a regular expression.
+    pub(super) fn has_pattern(&self) -> bool {
+        self.root.any(&mut |node| matches!(node.kind, NodeKind::Pattern(_)))
+    }
+
+    /// Whether it looks at the item's date.
+    pub(super) fn has_date(&self) -> bool {
+        self.root.any(&mut |node| matches!(node.kind, NodeKind::When(When::Before(_) | When::From(_))))
     }
 }
 

@@ -60,6 +60,17 @@ pub(super) fn push_folded(out: &mut String, text: &str, word: &Word<'_>) {
     }
 }
 
+/// The runs of characters of words, by another opinion of what these are, that stand beside a character which is none
+/// by that opinion and yet may not separate words here: an invisible one, or one that folds to letters.
+pub(super) fn odd_runs(text: &str, is_word: fn(char) -> bool) -> impl Iterator<Item = &str> {
+    let is_odd = move |c: char| !c.is_ascii() && quick(c).is_none() && !is_word(c);
+    let ends = move |c: char| !is_word(c);
+    text.char_indices().filter(move |(_, c)| is_odd(*c)).flat_map(move |(at, c)| {
+        let (before, after) = (text.get(..at).unwrap_or_default(), text.get(at + c.len_utf8()..).unwrap_or_default());
+        [before.rsplit(ends).next(), after.split(ends).next()].into_iter().flatten().filter(|run| !run.is_empty())
+    })
+}
+
 /// Splits texts one after the other; positions run on.
 #[derive(Debug, Default)]
 pub(super) struct Splitter {

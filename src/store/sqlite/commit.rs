@@ -145,7 +145,7 @@ impl Commit<'_> {
     ) -> Result<ItemId> {
         let (db, at) = (self.tx.db, load.at);
         let published = candidate.entry.published.or(candidate.entry.updated);
-        let effective_at = published.map_or(at, |published| published.min(at));
+        let effective_at = candidate.effective_at(at);
         // What the source says of its last change counts, but not a date in the future.
         let updated = candidate.entry.updated.map_or(effective_at, |updated| updated.min(at).max(effective_at));
         let (published_id, published_hash) = self.mint(load.feed, candidate)?;
