@@ -2,6 +2,7 @@
 
 use super::atom::as_written;
 use super::compile::Plan;
+use super::filter::Present;
 use super::pattern::Pattern;
 use super::scan::{FeedTerms, Folded};
 use super::syntax::{Exact, Field, Near, Node, NodeKind, Symbols, TextAtom};
@@ -14,6 +15,8 @@ pub(super) struct Layer<'a> {
     pub(super) words: &'a Words,
     /// Terms and the words that they are or begin, in order.
     pub(super) found: Vec<(u32, u32)>,
+    /// All of its words.
+    pub(super) present: Present,
 }
 
 impl Layer<'_> {

@@ -22,6 +22,7 @@ mod script;
 mod snippet;
 pub mod syntax;
 mod term;
+mod terms;
 pub mod text;
 mod words;
 

@@ -3,6 +3,7 @@
 use super::atom::language_tag;
 use super::compile::Index;
 use super::evaluate::{Context, Layer};
+use super::filter::{Present, word_key};
 use super::pattern::odd_words;
 use super::snippet;
 use super::words::{Part, Words};
@@ -169,26 +170,33 @@ impl Index {
     /// Looks every word up once.
     pub(super) fn layer<'a>(&self, words: &'a Words) -> Layer<'a> {
         let mut found = Vec::new();
+        let mut present = Present::new(words.len());
         for (word, at) in words.folded().zip(0_u32..) {
-            self.terms_of(word, &mut |term| found.push((term, at)));
+            let key = word_key(word);
+            present.add(key);
+            self.terms_of(word, key, &mut |term| found.push((term, at)));
         }
         found.sort_unstable();
-        Layer { words, found }
+        Layer { words, found, present }
     }
 
     /// The queries that may be met: those of which an anchor is there, and those without one. In order.
     fn candidates(&self, item: &Folded, feeds: &[FeedTerms<'_>], layers: &[Layer<'_>; 2]) -> Vec<usize> {
         let mut marks = Marks::new(self.len());
         marks.set(&self.always);
+        let is_there = |need: u32| need == 0 || layers.iter().any(|layer| layer.present.has(need));
         for layer in layers {
             for same in layer.found.chunk_by(|a, b| a.0 == b.0) {
                 if let Some((term, _)) = same.first() {
-                    marks.set(self.anchored(*term));
+                    let hung = self.anchored(*term).iter();
+                    hung.filter(|hung| is_there(hung.need)).for_each(|hung| marks.add(hung.query));
                 }
             }
             if self.has_patterns {
                 odd_words(layer.words.text(), &mut |word| {
-                    self.terms_of(word, &mut |term| marks.set(self.anchored(term)));
+                    self.terms_of(word, word_key(word), &mut |term| {
+                        self.anchored(term).iter().for_each(|hung| marks.add(hung.query));
+                    });
                 });
             }
         }
@@ -224,11 +232,13 @@ impl Marks {
     }
 
     fn set(&mut self, queries: &[u32]) {
-        for query in queries {
-            let at = usize::try_from(query / 64).ok();
-            if let Some(bits) = at.and_then(|at| self.bits.get_mut(at)) {
-                *bits |= 1 << (query % 64);
-            }
+        queries.iter().for_each(|query| self.add(*query));
+    }
+
+    fn add(&mut self, query: u32) {
+        let at = usize::try_from(query / 64).ok();
+        if let Some(bits) = at.and_then(|at| self.bits.get_mut(at)) {
+            *bits |= 1 << (query % 64);
         }
     }
 

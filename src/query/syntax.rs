@@ -29,8 +29,14 @@ pub(super) struct Parsed {
     pub(super) root: Node,
     /// How many atoms of text there are; their ids are below.
     pub(super) atoms: u32,
-    pub(super) reading: Option<Box<str>>,
-    pub(super) warnings: Box<[String]>,
+    pub(super) notes: Option<Box<Notes>>,
+}
+
+/// What is to be said of a query; of most there is nothing.
+#[derive(PartialEq, Eq, Debug)]
+pub(super) struct Notes {
+    pub(super) reading: Option<String>,
+    pub(super) warnings: Vec<String>,
 }
 
 /// A clause of a query, and where it stands in the source.
@@ -199,7 +205,7 @@ impl Query {
     #[must_use]
     pub fn everything() -> Self {
         let root = Node { at: Span::new(&(0..1)), kind: NodeKind::Everything };
-        let parsed = Parsed { source: "*".into(), root, atoms: 0, reading: None, warnings: Box::default() };
+        let parsed = Parsed { source: "*".into(), root, atoms: 0, notes: None };
         Self { inner: Arc::new(parsed) }
     }
 
@@ -218,13 +224,13 @@ impl Query {
     /// Its bracketed reading, where AND and OR are mixed without brackets.
     #[must_use]
     pub fn reading(&self) -> Option<String> {
-        self.inner.reading.as_deref().map(str::to_owned)
+        self.inner.notes.as_ref()?.reading.clone()
     }
 
     /// What is legal but looks like a mistake, a sentence each: `and` in lower case …
     #[must_use]
     pub fn warnings(&self) -> Vec<String> {
-        let mut warnings = self.inner.warnings.to_vec();
+        let mut warnings = self.inner.notes.as_ref().map_or_else(Vec::new, |notes| notes.warnings.clone());
         if Index::new(std::slice::from_ref(self)).everywhere() > 0 {
             warnings.push(
                 "No whole word must stand where this regular expression matches, so it is tried on every item. A word \

@@ -98,6 +98,11 @@ impl Words {
         self.splitter.end_block();
     }
 
+    /// How many words there are.
+    pub(super) fn len(&self) -> usize {
+        self.entries.len()
+    }
+
     /// The folded forms, in order.
     pub(super) fn folded(&self) -> impl Iterator<Item = &str> {
         self.entries.iter().map(|entry| self.folded_of(entry))
