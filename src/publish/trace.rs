@@ -104,18 +104,8 @@ fn trace(story: &Story, keys: &Keys) -> TraceShape {
         note: story.scope.as_ref().map(|scope| scope_note(scope, &story.item.key)),
         keys: addresses(story, keys),
         events: events(story),
-        streams: story.streams.iter().map(|(stream, term)| met(stream, term.as_ref())).collect(),
+        streams: story.streams.iter().map(|(stream, term)| MatchShape::new(stream, term.as_ref())).collect(),
         deliveries: story.calls.iter().map(|call| delivery_shape(call.status.clone())).collect(),
-    }
-}
-
-fn met(stream: &str, term: Option<&crate::domain::stream::TermHit>) -> MatchShape {
-    MatchShape {
-        stream: stream.to_owned(),
-        field: term.map(|term| term.field.clone()),
-        term: term.map(|term| term.term.clone()),
-        text: term.map(|term| term.text.clone()),
-        snippet: term.map(|term| term.snippet.clone()).filter(|snippet| !snippet.is_empty()),
     }
 }
 

@@ -13,10 +13,17 @@ pub const MAX_SNIPPET: usize = 200;
 /// A place in an item, as it is shown.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Passage {
-    /// The field, the term, the text and the snippet.
+    /// The field, the term, the text and the snippet, without the highlights.
     pub hit: TermHit,
     /// Where in the snippet the text that was met stands, in Unicode scalar values, from and to.
     pub highlights: Vec<(usize, usize)>,
+}
+
+impl Passage {
+    /// As a match keeps it.
+    pub(super) fn into_hit(self) -> TermHit {
+        TermHit { highlights: self.highlights, ..self.hit }
+    }
 }
 
 /// Shows a spot. `source` is the query's.
@@ -28,7 +35,8 @@ pub(super) fn show(spot: &Spot<'_>, source: &str) -> Passage {
             let at = snippet.find(&text).map(|at| (chars(snippet.get(..at).unwrap_or_default()), chars(&text)));
             let highlights = at.map(|(start, length)| (start, start + length)).into_iter().collect();
             let term = source.get(term.at.range()).unwrap_or_default().to_owned();
-            Passage { hit: TermHit { field: field.to_owned(), term, text, snippet }, highlights }
+            let hit = TermHit { field: field.to_owned(), term, text, snippet, highlights: Vec::new() };
+            Passage { hit, highlights }
         }
         Spot::Text { words, first, last, term } => {
             let field = words.part(first).map_or("", |part| part.name());
@@ -50,6 +58,7 @@ fn passage(words: &Words, raw: Range<usize>, field: &str, term: &Node, source: &
         term: source.get(term.at.range()).unwrap_or_default().to_owned(),
         text: met.to_owned(),
         snippet: flat(slice(window)),
+        highlights: Vec::new(),
     };
     Passage { hit, highlights: vec![(start, start + chars(met))] }
 }

@@ -141,6 +141,7 @@ impl Bench {
             term: "story".to_owned(),
             text: "Story".to_owned(),
             snippet: format!("Story {n}"),
+            highlights: vec![(0, 5)],
         };
         let found = |hook: &usize| Match { stream: self.registry.streams[*hook].0, term: Some(term.clone()) };
         let entry = Entry { link: Some(key.clone()), title: Some(format!("Story {n}")), ..Entry::default() };

@@ -15,7 +15,7 @@ use super::{Instance, Result, items, streams};
 use crate::domain::decision::{Candidate, Decision, Judge, Life, LinkChange, Survey};
 use crate::domain::feed::{FeedId, FeedInfo};
 use crate::domain::item::ItemId;
-use crate::domain::stream::Match;
+use crate::domain::stream::{Match, StreamId};
 use crate::domain::time::Timestamp;
 use crate::domain::webhook::EventKind;
 
@@ -56,6 +56,8 @@ pub(super) struct Entered {
     pub(super) matches: Vec<Match>,
     pub(super) all: bool,
     pub(super) changed: Vec<String>,
+    /// Which of the streams an edited item was not in before.
+    pub(super) newly: Vec<StreamId>,
 }
 
 impl Commit<'_> {
@@ -178,7 +180,11 @@ impl Commit<'_> {
         load.newest = load.newest.max(Some(effective_at));
         load.report.new += 1;
         let matches = candidate.matches.clone();
-        self.owe(load, item, &Entered { kind: EventKind::ItemNew, matches, all: true, changed: Vec::new() })?;
+        self.owe(
+            load,
+            item,
+            &Entered { kind: EventKind::ItemNew, matches, all: true, changed: Vec::new(), newly: Vec::new() },
+        )?;
         Ok(item)
     }
 
@@ -205,7 +211,11 @@ impl Commit<'_> {
         }
         let (_, matches) = self.rematch(index, candidate, item, load.at)?;
         streams::touch(self.tx.db, item, load.at)?;
-        self.owe(load, item, &Entered { kind: EventKind::ItemNew, matches, all: false, changed: Vec::new() })
+        self.owe(
+            load,
+            item,
+            &Entered { kind: EventKind::ItemNew, matches, all: false, changed: Vec::new(), newly: Vec::new() },
+        )
     }
 
     /// An entry that is not as it was, where it was.
@@ -259,11 +269,12 @@ impl Commit<'_> {
         kind: EventKind,
     ) -> Result<()> {
         let changed = self.rewrite(load, candidate, item)?;
-        let (now, _) = self.rematch(index, candidate, item, load.at)?;
+        let (now, entered) = self.rematch(index, candidate, item, load.at)?;
         streams::touch(self.tx.db, item, load.at)?;
         load.report.changed += 1;
         let matches = self.memberships(item, &now)?;
-        self.owe(load, item, &Entered { kind, matches, all: true, changed })
+        let newly = entered.iter().map(|found| found.stream).collect();
+        self.owe(load, item, &Entered { kind, matches, all: true, changed, newly })
     }
 
     /// Puts the entry's text and link into the item, as its next revision; gives what it changed.
