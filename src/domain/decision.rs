@@ -229,6 +229,16 @@ pub trait Judge: Send + Sync {
     /// or whose date is not the candidate's.
     fn rematch(&self, index: usize, feeds: &[FeedId], date: Timestamp) -> Vec<Match>;
 
+    /// The query of what the feed does not keep; `None`: it keeps everything.
+    fn ignore(&self) -> Option<&str> {
+        None
+    }
+
+    /// Whether candidate `index` meets that.
+    fn is_ignored(&self, _index: usize) -> bool {
+        false
+    }
+
     /// Whether any stream looks at dates.
     fn looks_at_dates(&self) -> bool {
         false

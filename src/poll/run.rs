@@ -324,11 +324,12 @@ impl Poller {
     fn begin(
         self: &Arc<Self>,
         feed: Arc<FeedPlan>,
-        lease: FeedLease,
+        mut lease: FeedLease,
         plan: &Arc<Plan>,
         done: &mpsc::UnboundedSender<Told>,
         tasks: &TaskTracker,
     ) {
+        lease.state.judge_anew(feed.manner.ignored());
         let (poller, plan, done) = (Arc::clone(self), Arc::clone(plan), done.clone());
         let lost = Lost {
             done: Some(done.clone()),

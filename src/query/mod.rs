@@ -27,6 +27,8 @@ pub mod text;
 mod words;
 
 #[cfg(test)]
+#[path = "golden/tests.rs"]
 mod golden;
 #[cfg(test)]
+#[path = "reference/tests.rs"]
 mod reference;

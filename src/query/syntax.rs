@@ -23,6 +23,12 @@ pub struct Query {
     pub(super) inner: Arc<Parsed>,
 }
 
+impl std::hash::Hash for Query {
+    fn hash<H: std::hash::Hasher>(&self, state: &mut H) {
+        self.inner.source.hash(state);
+    }
+}
+
 #[derive(PartialEq, Eq, Debug)]
 pub(super) struct Parsed {
     pub(super) source: Box<str>,

@@ -16,6 +16,7 @@ mod fetch;
 mod habits;
 mod hosts;
 mod house;
+mod ignore;
 mod keep;
 mod lists;
 mod main_job;

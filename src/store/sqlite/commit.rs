@@ -42,6 +42,8 @@ pub(super) struct Load<'a> {
     pub(super) info: &'a FeedInfo,
     /// The feed was loaded before.
     pub(super) again: bool,
+    /// It has ignored something.
+    pub(super) has_ignored: bool,
     /// The snapshot of `info` for the items of this load, made at the first that needs it.
     pub(super) source: Option<i64>,
     /// The newest date among the items that it brought.
@@ -70,7 +72,11 @@ impl Commit<'_> {
         let digests: Vec<Digest> = candidates
             .iter()
             .zip(&places)
-            .map(|(candidate, place)| listing::digest(self.keys.hasher, place, candidate))
+            .enumerate()
+            .map(|(index, (candidate, place))| {
+                let ignored = self.judge.ignore().filter(|_| self.judge.is_ignored(index));
+                listing::digest(self.keys.hasher, place, candidate, ignored)
+            })
             .collect();
         let is_listed = |index: usize| digests.get(index).is_some_and(|digest| listing.has(digest));
         let (known, present) = match newest {
@@ -79,7 +85,8 @@ impl Commit<'_> {
         };
         let survey = self.judge.survey(&known, candidates, newest);
         let (feed, at, again) = (poll.feed, poll.at, newest.is_some());
-        let mut load = Load { feed, at, quiet: false, info, again, source: None, newest, present, report };
+        let has_ignored = self.has_ignored(feed)?;
+        let mut load = Load { feed, at, quiet: false, info, again, has_ignored, source: None, newest, present, report };
         // Oldest first, as documents stand newest first: rows and sequence numbers then follow time.
         for (index, (candidate, place)) in candidates.iter().zip(&places).enumerate().rev() {
             let unchanged = |known| known_as_it_is(known, candidate, self.judge.decide(known, candidate, &survey));
@@ -89,6 +96,7 @@ impl Commit<'_> {
             }
         }
         listing.replace(self.tx.db, poll.feed, &digests)?;
+        self.keep_ignore(poll.feed)?;
         if let Some(habits) = survey.habits.as_ref().or(habits.as_ref()) {
             feeds::keep_habits(self.tx.db, poll.feed, habits)?;
         }
@@ -116,7 +124,11 @@ impl Commit<'_> {
             self.add_twins(load.feed, candidate, &mut looked.known, &load.present)?;
         }
         let life = looked.known.item.map_or(Life::Shown, |item| item.life);
-        let item = match self.judge.decide(&looked.known, candidate, survey) {
+        let decision = self.judge.decide(&looked.known, candidate, survey);
+        if self.ignores(load, index, candidate, place, decision)? {
+            return Ok(());
+        }
+        let item = match decision {
             Decision::Same => return self.follow(load, candidate, place, &looked),
             Decision::Changed { item, revise, link } => {
                 self.changed(load, index, candidate, place, &looked, (item, revise, link))?;
