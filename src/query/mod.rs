@@ -30,5 +30,8 @@ mod words;
 #[path = "golden/tests.rs"]
 mod golden;
 #[cfg(test)]
+#[path = "languages/tests.rs"]
+mod languages;
+#[cfg(test)]
 #[path = "reference/tests.rs"]
 mod reference;

@@ -35,7 +35,7 @@ url = "ftp://example.com/feed"
 [[feed]]
 name = "Bad Name"
 url = "https://example.com/rss"
-ignore = "title:sponsored"
+ignore = "title:"
 
 [[stream]]
 name = "s"
