@@ -68,6 +68,28 @@ notify = ["nobody"]
 }
 
 #[test]
+fn check_shows_how_mixed_operators_are_read_and_what_is_tried_on_every_item() {
+    let house = Installation::new(
+        "[[feed]]\nname = \"x\"\nurl = \"https://example.com/rss\"\nignore = 'ad OR promo title:x and'\n[[stream]]\nname = \
+         \"s\"\nmatch = 'gulf war OR peace'\n[[stream]]\nname = \"t\"\nmatch = '/wa+r/ age:<7d'\n",
+    );
+    let out = house.run(&["check"]);
+    let said = text(&out.stdout);
+    assert!(out.status.success(), "{said}{}", text(&out.stderr));
+    for part in [
+        "stream s: read as (gulf AND war) OR peace",
+        "ignore of feed x: read as ad OR (promo AND title:x AND and)",
+        "warning: ignore of feed x: `and` is a plain word",
+        "it is tried on every item",
+    ] {
+        assert!(said.contains(part), "{part}:\n{said}");
+    }
+    house.configure("[[stream]]\nname = \"t\"\nmatch = 'a OR age:<7d'\n");
+    let said = text(&house.run(&["check"]).stderr);
+    assert!(said.contains("stands alone") && said.contains("         ^^^\n"), "{said}");
+}
+
+#[test]
 fn commands_give_the_same_answers_with_and_without_a_daemon() {
     let origin = Origin::start();
     let house = Installation::new(&one_feed(&origin));

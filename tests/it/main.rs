@@ -10,6 +10,7 @@
 mod alerts;
 mod commands;
 mod crash;
+mod dates;
 mod deliver;
 mod explain;
 mod fetch;
