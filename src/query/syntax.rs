@@ -237,7 +237,7 @@ impl Query {
     #[must_use]
     pub fn warnings(&self) -> Vec<String> {
         let mut warnings = self.inner.notes.as_ref().map_or_else(Vec::new, |notes| notes.warnings.clone());
-        if Index::new(std::slice::from_ref(self)).everywhere() > 0 {
+        if self.inner.has_pattern() && Index::new(std::slice::from_ref(self)).everywhere() > 0 {
             warnings.push(
                 "No whole word must stand where this regular expression matches, so it is tried on every item. A word \
                  beside it, or \\b around one in it, makes it cheap."

@@ -129,6 +129,19 @@ fn another_query_takes_back_what_the_old_one_ignored_without_a_call_and_keeps_wh
 }
 
 #[test]
+fn what_left_the_feed_long_ago_is_forgotten_and_what_is_still_there_is_not() {
+    let case = Case::new("ignore = 'title:sponsored'");
+    let db = Connection::open(case.house.database()).unwrap();
+    db.execute("UPDATE ignored SET at = 1000000000000", []).unwrap();
+    let items = ["buy", "more"]
+        .map(|name| story("Sponsored", &format!("https://n.example/{name}"), &format!("https://n.example/{name}")));
+    case.origin.route("/a", Reply::ok(rss(&items)));
+    case.poll();
+    assert_eq!(case.count("SELECT count(*) FROM ignored"), 2);
+    assert_eq!(case.count("SELECT count(*) FROM ignored WHERE at = 1000000000000"), 1, "buy, since then");
+}
+
+#[test]
 fn an_entry_that_is_edited_out_of_what_is_ignored_comes_as_a_new_one() {
     let case = Case::new("ignore = 'title:sponsored'");
     let called = case.count("SELECT count(*) FROM delivery");

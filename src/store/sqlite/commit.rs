@@ -42,8 +42,9 @@ pub(super) struct Load<'a> {
     pub(super) info: &'a FeedInfo,
     /// The feed was loaded before.
     pub(super) again: bool,
-    /// It has ignored something.
+    /// It has ignored something before, and does so now.
     pub(super) has_ignored: bool,
+    pub(super) ignored: bool,
     /// The snapshot of `info` for the items of this load, made at the first that needs it.
     pub(super) source: Option<i64>,
     /// The newest date among the items that it brought.
@@ -86,7 +87,19 @@ impl Commit<'_> {
         let survey = self.judge.survey(&known, candidates, newest);
         let (feed, at, again) = (poll.feed, poll.at, newest.is_some());
         let has_ignored = self.has_ignored(feed)?;
-        let mut load = Load { feed, at, quiet: false, info, again, has_ignored, source: None, newest, present, report };
+        let mut load = Load {
+            feed,
+            at,
+            quiet: false,
+            info,
+            again,
+            has_ignored,
+            ignored: false,
+            source: None,
+            newest,
+            present,
+            report,
+        };
         // Oldest first, as documents stand newest first: rows and sequence numbers then follow time.
         for (index, (candidate, place)) in candidates.iter().zip(&places).enumerate().rev() {
             let unchanged = |known| known_as_it_is(known, candidate, self.judge.decide(known, candidate, &survey));
@@ -96,7 +109,7 @@ impl Commit<'_> {
             }
         }
         listing.replace(self.tx.db, poll.feed, &digests)?;
-        self.keep_ignore(poll.feed)?;
+        self.keep_ignore(&load, &places)?;
         if let Some(habits) = survey.habits.as_ref().or(habits.as_ref()) {
             feeds::keep_habits(self.tx.db, poll.feed, habits)?;
         }

@@ -1,6 +1,9 @@
 //! What a feed does not keep: entries that its `ignore` query meets. They are remembered, so that each can be explained, and
 //! taken back when the query is another one.
 
+use std::collections::HashSet;
+use std::time::Duration;
+
 use rusqlite::{Connection, OptionalExtension as _, params};
 
 use super::Result;
@@ -11,6 +14,9 @@ use crate::domain::decision::{Candidate, Decision};
 use crate::domain::feed::FeedId;
 use crate::domain::time::Timestamp;
 use crate::domain::trace::Ignored;
+
+/// How long it is remembered of an entry that has left its feed that it was ignored.
+const REMEMBERED: Duration = Duration::from_secs(90 * 86_400);
 
 impl Commit<'_> {
     /// Whether the feed has ignored anything so far.
@@ -41,7 +47,7 @@ impl Commit<'_> {
         }
     }
 
-    fn remember_ignored(&self, load: &Load<'_>, candidate: &Candidate, place: &Place, query: &str) -> Result<()> {
+    fn remember_ignored(&self, load: &mut Load<'_>, candidate: &Candidate, place: &Place, query: &str) -> Result<()> {
         let db = self.tx.db;
         let known: Option<i64> = db
             .prepare_cached("SELECT id FROM ignoring WHERE query = ?1")?
@@ -62,6 +68,28 @@ impl Commit<'_> {
                WHERE key_hash <> excluded.key_hash OR query_id <> excluded.query_id",
         )?
         .execute(params![load.feed.0, place.entry_hash, self.keys.hash(0, key), query_id, load.at.as_ms()])?;
+        load.ignored = true;
+        Ok(())
+    }
+
+    /// Keeps what the feed's document was judged by: under another query it has to be read again. And forgets what was
+    /// ignored long ago and has left the document, now and then: when something more is ignored.
+    pub(super) fn keep_ignore(&self, load: &Load<'_>, places: &[Place]) -> Result<()> {
+        let (db, feed) = (self.tx.db, load.feed.0);
+        db.prepare_cached("UPDATE feed_state SET ignore = ?2 WHERE feed_id = ?1 AND ignore IS NOT ?2")?
+            .execute(params![feed, self.judge.ignore()])?;
+        if !load.ignored {
+            return Ok(());
+        }
+        let there: HashSet<[u8; 16]> = places.iter().map(|place| place.entry_hash).collect();
+        let old: Vec<[u8; 16]> = db
+            .prepare_cached("SELECT entry_hash FROM ignored WHERE feed_id = ?1 AND at < ?2")?
+            .query_map([feed, load.at.minus(REMEMBERED).as_ms()], |row| row.get(0))?
+            .collect::<Result<_>>()?;
+        for entry in old.iter().filter(|entry| !there.contains(*entry)) {
+            db.prepare_cached("DELETE FROM ignored WHERE feed_id = ?1 AND entry_hash = ?2")?
+                .execute(params![feed, entry])?;
+        }
         Ok(())
     }
 
@@ -79,15 +107,6 @@ impl Commit<'_> {
         load.quiet |= query != Some(before.as_str());
         db.prepare_cached("DELETE FROM ignored WHERE feed_id = ?1 AND entry_hash = ?2")?
             .execute(params![load.feed.0, place.entry_hash])?;
-        Ok(())
-    }
-
-    /// Keeps what the feed's document was judged by: under another query it has to be read again.
-    pub(super) fn keep_ignore(&self, feed: FeedId) -> Result<()> {
-        self.tx
-            .db
-            .prepare_cached("UPDATE feed_state SET ignore = ?2 WHERE feed_id = ?1 AND ignore IS NOT ?2")?
-            .execute(params![feed.0, self.judge.ignore()])?;
         Ok(())
     }
 }
