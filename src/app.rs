@@ -365,7 +365,11 @@ impl House {
         self.resolving.end();
         let mut rekey = rekey::Rekey::new(&settings, registry);
         rekey.recent(self.store.as_ref(), self.clock.as_ref()).await?;
-        let plan = translate::plan(&settings, registry);
+        let (named, rows) = (Arc::clone(&settings), registry.clone());
+        // A hundred thousand queries take some tens of milliseconds: not on a thread that serves.
+        let plan = tokio::task::spawn_blocking(move || translate::plan(&named, &rows)).await;
+        let plan = plan.map_err(|e| StoreError::Failed(format!("compiling the queries was cut short: {e}")))?;
+        self.metrics.queries_everywhere(plan.index.everywhere());
         poll::tell_unions(&plan, &registry.unions);
         let moved = self.reckon(&plan).await?;
         let due = |(id, stored)| moved.get(&id).copied().unwrap_or(stored);

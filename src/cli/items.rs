@@ -125,7 +125,7 @@ fn list(options: &Options, place: &Place) -> Result<(), Failure> {
                     limit: listing.limit,
                     ..Params::default()
                 };
-                Ok(items::list(at.store.as_ref(), &at.edition(), &params).await.map_err(Failure::from)?)
+                Ok(items::list(at.store.as_ref(), &at.edition(), &params, at.now).await.map_err(Failure::from)?)
             }
         }
     })?;

@@ -111,7 +111,7 @@ const FEED_DEFAULTS: &[Key] = &[
     now("timezone"),
     now("spread"),
     now("min_interval"),
-    not_yet("ignore"),
+    now("ignore"),
     now("keep"),
     now("first_import"),
     now("username"),

@@ -174,6 +174,8 @@ pub struct Terms {
     pub id_policy: Option<IdPolicy>,
     /// How far its stories may be one with others.
     pub dedupe: Dedupe,
+    /// What of it is not kept.
+    pub ignore: Option<Query>,
 }
 
 /// How a feed's server is reached, and what it is shown of us. Feeds that say nothing of it share that of `[poll]`.

@@ -62,7 +62,7 @@ fn query(section: &Section<'_>, all: bool, warnings: &mut Vec<String>) -> Option
         );
     }
     let text = value.text()?;
-    match Query::parse(text) {
+    match Query::parse(text).and_then(|query| query.stream_age().map(|_| query)) {
         Ok(query) => {
             let (line, _) = section.source.line_column(value.at.start);
             let place = format!("{}:{line}", section.source.path.display());

@@ -4,7 +4,6 @@ use url::Url;
 
 use crate::domain::item::{Clean, Item};
 use crate::domain::shape::{AlertData, AlertShape, CallData, CallFeed, CallShape, ItemShape, MatchShape};
-use crate::domain::stream::Match;
 use crate::domain::time::Timestamp;
 use crate::domain::webhook::{Alert, DeliveryLease, Event, Subject};
 use crate::sanitize;
@@ -34,12 +33,14 @@ fn feed_call(alert: &Alert) -> Result<Vec<u8>, serde_json::Error> {
 }
 
 fn item_call(lease: &DeliveryLease, event: &Event, html: bool) -> Result<Vec<u8>, serde_json::Error> {
+    let streams = lease.matches.iter().zip(&lease.streams);
+    let newly = streams.clone().filter(|(found, _)| event.entered.contains(&found.stream));
     serde_json::to_vec(&CallShape {
         kind: event.kind.as_str().to_owned(),
         timestamp: event.occurred_at,
         data: CallData {
             streams: lease.streams.clone(),
-            matches: lease.matches.iter().zip(&lease.streams).map(match_shape).collect(),
+            matches: streams.clone().map(|(found, stream)| MatchShape::new(stream, found.term.as_ref())).collect(),
             item: item_shape(&event.item, html),
             feed: CallFeed {
                 name: event.item.source.name.clone(),
@@ -48,19 +49,9 @@ fn item_call(lease: &DeliveryLease, event: &Event, html: bool) -> Result<Vec<u8>
                 home_page_url: event.item.source.info.home_url.clone(),
             },
             changed: event.changed.clone(),
+            newly_matches: newly.map(|(_, stream)| stream.clone()).collect(),
         },
     })
-}
-
-fn match_shape((found, stream): (&Match, &String)) -> MatchShape {
-    let term = found.term.as_ref();
-    MatchShape {
-        stream: stream.clone(),
-        field: term.map(|t| t.field.clone()),
-        term: term.map(|t| t.term.clone()),
-        text: term.map(|t| t.text.clone()),
-        snippet: term.map(|t| t.snippet.clone()).filter(|snippet| !snippet.is_empty()),
-    }
 }
 
 /// One form of the content goes into a call, the one that the webhook asks for. HTML that a snapshot holds as
@@ -108,7 +99,7 @@ mod tests {
     use crate::domain::feed::{ErrorKind, FeedInfo};
     use crate::domain::item::{Category, Extras, ItemId, Person, Source};
     use crate::domain::shape::ErrorShape;
-    use crate::domain::stream::{StreamId, TermHit};
+    use crate::domain::stream::{Match, StreamId, TermHit};
     use crate::domain::webhook::{DeliveryId, EventKind, WebhookId};
     use serde_json::{Value, json};
 
@@ -149,6 +140,7 @@ mod tests {
             term: "talk*".to_owned(),
             text: "Talks".to_owned(),
             snippet: "Talks …".to_owned(),
+            highlights: vec![(0, 5)],
         };
         DeliveryLease {
             id: DeliveryId(1),
@@ -165,7 +157,7 @@ mod tests {
 
     fn about(kind: EventKind, at: Timestamp, item: Item, changed: &[&str]) -> Subject {
         let changed = changed.iter().map(|field| (*field).to_owned()).collect();
-        Subject::Item(Box::new(Event { kind, occurred_at: at, item, changed }))
+        Subject::Item(Box::new(Event { kind, occurred_at: at, item, changed, entered: Vec::new() }))
     }
 
     fn event(lease: &mut DeliveryLease) -> &mut Event {
@@ -186,15 +178,17 @@ mod tests {
         assert_eq!(call["timestamp"], "2026-01-02T03:04:05Z");
         let data = &call["data"];
         assert_eq!(data["streams"], json!(["peace", "all"]));
-        let first =
-            json!({"stream": "peace", "field": "title", "term": "talk*", "text": "Talks", "snippet": "Talks …"});
+        let first = json!({
+            "stream": "peace", "field": "title", "term": "talk*", "text": "Talks", "snippet": "Talks …",
+            "highlights": [[0, 5]]
+        });
         assert_eq!(data["matches"], json!([first, {"stream": "all"}]));
         let feed = json!({
             "name": "example", "title": "Example", "url": "https://example.com/rss",
             "home_page_url": "https://example.com/"
         });
         assert_eq!(data["feed"], feed);
-        assert!(data.get("changed").is_none());
+        assert!(data.get("changed").is_none() && data.get("newly_matches").is_none());
         let item = &data["item"];
         assert_eq!(item["id"], "urn:1");
         assert_eq!(item["title"], "Talks \u{2013} \"today\"");
@@ -236,11 +230,13 @@ mod tests {
     }
 
     #[test]
-    fn an_update_says_what_changed() {
+    fn an_update_says_what_changed_and_which_streams_are_new() {
         let mut lease = lease(None, None);
         event(&mut lease).kind = EventKind::ItemUpdated;
         event(&mut lease).changed = vec!["title".to_owned()];
+        event(&mut lease).entered = vec![StreamId(1), StreamId(9)];
         let call = read(&lease, false);
+        assert_eq!(call["data"]["newly_matches"], json!(["peace"]), "only this webhook's streams are named");
         assert_eq!((&call["type"], &call["data"]["changed"]), (&json!("item.updated"), &json!(["title"])));
     }
 

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::feed::{ErrorKind, Health, IdPolicy};
 use super::item::{Clean, Extras, Item, Person};
+use super::stream::TermHit;
 use super::time::Timestamp;
 use super::webhook::{DeliveryState, WebhookState};
 
@@ -434,6 +435,9 @@ pub struct CallData {
     /// What changed, for `item.updated`.
     #[serde(skip_serializing_if = "Vec::is_empty", default)]
     pub changed: Vec<String>,
+    /// The streams that it was not in before the edit, for `item.updated`.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub newly_matches: Vec<String>,
 }
 
 /// A match in a webhook call.
@@ -453,6 +457,24 @@ pub struct MatchShape {
     /// Some words around it.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub snippet: Option<String>,
+    /// Where in the snippet the text stands, in Unicode scalar values, from and to.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub highlights: Vec<(usize, usize)>,
+}
+
+impl MatchShape {
+    /// Of a stream's name, and the term by which its query was met.
+    #[must_use]
+    pub fn new(stream: &str, term: Option<&TermHit>) -> Self {
+        Self {
+            stream: stream.to_owned(),
+            field: term.map(|term| term.field.clone()),
+            term: term.map(|term| term.term.clone()),
+            text: term.map(|term| term.text.clone()),
+            snippet: term.map(|term| term.snippet.clone()).filter(|snippet| !snippet.is_empty()),
+            highlights: term.map(|term| term.highlights.clone()).unwrap_or_default(),
+        }
+    }
 }
 
 /// The body of a webhook call about a feed.

@@ -328,8 +328,9 @@ impl Poller {
     }
 
     /// Polls a feed, and says so if it takes long.
-    pub(super) async fn poll(&self, job: Job, done: &mpsc::UnboundedSender<Told>) -> PollReport {
+    pub(super) async fn poll(&self, mut job: Job, done: &mpsc::UnboundedSender<Told>) -> PollReport {
         let id = job.feed.id;
+        job.lease.state.judge_anew(job.feed.manner.ignored());
         let mut poll = std::pin::pin!(self.stages.poll(job.plan, job.feed, job.lease));
         match tokio::time::timeout(SLOW, &mut poll).await {
             Ok(report) => report,

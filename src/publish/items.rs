@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use super::cursor;
 use super::lists::{DEFAULT_LIMIT, ListError, MAX_LIMIT, QueryError, bad_cursor};
-use super::published::{Edition, Published};
+use super::published::{Edition, Published, PublishedStream};
 use super::render::View;
 use super::views;
 use crate::domain::item::Item;
@@ -59,11 +59,16 @@ pub struct ItemList {
     pub next: Option<String>,
 }
 
-/// Lists items.
+/// Lists items. `now`: what ages are reckoned to.
 ///
 /// # Errors
 /// The query cannot be read, the stream or the cursor is unknown, or the store failed.
-pub async fn list(store: &dyn Store, edition: &Edition, params: &Params) -> Result<ItemList, ListError> {
+pub async fn list(
+    store: &dyn Store,
+    edition: &Edition,
+    params: &Params,
+    now: Timestamp,
+) -> Result<ItemList, ListError> {
     let published = &edition.published;
     let query = read_query(params.query.as_deref())?;
     let stream = find_stream(published, params.stream.as_deref())?;
@@ -71,7 +76,13 @@ pub async fn list(store: &dyn Store, edition: &Edition, params: &Params) -> Resu
         None => None,
         Some(text) => Some(cursor::decode(text).ok_or_else(|| bad_cursor(text))?),
     };
-    let hunt = Hunt { stream, since: params.since, limit: params.limit.clamp(1, MAX_LIMIT) };
+    let oldest = stream.and_then(|stream| stream.oldest(now));
+    let hunt = Hunt {
+        stream: stream.and_then(|stream| stream.row),
+        since: params.since.max(oldest),
+        limit: params.limit.clamp(1, MAX_LIMIT),
+        now,
+    };
     let (items, next) = match query {
         None => hunt.newest(store, from).await?,
         Some(query) => hunt.matching(store, published, query, from).await?,
@@ -88,6 +99,7 @@ struct Hunt {
     stream: Option<StreamId>,
     since: Option<Timestamp>,
     limit: u32,
+    now: Timestamp,
 }
 
 type Found = (Vec<Item>, Option<Cursor>);
@@ -107,7 +119,7 @@ impl Hunt {
         mut from: Option<Cursor>,
     ) -> Result<Found, StoreError> {
         let limit = usize::try_from(self.limit).unwrap_or(1);
-        let index = Arc::new(Index::new(&[query]));
+        let index = Arc::new(Index::new(&[query]).as_of(self.now));
         let (mut found, mut scanned) = (Vec::new(), 0);
         while scanned < MAX_SCANNED {
             let page = store.stream_page(self.page(from, CHUNK)).await?;
@@ -166,6 +178,7 @@ pub fn meets(item: &Item, index: &Index, published: &Published) -> bool {
         url: if key_is_url { &item.key } else { item.link.as_deref().unwrap_or_default() },
         language: item.language.as_deref(),
         types: item.enclosures.iter().filter_map(|enclosure| enclosure.mime_type.as_deref()).collect(),
+        date: item.effective_at,
     };
     let tags_of = |name: &str| published.feeds.get(name).map_or(&[][..], |feed| feed.tags.as_ref());
     let terms = |name| FeedTerms { name, tags: tags_of(name) };
@@ -180,10 +193,9 @@ fn read_query(text: Option<&str>) -> Result<Option<Query>, ListError> {
     Ok(Some(query).filter(|query| !query.is_everything()))
 }
 
-fn find_stream(published: &Published, name: Option<&str>) -> Result<Option<StreamId>, ListError> {
+fn find_stream<'a>(published: &'a Published, name: Option<&str>) -> Result<Option<&'a PublishedStream>, ListError> {
     let Some(name) = name else { return Ok(None) };
-    let found = published.stream(name).map(|stream| stream.row);
-    found.ok_or_else(|| {
+    published.stream(name).map(Some).ok_or_else(|| {
         let short: String = name.chars().take(63).collect();
         ListError::Asked(format!("There is no stream `{short}`. /api/v1/streams lists them."))
     })
@@ -264,9 +276,10 @@ mod tests {
     #[test]
     fn a_stream_is_found_by_name_and_all_has_no_row() {
         let published = example();
-        assert_eq!(find_stream(&published, None).unwrap(), None);
-        assert_eq!(find_stream(&published, Some("all")).unwrap(), None);
-        assert_eq!(find_stream(&published, Some("peace-talks")).unwrap(), Some(StreamId(1)));
+        let row = |name| find_stream(&published, name).unwrap().and_then(|stream| stream.row);
+        assert_eq!(row(None), None);
+        assert_eq!(row(Some("all")), None);
+        assert_eq!(row(Some("peace-talks")), Some(StreamId(1)));
         assert!(matches!(find_stream(&published, Some("x")), Err(ListError::Asked(_))));
     }
 

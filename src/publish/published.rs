@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::fmt;
 use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
 
 use sha2::{Digest, Sha256};
 use url::Url;
@@ -59,8 +60,18 @@ pub struct PublishedStream {
     pub query: String,
     /// Newest items in the published feed.
     pub limit: u32,
+    /// How old an item may be that it shows; `None`: as old as it likes.
+    pub max_age: Option<Duration>,
     /// Names of the webhooks that it calls.
     pub notify: Vec<String>,
+}
+
+impl PublishedStream {
+    /// The effective date that the oldest item may have that it shows at `now`; `None`: any.
+    #[must_use]
+    pub fn oldest(&self, now: Timestamp) -> Option<Timestamp> {
+        self.max_age.map(|age| now.minus(age).plus(Duration::from_millis(1)))
+    }
 }
 
 /// What the configuration says of a feed.
@@ -270,6 +281,7 @@ pub(crate) mod tests {
             title: format!("Title of {name}"),
             query: query.to_owned(),
             limit: 100,
+            max_age: None,
             notify: Vec::new(),
         };
         Published {

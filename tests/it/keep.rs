@@ -43,7 +43,7 @@ impl Judge for Plain {
         feedmill::identity::decide::decide(known, candidate, survey)
     }
 
-    fn rematch(&self, _index: usize, _feeds: &[FeedId]) -> Vec<Match> {
+    fn rematch(&self, _index: usize, _feeds: &[FeedId], _: Timestamp) -> Vec<Match> {
         Vec::new()
     }
 }

@@ -10,12 +10,14 @@
 mod alerts;
 mod commands;
 mod crash;
+mod dates;
 mod deliver;
 mod explain;
 mod fetch;
 mod habits;
 mod hosts;
 mod house;
+mod ignore;
 mod keep;
 mod lists;
 mod main_job;

@@ -10,7 +10,7 @@ use feedmill::domain::decision::{Candidate, Decision, Fingerprint, Judge, Known,
 use feedmill::domain::feed::{FeedId, FeedInfo, NextPoll};
 use feedmill::domain::item::Entry;
 use feedmill::domain::stream::{Match, TermHit};
-use feedmill::domain::time::{Clock, SystemClock};
+use feedmill::domain::time::{Clock, SystemClock, Timestamp};
 use feedmill::domain::webhook::{DeliveryState, DeliveryStatus, Verdict, WebhookState};
 use feedmill::store::sqlite::{Access, Options, Sqlite};
 use feedmill::store::{FeedSpec, PollCommit, PollResult, Registry, Route, Store, StreamSpec, Subscriptions, Want};
@@ -32,7 +32,7 @@ impl Judge for AllNew {
     fn decide(&self, _known: &Known, _candidate: &Candidate, _: &Survey) -> Decision {
         Decision::New
     }
-    fn rematch(&self, _index: usize, _feeds: &[FeedId]) -> Vec<Match> {
+    fn rematch(&self, _index: usize, _feeds: &[FeedId], _: Timestamp) -> Vec<Match> {
         Vec::new()
     }
 }
@@ -141,6 +141,7 @@ impl Bench {
             term: "story".to_owned(),
             text: "Story".to_owned(),
             snippet: format!("Story {n}"),
+            highlights: vec![(0, 5)],
         };
         let found = |hook: &usize| Match { stream: self.registry.streams[*hook].0, term: Some(term.clone()) };
         let entry = Entry { link: Some(key.clone()), title: Some(format!("Story {n}")), ..Entry::default() };

@@ -91,6 +91,7 @@ fn manner() -> Manner {
         rules: Arc::new(Rules::default()),
         id_policy: None,
         dedupe: feedmill::domain::feed::Dedupe::default(),
+        ignore: None,
     }
 }
 

@@ -451,6 +451,7 @@ pub(super) fn trace() -> TraceShape {
         term: hit.and_then(|hit| some(hit[1])),
         text: hit.and_then(|hit| some(hit[2])),
         snippet: hit.and_then(|hit| some(hit[3])),
+        highlights: Vec::new(),
     };
     let delivery = |webhook: &str, state: DeliveryState, attempts: u32, next: Option<&str>| DeliveryShape {
         id: format!("msg_{webhook}"),

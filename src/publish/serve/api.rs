@@ -129,7 +129,7 @@ pub(crate) async fn items(Extract(state): Extract<State>, asked: Asked<ItemQuery
     let limit = read_limit(asked.limit)?;
     let params = Params { query: asked.q, stream: asked.stream, since, after: asked.after, limit };
     let _turn = state.0.costly.acquire().await;
-    let list = items::list(state.store(), &state.parts().live.get(), &params).await?;
+    let list = items::list(state.store(), &state.parts().live.get(), &params, state.parts().clock.now()).await?;
     json(&list)
 }
 

@@ -18,7 +18,7 @@ use crate::publish::published::{Edition, PublishedStream};
 use crate::publish::render::page::{self, Site};
 use crate::publish::render::{self, Channel, View};
 use crate::publish::views;
-use crate::store::{Cursor, Instance, PageRequest, StoreError};
+use crate::store::{Cursor, Instance, Page, PageRequest, StoreError};
 
 /// What was asked of a stream.
 pub(crate) struct Wanted<'a> {
@@ -40,11 +40,11 @@ pub(crate) async fn answer(state: &State, wanted: Wanted<'_>, asked: &HeaderMap)
     };
     let now = state.parts().clock.now();
     let document = match wanted.before {
-        None => head(state, &edition, stream, wanted.format).await?,
+        None => head(state, &edition, stream, wanted.format, now).await?,
         Some(text) => {
             let before = cursor::decode(text).ok_or_else(bad_place)?;
             let _turn = state.0.costly.acquire().await;
-            Arc::new(make(state, &edition, stream, wanted.format, Some(before)).await?)
+            Arc::new(make(state, &edition, stream, (wanted.format, Some(before)), now).await?)
         }
     };
     let max_age = state.0.freshness.max_age(state.store(), now).await;
@@ -65,26 +65,28 @@ async fn head(
     edition: &Edition,
     stream: &PublishedStream,
     format: Format,
+    now: Timestamp,
 ) -> Result<Arc<Document>, StoreError> {
     // Before anything is read: what commits meanwhile makes the document stale, never unseen.
     let stamp = (edition.number, state.store().version());
-    let make = make(state, edition, stream, format, None);
-    state.0.cache.get((stream.name.clone(), format), stamp, make).await
+    let make = make(state, edition, stream, (format, None), now);
+    state.0.cache.get((stream.name.clone(), format), stamp, now, make).await
 }
 
 async fn make(
     state: &State,
     edition: &Edition,
     stream: &PublishedStream,
-    format: Format,
-    before: Option<Cursor>,
+    (format, before): (Format, Option<Cursor>),
+    now: Timestamp,
 ) -> Result<Document, StoreError> {
     let store = state.store();
-    let page = store.stream_page(PageRequest { stream: stream.row, limit: stream.limit, before }).await?;
+    let mut page = store.stream_page(PageRequest { stream: stream.row, limit: stream.limit, before }).await?;
+    let (aged, until) = leave_out_old(&mut page, stream, now);
     let views = views::prepare(store, page.items).await?;
     let published = Arc::clone(&edition.published);
     let instance = store.instance();
-    let updated = page.changed_at.unwrap_or_else(|| birth(&instance));
+    let updated = page.changed_at.max(aged).unwrap_or_else(|| birth(&instance));
     let channel = Channel {
         name: stream.name.clone(),
         title: stream.title.clone(),
@@ -103,9 +105,22 @@ async fn make(
             }
             _ => document(format, &channel, &views),
         };
-        Document::new(media(format), text, Some(updated))
+        Document::new(media(format), text, Some(updated)).until(until)
     });
     work.await.map_err(|error| StoreError::Failed(format!("rendering was cut short: {error}")))
+}
+
+/// Leaves out what is too old for the stream at `now`. Gives when something grew too old last, which changed what is
+/// shown, and when that happens next.
+fn leave_out_old(page: &mut Page, stream: &PublishedStream, now: Timestamp) -> (Option<Timestamp>, Option<Timestamp>) {
+    let (Some(age), Some(oldest)) = (stream.max_age, stream.oldest(now)) else { return (None, None) };
+    let young = page.items.partition_point(|item| item.effective_at >= oldest);
+    let aged = page.items.get(young).map(|item| item.effective_at.plus(age));
+    if aged.is_some() {
+        page.items.truncate(young);
+        page.next = None;
+    }
+    (aged, page.items.last().map(|item| item.effective_at.plus(age)))
 }
 
 fn document(format: Format, channel: &Channel, views: &[View]) -> String {

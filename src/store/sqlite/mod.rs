@@ -9,6 +9,7 @@ mod checkpoint;
 mod commit;
 mod feeds;
 mod hash;
+mod ignore;
 mod items;
 mod keep;
 mod keys;
