@@ -2,7 +2,8 @@
 //! finds which of many queries an item meets.
 //!
 //! A query goes `grammar` (with `atom`) → [`syntax::Query`] → [`compile::Index`]; an item goes [`text`] →
-//! [`scan::Folded`]; [`scan`] brings them together with `evaluate`, and [`explain`] says why or why not.
+//! [`scan::Folded`]; [`scan`] brings them together with `evaluate`, and [`explain`] says why or why not. `narrow` says
+//! what an index of stored words can look for.
 //!
 //! Never reads HTML (text comes in), a clock or the store.
 //!
@@ -14,6 +15,7 @@ mod evaluate;
 pub mod explain;
 mod filter;
 mod grammar;
+mod narrow;
 mod prefixes;
 pub mod scan;
 mod script;
