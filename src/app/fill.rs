@@ -9,7 +9,7 @@ use super::translate;
 use crate::config::Settings;
 use crate::domain::item::ItemId;
 use crate::domain::stream::StreamId;
-use crate::publish::items::meets;
+use crate::publish::meet::meets;
 use crate::publish::published::Published;
 use crate::query::compile::Index;
 use crate::query::syntax::Query;

@@ -27,6 +27,7 @@ mod reach;
 mod reload;
 mod remove;
 mod run;
+mod search;
 mod webhooks;
 
 use std::path::PathBuf;
@@ -79,6 +80,8 @@ enum Command {
     Feeds(feeds::Options),
     /// Show what is stored, newest first; show and part stories that were made one
     Items(items::Options),
+    /// Search what is stored, best first
+    Search(search::Options),
     /// Show the trace of one story: who carried it, how it is known, where it went; or why it is not kept
     Explain(explain::Options),
     /// Show webhooks, or call one to test it
@@ -148,6 +151,7 @@ impl Cli {
             Command::Poll(options) => poll::run(&options, &place),
             Command::Feeds(options) => feeds::run(&options, &place),
             Command::Items(options) => items::run(&options, &place),
+            Command::Search(options) => search::run(&options, &place),
             Command::Explain(options) => explain::run(&options, &place),
             Command::Webhooks(options) => webhooks::run(&options, &place),
             Command::Parse(options) => parse::run(&options, &place),

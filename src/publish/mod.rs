@@ -2,7 +2,7 @@
 //!
 //! [`render`] makes documents of items and is pure; [`serve`] answers HTTP. Between them, without HTTP, so
 //! that the command line can print what the API answers: [`lists`] (feeds, streams, webhooks, deliveries),
-//! [`items`] (what is stored, newest first, or what meets a query), [`trace`] (the way of one story), [`merges`]
+//! [`items`] (what is stored, or what meets a query, which [`meet`] and `search` find), [`trace`] (the way of one story), [`merges`]
 //! (stories that are one) and [`views`] (items made fit to be published). [`published`] is what of the configuration is
 //! shown.
 //!
@@ -14,9 +14,11 @@
 pub mod cursor;
 pub mod items;
 pub mod lists;
+pub mod meet;
 pub mod merges;
 pub mod published;
 pub mod render;
+mod search;
 pub mod serve;
 pub mod trace;
 pub mod views;

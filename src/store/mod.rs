@@ -33,9 +33,7 @@ pub mod sqlite;
 pub use self::keep::{Anatomy, FeedSize, FeedSizes, KEEP_ROWS, KeepCounts, KeepCursor, KeepRules, KeepStep, TableSize};
 pub use self::learn::{AliasSource, Keymaker, Learned, Learnt, MergeStatus, Rekeyed};
 pub use self::resolve::{Hunt, Hunted, Resolution, ShortLink, Unresolved};
-pub use self::search::{
-    Backlog, Candidate as SearchCandidate, Found, Mark, Order, Raw, Search, Spot, Worded,
-};
+pub use self::search::{Backlog, Candidate as SearchCandidate, Found, Mark, Order, Raw, Search, Spot, Worded};
 
 /// What every method gives: a result some time later.
 pub type Pending<'a, T> = Pin<Box<dyn Future<Output = Result<T, StoreError>> + Send + 'a>>;

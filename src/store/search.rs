@@ -71,7 +71,6 @@ pub struct Candidate {
     pub item: ItemId,
 }
 
-
 /// Up to where the full-text index has come.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Mark {

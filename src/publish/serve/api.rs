@@ -11,7 +11,7 @@ use super::State;
 use super::problem::Problem;
 use crate::domain::item::ItemId;
 use crate::domain::webhook::DeliveryState;
-use crate::publish::items::{self, Params, read_since};
+use crate::publish::items::{self, Params, Sorting, read_since};
 use crate::publish::lists::{self, DEFAULT_LIMIT, DeliveryFilter, MAX_LIMIT, Part};
 use crate::publish::merges;
 use crate::publish::trace::{self, Answer};
@@ -40,6 +40,7 @@ pub(crate) struct ItemQuery {
     q: Option<String>,
     stream: Option<String>,
     since: Option<String>,
+    order: Option<String>,
     limit: Option<u32>,
     after: Option<String>,
 }
@@ -127,7 +128,13 @@ pub(crate) async fn items(Extract(state): Extract<State>, asked: Asked<ItemQuery
         })?),
     };
     let limit = read_limit(asked.limit)?;
-    let params = Params { query: asked.q, stream: asked.stream, since, after: asked.after, limit };
+    let sorting = match asked.order.as_deref() {
+        None | Some("date") => Sorting::Newest,
+        Some("score") => Sorting::Best,
+        Some(_) => return Err(Problem::bad_request("`order` is `date` (newest first) or `score` (best first).")),
+    };
+    let (query, stream, after) = (asked.q, asked.stream, asked.after);
+    let params = Params { query, stream, since, after, limit, sorting, ..Params::default() };
     let _turn = state.0.costly.acquire().await;
     let list = items::list(state.store(), &state.parts().live.get(), &params).await?;
     json(&list)

@@ -81,8 +81,10 @@ pub(super) fn index(db: &Connection, words: &[Worded], from: Mark, to: Mark) -> 
             .query_row([item.0], |row| row.get(0))?;
         match texts {
             Some([title, summary, content]) if shown => {
-                db.prepare_cached("INSERT OR REPLACE INTO item_fts (rowid, title, summary, content) VALUES (?1, ?2, ?3, ?4)")?
-                    .execute(params![item.0, title, summary, content])?;
+                db.prepare_cached(
+                    "INSERT OR REPLACE INTO item_fts (rowid, title, summary, content) VALUES (?1, ?2, ?3, ?4)",
+                )?
+                .execute(params![item.0, title, summary, content])?;
             }
             _ => forget(db, *item)?,
         }

@@ -53,7 +53,8 @@ impl<'a> Searching<'a> {
         let too_many = || Ok(Found { too_many: true, ..Found::default() });
         let Some(tail) = self.tail()? else { return too_many() };
         let mut ids: HashSet<i64> = tail;
-        let mut read = self.db.prepare_cached("SELECT rowid FROM item_fts WHERE item_fts MATCH ?1 ORDER BY rowid DESC")?;
+        let mut read =
+            self.db.prepare_cached("SELECT rowid FROM item_fts WHERE item_fts MATCH ?1 ORDER BY rowid DESC")?;
         let mut rows = read.query([&self.text])?;
         while let Some(row) = rows.next()? {
             ids.insert(row.get(0)?);
