@@ -249,3 +249,6 @@ pub(super) async fn aside<T: Send + 'static>(work: impl FnOnce() -> T + Send + '
     let done = tokio::task::spawn_blocking(work).await;
     done.map_err(|e| StoreError::Failed(format!("the search was cut short: {e}")))
 }
+
+#[cfg(test)]
+mod tests;

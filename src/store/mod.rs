@@ -435,6 +435,9 @@ pub trait Store: Send + Sync + 'static {
     /// does is left out, unless the time was over.
     fn search(&self, search: Search) -> Pending<'_, Found>;
 
+    /// How many items are shown that have an effective date from `since` on.
+    fn count_since(&self, since: Option<Timestamp>) -> Pending<'_, u64>;
+
     /// What the full-text index has to take up next: at most `limit` items.
     fn unindexed(&self, limit: u32) -> Pending<'_, Backlog>;
 

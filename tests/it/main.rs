@@ -28,6 +28,7 @@ mod proxies;
 mod real_feeds;
 mod rekey;
 mod resolve;
+mod search;
 mod sequences;
 mod simulate;
 mod store;

@@ -61,6 +61,8 @@ pub struct Channel {
     pub id: String,
     /// `public_url`.
     pub base: Url,
+    /// What follows its addresses: `?q=…` for a search, else nothing.
+    pub asked: String,
     /// When the stream last changed as readers see it; never the present time.
     pub updated: Timestamp,
     /// The interval of the schedule, in minutes; 0: not known.
@@ -70,12 +72,13 @@ pub struct Channel {
 impl Channel {
     /// The address of the document in one format: `atom`, `rss`, `json`.
     fn document(&self, extension: &str) -> String {
-        address(&self.base, &format!("{}.{extension}", self.name))
+        address(&self.base, &format!("{}.{extension}{}", self.name, self.asked))
     }
 
     /// The address of the stream's page: the river itself for `all`.
     fn page(&self) -> String {
-        address(&self.base, if self.name == ALL { "" } else { &self.name })
+        let name = if self.name == ALL { "" } else { &self.name };
+        address(&self.base, &format!("{name}{}", self.asked))
     }
 }
 

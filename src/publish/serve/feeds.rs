@@ -90,6 +90,7 @@ async fn make(
         title: stream.title.clone(),
         id: format!("tag:{}:{}/{}", instance.tagging, instance.id, stream.name),
         base: published.public_url.clone(),
+        asked: String::new(),
         updated,
         ttl_minutes: published.ttl_minutes,
     };
@@ -108,7 +109,7 @@ async fn make(
     work.await.map_err(|error| StoreError::Failed(format!("rendering was cut short: {error}")))
 }
 
-fn document(format: Format, channel: &Channel, views: &[View]) -> String {
+pub(crate) fn document(format: Format, channel: &Channel, views: &[View]) -> String {
     match format {
         Format::Rss => render::rss(channel, views),
         Format::Json => render::json(channel, views),
@@ -116,7 +117,7 @@ fn document(format: Format, channel: &Channel, views: &[View]) -> String {
     }
 }
 
-fn media(format: Format) -> &'static str {
+pub(crate) fn media(format: Format) -> &'static str {
     match format {
         Format::Atom => "application/atom+xml; charset=utf-8",
         Format::Rss => "application/rss+xml; charset=utf-8",
@@ -127,7 +128,7 @@ fn media(format: Format) -> &'static str {
 
 /// When the installation was made, to the day: the date of its `tag:` URIs. A stream that never held anything
 /// is as old as that; now would make another document of it each time.
-fn birth(instance: &Instance) -> Timestamp {
+pub(crate) fn birth(instance: &Instance) -> Timestamp {
     let date = instance.tagging.rsplit(',').next().unwrap_or_default();
     Timestamp::parse_rfc3339(&format!("{date}T00:00:00Z")).unwrap_or_default()
 }

@@ -143,7 +143,7 @@ pub(crate) async fn item(
 }
 
 /// Ten thousand feeds take some ten milliseconds to write: not on a thread that serves.
-async fn aside<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, StoreError> {
+pub(crate) async fn aside<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, StoreError> {
     let done = tokio::task::spawn_blocking(work).await;
     done.map_err(|error| StoreError::Failed(format!("rendering was cut short: {error}")))
 }
@@ -177,7 +177,7 @@ pub(crate) fn error(state: &State, problem: &Problem) -> String {
     page::error(&site(&edition, &streams), problem.status, &problem.title, &problem.detail)
 }
 
-fn site<'a>(edition: &'a Edition, streams: &'a [StreamShape]) -> Site<'a> {
+pub(crate) fn site<'a>(edition: &'a Edition, streams: &'a [StreamShape]) -> Site<'a> {
     Site { title: &edition.published.title, base: &edition.published.public_url, streams }
 }
 

@@ -110,6 +110,12 @@ pub(super) fn shown(db: &Connection, ids: &[ItemId]) -> Result<Vec<Item>> {
     Ok(items)
 }
 
+/// How many items are shown, from a date on.
+pub(super) fn count_since(db: &Connection, since: Option<Timestamp>) -> Result<u64> {
+    db.prepare_cached("SELECT count(*) FROM item WHERE state = 0 AND effective_at >= ?1")?
+        .query_row([since.map_or(i64::MIN, Timestamp::as_ms)], |row| super::count(row, 0))
+}
+
 fn item(row: &Row<'_>) -> Result<Item> {
     let time = |name: &str| Ok::<_, rusqlite::Error>(Timestamp::from_ms(row.get(name)?));
     let extra: Option<String> = row.get("extra")?;

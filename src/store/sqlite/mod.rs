@@ -247,6 +247,10 @@ impl Store for Sqlite {
         self.read(move |db| search::Searching::new(db, &search)?.run())
     }
 
+    fn count_since(&self, since: Option<Timestamp>) -> Pending<'_, u64> {
+        self.read(move |db| items::count_since(db, since))
+    }
+
     fn unindexed(&self, limit: u32) -> Pending<'_, Backlog> {
         self.read(move |db| fts::unindexed(db, limit))
     }

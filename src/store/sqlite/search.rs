@@ -84,7 +84,11 @@ impl<'a> Searching<'a> {
         let tail = self.tail()?;
         found.partial = tail.is_none();
         let tail = tail.unwrap_or_default();
-        let after = after.map(|spot| self.spot_now(spot)).transpose()?;
+        let after = match after {
+            // The index has it as it was before.
+            Some(spot) if !tail.contains(&spot.item.0) => Some(self.spot_now(spot)?),
+            other => other,
+        };
         let limit = usize::try_from(self.search.limit).unwrap_or(usize::MAX);
         let mut best: BinaryHeap<Ranked> = BinaryHeap::new();
         let mut read = self.db.prepare_cached(&format!(
