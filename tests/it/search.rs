@@ -44,7 +44,8 @@ fn a_story_is_found_right_after_its_commit_and_by_the_command_with_and_without_a
     assert_eq!(found["items"][0]["snippets"][0]["text"], "number7");
     assert!(found["items"][0]["score"].as_f64().unwrap() > 0.0);
     daemon.until("everything is indexed", |_| indexed(&house) == 50);
-    assert_eq!(daemon.json("/api/v1/items?q=number7&order=score")["items"], found["items"]);
+    let again = daemon.json("/api/v1/items?q=number7&order=score");
+    assert_eq!(again["items"][0]["snippets"], found["items"][0]["snippets"]);
     assert_eq!(daemon.get("/api/v1/items?q=peace&order=size").status, 400);
 
     let run = |args: &[&str]| {
@@ -105,7 +106,7 @@ fn the_page_marks_what_was_found_and_the_feeds_have_the_same_stories() {
     let daemon = house.start();
     daemon.until("the feed was polled", |d| d.get("/search.json?q=number7").text().contains("press.example/2026/7"));
     let page = daemon.get("/search?q=body%3Atown3").text();
-    assert_eq!(page.matches("<mark>").count(), 0, "the text of these stories is their title");
+    assert_eq!((page.matches("<mark>town3</mark>").count(), page.matches("<article>").count()), (7, 7));
     let page = daemon.get("/search?q=number7+%3Cscript%3E").text();
     assert!(page.contains("value=\"number7 &lt;script&gt;\"") && !page.contains("<script>"), "{page}");
     let page = daemon.get("/search?q=peace+OR+(").text();
