@@ -129,7 +129,7 @@ fn marked(passage: &PassageShape) -> Markup {
 /// What follows an address to ask it for something.
 #[must_use]
 pub fn asked(parameters: &[(&str, &str)]) -> String {
-    let mut query = url::form_urlencoded::Serializer::new(String::from("?"));
+    let mut query = url::form_urlencoded::Serializer::for_suffix(String::from("?"), 1);
     query.extend_pairs(parameters);
     query.finish()
 }
