@@ -229,6 +229,10 @@ pub(super) fn published(settings: &Settings, registry: &Registry, now: Timestamp
                 query: if stream.name.as_str() == ALL { String::new() } else { stream.query.source().to_owned() },
                 limit: stream.limit,
                 notify: stream.notify.iter().map(ToString::to_string).collect(),
+                item_title: stream.show.item_title.clone(),
+                max_per_feed: stream.show.max_per_feed,
+                own_ids: stream.show.own_ids,
+                token: stream.show.token.as_ref().map(|token| TokenHash::of(token.expose_secret())),
             })
             .collect(),
         feeds: settings

@@ -138,6 +138,7 @@ pub(super) async fn find(store: &dyn Store, edition: &Edition, params: &Params) 
         Place::Date(cursor) => cursor::encode(cursor),
         Place::Score(spot) => cursor::encode_spot(spot),
     });
+    let hidden = std::sync::Arc::clone(published);
     let published = std::sync::Arc::clone(published);
     let telling = move || {
         let tell = |(view, score): (&View, Option<f64>)| {
@@ -147,7 +148,8 @@ pub(super) async fn find(store: &dyn Store, edition: &Edition, params: &Params) 
         let told = views.iter().zip(scores).map(tell).collect();
         (views, told)
     };
-    let (views, told) = aside(telling).await?;
+    let (mut views, told) = aside(telling).await?;
+    views.iter_mut().for_each(|view| hidden.keep_public(&mut view.item.streams));
     Ok(Finding { views, told, next, partial: caught.partial })
 }
 
@@ -198,7 +200,7 @@ pub(super) fn read_query(text: Option<&str>) -> Result<Option<Query>, ListError>
 
 fn find_stream(published: &Published, name: Option<&str>) -> Result<Option<StreamId>, ListError> {
     let Some(name) = name else { return Ok(None) };
-    let found = published.stream(name).map(|stream| stream.row);
+    let found = published.stream(name).filter(|stream| stream.admits(None)).map(|stream| stream.row);
     found.ok_or_else(|| {
         let short: String = name.chars().take(63).collect();
         ListError::Asked(format!("There is no stream `{short}`. /api/v1/streams lists them."))

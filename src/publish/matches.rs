@@ -157,7 +157,8 @@ pub async fn list(store: &dyn Store, published: &Arc<Published>, params: &Params
         }
         from = Some(next);
     };
-    let views = views::prepare(store, sampled).await?;
+    let mut views = views::prepare(store, sampled).await?;
+    views.iter_mut().for_each(|view| published.keep_public(&mut view.item.streams));
     let found: Vec<Vec<PassageShape>> = views.iter().map(|view| passages(&view.item, &query, published)).collect();
     let scanned = store.count_since(params.since).await?;
     let items = views.into_iter().zip(found).map(|(view, matches)| MatchedShape { item: shape(view), matches });

@@ -90,10 +90,12 @@ async fn tell(
     story: Story,
     asked: Option<AskedShape>,
 ) -> Result<Told, StoreError> {
-    let trace = TraceShape { asked, ..trace(&story, &published.keys) };
+    let mut trace = TraceShape { asked, ..trace(&story, &published.keys) };
+    trace.streams.retain(|found| published.is_public(&found.stream));
     let item = story.item.id;
     let view = views::prepare(store, vec![story.item]).await?.into_iter().next();
-    let view = view.ok_or_else(|| StoreError::Failed("the item was lost while it was made ready".to_owned()))?;
+    let mut view = view.ok_or_else(|| StoreError::Failed("the item was lost while it was made ready".to_owned()))?;
+    published.keep_public(&mut view.item.streams);
     Ok(Told { item, view, trace })
 }
 

@@ -425,6 +425,9 @@ pub trait Store: Send + Sync + 'static {
     /// A page of a stream.
     fn stream_page(&self, request: PageRequest) -> Pending<'_, Page>;
 
+    /// A page of a stream with at most `per_feed` items of each main feed; the others are passed over.
+    fn shared_page(&self, request: PageRequest, per_feed: u32) -> Pending<'_, Page>;
+
     /// One item.
     fn item(&self, item: ItemId) -> Pending<'_, Option<Item>>;
 

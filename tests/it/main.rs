@@ -32,6 +32,7 @@ mod search;
 mod sequences;
 mod simulate;
 mod store;
+mod streams;
 mod support;
 mod tls;
 mod url_corpus;

@@ -91,6 +91,15 @@ impl View {
         own.or_else(text).or_else(link).unwrap_or_else(|| self.item.published_id.clone())
     }
 
+    /// Gives it another title, by a template with `{title}` and `{feed}`.
+    pub fn retitle(&mut self, template: &str) {
+        let (title, feed) = (self.title(), self.source_title().to_owned());
+        // In one go: a title may have brackets of its own.
+        let mut parts = template.split("{title}").map(|part| part.replace("{feed}", &feed));
+        let first = parts.next().unwrap_or_default();
+        self.item.title = Some(parts.fold(first, |made, part| format!("{made}{title}{part}")));
+    }
+
     /// The text of the content, else of the summary, unless it is blank.
     fn text(&self) -> Option<&str> {
         text::present(self.content_text.as_deref()).or_else(|| text::present(self.summary_text.as_deref()))

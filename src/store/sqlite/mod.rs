@@ -235,6 +235,10 @@ impl Store for Sqlite {
         self.read(move |db| streams::page(db, &request))
     }
 
+    fn shared_page(&self, request: PageRequest, per_feed: u32) -> Pending<'_, Page> {
+        self.read(move |db| streams::shared_page(db, &request, per_feed))
+    }
+
     fn item(&self, item: ItemId) -> Pending<'_, Option<Item>> {
         self.read(move |db| items::load(db, item))
     }

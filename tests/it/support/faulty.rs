@@ -100,6 +100,10 @@ impl Store for Faulty {
         self.inner.stream_page(request)
     }
 
+    fn shared_page(&self, request: PageRequest, per_feed: u32) -> Pending<'_, Page> {
+        self.inner.shared_page(request, per_feed)
+    }
+
     fn item(&self, item: ItemId) -> Pending<'_, Option<Item>> {
         self.inner.item(item)
     }
