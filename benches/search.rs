@@ -1,4 +1,4 @@
-//! What search costs: how long the index takes to follow, how long a batch holds the writer, what it takes on the disk,
+//! What search costs, and streams: how long the index takes to follow, how long a batch holds the writer, what it takes on the disk,
 //! and how long searches take.
 //!
 //! `cargo bench --bench search`; `SEARCH_ITEMS` is how many items there are (1,000,000).
@@ -12,16 +12,20 @@ use feedmill::config::{self, Environment};
 use feedmill::domain::decision::{Candidate, Decision, Fingerprint, Judge, Known, Scope, Survey};
 use feedmill::domain::feed::{FeedId, FeedInfo, NextPoll};
 use feedmill::domain::item::Entry;
-use feedmill::domain::stream::Match;
+use feedmill::domain::stream::{Match, StreamId};
 use feedmill::domain::time::Timestamp;
 use feedmill::publish::items::{self, Params, Sorting};
 use feedmill::publish::meet::words;
 use feedmill::publish::published::Edition;
 use feedmill::store::sqlite::{Access, Options, Sqlite};
-use feedmill::store::{FeedSpec, PageRequest, PollCommit, PollResult, Registry, Store, Subscriptions, Worded};
+use feedmill::store::{
+    FeedSpec, PageRequest, PollCommit, PollResult, Registry, Store, StreamSpec, Subscriptions, Worded,
+};
 
 const FEEDS: usize = 100;
 const LOAD: usize = 50;
+/// Where pages are measured for the first time.
+const FEW: usize = 10_000;
 /// Words of a story, and of the language. The word of rank k stands in about 5.5/k of the stories.
 const WORDS: usize = 60;
 const VOCABULARY: f64 = 50_000.0;
@@ -121,17 +125,27 @@ async fn fill(store: &dyn Store, items: usize, at: Timestamp) -> Outcome<()> {
         enabled: true,
         own_headers: false,
     };
-    let subscriptions = Subscriptions { feeds: (0..FEEDS).map(feed).collect(), ..Subscriptions::default() };
+    let streams = vec![StreamSpec { name: "tenth".to_owned(), definition: "every tenth story".to_owned() }];
+    let subscriptions = Subscriptions { feeds: (0..FEEDS).map(feed).collect(), streams, ..Subscriptions::default() };
     let registry = store.apply_subscriptions(subscriptions, at).await?;
+    let stream = registry.streams.first().map(|(stream, _)| *stream);
     let mut dice = Dice(0x5eed_2026);
     for (load, first) in (0..items).step_by(LOAD).enumerate() {
+        if first == FEW {
+            pages(store, stream, first).await?;
+        }
         let Some((feed, _)) = registry.feeds.get(load % FEEDS) else { continue };
         let lease = store.lease_due_feeds(vec![*feed], at, at.plus(DAY)).await?;
         let Some(lease) = lease.first() else { continue };
         let result = PollResult::Loaded {
             cadence: None,
             info: Box::new(FeedInfo { title: Some("A feed".to_owned()), ..FeedInfo::default() }),
-            candidates: (first..items.min(first + LOAD)).map(|n| candidate(n, &mut dice)).collect(),
+            candidates: (first..items.min(first + LOAD))
+                .map(|n| {
+                    let matches = stream.filter(|_| n % 10 == 0).map(|stream| Match { stream, term: None });
+                    Candidate { matches: matches.into_iter().collect(), ..candidate(n, &mut dice) }
+                })
+                .collect(),
             quiet: true,
             habits: None,
             validators: None,
@@ -141,6 +155,26 @@ async fn fill(store: &dyn Store, items: usize, at: Timestamp) -> Outcome<()> {
         let next = NextPoll::default();
         let poll = PollCommit { feed: *feed, token: lease.token, at, result, next, alerts: Arc::default() };
         store.commit_poll(poll, Arc::new(AllNew), Arc::new(HashMap::new())).await?;
+    }
+    pages(store, stream, items).await
+}
+
+/// How long the newest page of a stream takes, and of everything, with so many items stored.
+async fn pages(store: &dyn Store, stream: Option<StreamId>, items: usize) -> Outcome<()> {
+    for (name, stream) in [("a stream", stream), ("all", None)] {
+        for (kind, per_feed) in [("", None), (", 3 of each feed", Some(3))] {
+            let mut times = Vec::new();
+            for _ in 0..ASKED {
+                let request = PageRequest { stream, limit: 100, before: None };
+                let begun = Instant::now();
+                match per_feed {
+                    None => store.stream_page(request).await?,
+                    Some(most) => store.shared_page(request, most).await?,
+                };
+                times.push(begun.elapsed());
+            }
+            println!("{items} items: the page of {name}{kind}: {}", spread(&mut times));
+        }
     }
     Ok(())
 }

@@ -51,8 +51,7 @@ impl<'a> Searching<'a> {
 
     fn newest(&self, after: Option<Cursor>) -> Result<Found> {
         let too_many = || Ok(Found { too_many: true, ..Found::default() });
-        let Some(tail) = self.tail()? else { return too_many() };
-        let mut ids: HashSet<i64> = tail;
+        let Tail { items: mut ids, whole: true } = self.tail()? else { return too_many() };
         let mut read =
             self.db.prepare_cached("SELECT rowid FROM item_fts WHERE item_fts MATCH ?1 ORDER BY rowid DESC")?;
         let mut rows = read.query([&self.text])?;
@@ -81,9 +80,8 @@ impl<'a> Searching<'a> {
 
     fn best(&self, after: Option<Spot>) -> Result<Found> {
         let mut found = Found::default();
-        let tail = self.tail()?;
-        found.partial = tail.is_none();
-        let tail = tail.unwrap_or_default();
+        let Tail { items: tail, whole } = self.tail()?;
+        found.partial = !whole;
         let after = match after {
             // The index has it as it was before.
             Some(spot) if !tail.contains(&spot.item.0) => Some(self.spot_now(spot)?),
@@ -135,16 +133,21 @@ impl<'a> Searching<'a> {
         more
     }
 
-    /// Items that are not in the index as they are now; `None`: too many.
-    fn tail(&self) -> Result<Option<HashSet<i64>>> {
+    /// Items that are not in the index as they are now.
+    fn tail(&self) -> Result<Tail> {
         let most = i64::try_from(MOST_TAIL).unwrap_or(i64::MAX) + 1;
-        let mut read = self.db.prepare_cached(
-            "SELECT DISTINCT item_id FROM change WHERE seq > ?1 AND kind <> ?2
-             UNION SELECT * FROM (SELECT id FROM item WHERE id < ?3 AND state = 0 ORDER BY id DESC LIMIT ?4) LIMIT ?4",
-        )?;
-        let rows = read.query_map(params![self.mark.done_seq, SIGHTED, self.mark.below, most], |row| row.get(0))?;
-        let tail: HashSet<i64> = rows.collect::<Result<_>>()?;
-        Ok(Some(tail).filter(|tail| tail.len() <= MOST_TAIL))
+        let mut read = self
+            .db
+            .prepare_cached("SELECT item_id FROM change WHERE seq > ?1 AND kind <> ?2 ORDER BY seq DESC LIMIT ?3")?;
+        let rows = read.query_map(params![self.mark.done_seq, SIGHTED, most], |row| row.get(0))?;
+        let mut all: Vec<i64> = rows.collect::<Result<_>>()?;
+        let mut read =
+            self.db.prepare_cached("SELECT id FROM item WHERE id < ?1 AND state = 0 ORDER BY id DESC LIMIT ?2")?;
+        let rows = read.query_map(params![self.mark.below, most], |row| row.get(0))?;
+        all.extend(rows.collect::<Result<Vec<i64>>>()?);
+        let whole = all.len() <= MOST_TAIL;
+        all.truncate(MOST_TAIL);
+        Ok(Tail { items: all.into_iter().collect(), whole })
     }
 
     /// The place with the score that its item has now.
@@ -182,6 +185,12 @@ impl<'a> Searching<'a> {
         }
         Ok(Statistics { items, words, hits })
     }
+}
+
+/// Items that are not in the index as they are now: all, or the latest of them.
+struct Tail {
+    items: HashSet<i64>,
+    whole: bool,
 }
 
 /// Greater is better; the greatest of a heap is the worst, which goes first.
