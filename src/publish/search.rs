@@ -22,8 +22,8 @@ use crate::store::{Cursor, Found, Order, PageRequest, Raw, Search, Spot, Store, 
 const MAX_SCANNED: usize = 20_000;
 /// Items read at a time while a query is tried on a stream's pages.
 const CHUNK: u32 = 200;
-/// Candidates that are tried at a time.
-const BITE: usize = 64;
+/// Candidates that are tried at a time: as many as are wanted, within these.
+const BITE: std::ops::RangeInclusive<usize> = 8..=64;
 /// Candidates that the store gives at a time.
 const CANDIDATES: u32 = 1000;
 
@@ -67,7 +67,7 @@ impl Hunt<'_> {
             if found.too_many {
                 return self.pages(&index, from, caught).await;
             }
-            for bite in found.candidates.chunks(BITE) {
+            for bite in found.candidates.chunks(self.bite()) {
                 if self.is_over() {
                     caught.partial = true;
                     caught.next = from.map(Place::Date);
@@ -108,7 +108,7 @@ impl Hunt<'_> {
             };
             spots.extend(tail.iter().flatten().filter(within));
             spots.sort_unstable_by(|a, b| b.score.total_cmp(&a.score).then(b.item.cmp(&a.item)));
-            for bite in spots.chunks(BITE) {
+            for bite in spots.chunks(self.bite()) {
                 if self.is_over() {
                     caught.partial = true;
                     caught.next = from.map(Place::Score);
@@ -136,7 +136,7 @@ impl Hunt<'_> {
         let phrases: Arc<(Narrow, Statistics)> = Arc::new((self.query.narrow(), found.statistics.clone()));
         let mut spots = Vec::new();
         // Newest first: if the time is over, it is the oldest that are missing.
-        for bite in found.tail.rchunks(BITE) {
+        for bite in found.tail.rchunks(*BITE.end()) {
             if self.is_over() {
                 caught.partial = true;
                 break;
@@ -187,6 +187,10 @@ impl Hunt<'_> {
 
     fn index(&self) -> Arc<Index> {
         Arc::new(Index::new(std::slice::from_ref(self.query)))
+    }
+
+    fn bite(&self) -> usize {
+        (self.limit + 1).clamp(*BITE.start(), *BITE.end())
     }
 
     fn is_over(&self) -> bool {
