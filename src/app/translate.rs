@@ -235,6 +235,10 @@ pub(super) fn published(settings: &Settings, registry: &Registry, now: Timestamp
                 // What cannot stand in a stream was refused when the configuration was read.
                 max_age: stream.query.stream_age().unwrap_or_default(),
                 notify: stream.notify.iter().map(ToString::to_string).collect(),
+                item_title: stream.show.item_title.clone(),
+                max_per_feed: stream.show.max_per_feed,
+                own_ids: stream.show.own_ids,
+                token: stream.show.token.as_ref().map(|token| TokenHash::of(token.expose_secret())),
             })
             .collect(),
         feeds: settings

@@ -13,6 +13,7 @@ pub mod feed;
 pub mod item;
 pub mod name;
 pub mod reach;
+pub mod search;
 pub mod shape;
 pub mod stream;
 pub mod time;

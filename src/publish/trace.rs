@@ -94,9 +94,11 @@ async fn tell(
     let mut trace = TraceShape { asked, ..trace(&story, &published.keys) };
     trace.events.extend(ignored.iter().map(ignored_event));
     trace.events.sort_by_key(|event| event.at.unwrap_or(Timestamp::MAX));
+    trace.streams.retain(|found| published.is_public(&found.stream));
     let item = story.item.id;
     let view = views::prepare(store, vec![story.item]).await?.into_iter().next();
-    let view = view.ok_or_else(|| StoreError::Failed("the item was lost while it was made ready".to_owned()))?;
+    let mut view = view.ok_or_else(|| StoreError::Failed("the item was lost while it was made ready".to_owned()))?;
+    published.keep_public(&mut view.item.streams);
     Ok(Told { item, view, trace })
 }
 

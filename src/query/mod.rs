@@ -2,7 +2,8 @@
 //! finds which of many queries an item meets.
 //!
 //! A query goes `grammar` (with `atom`, `moment`, `pattern`) → [`syntax::Query`] → [`compile::Index`]; an item goes [`text`] →
-//! [`scan::Folded`]; [`scan`] brings them together with `evaluate`, and [`explain`] says why or why not.
+//! [`scan::Folded`]; [`scan`] brings them together with `evaluate`, and [`explain`] says why or why not. `narrow` says
+//! what an index of stored words can look for.
 //!
 //! Never reads HTML (text comes in), a clock (the present moment is an argument) or the store.
 //!
@@ -15,6 +16,7 @@ pub mod explain;
 mod filter;
 mod grammar;
 mod moment;
+mod narrow;
 mod pattern;
 mod prefixes;
 pub mod scan;

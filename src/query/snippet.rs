@@ -21,7 +21,8 @@ pub struct Passage {
 
 impl Passage {
     /// As a match keeps it.
-    pub(super) fn into_hit(self) -> TermHit {
+    #[must_use]
+    pub fn into_hit(self) -> TermHit {
         TermHit { highlights: self.highlights, ..self.hit }
     }
 }

@@ -32,6 +32,7 @@ pub(super) fn channel() -> Channel {
         title: "My news".to_owned(),
         id: "tag:example.org,2026-11-24:feedmill:01jd:all".to_owned(),
         base: base(),
+        asked: String::new(),
         updated: at("2026-11-24T09:05:00Z"),
         ttl_minutes: 60,
     }

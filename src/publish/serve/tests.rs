@@ -10,7 +10,7 @@ use axum::body::Body;
 use axum::http::header::{
     ACCEPT, ACCEPT_ENCODING, ACCESS_CONTROL_ALLOW_ORIGIN, ALLOW, AUTHORIZATION, CACHE_CONTROL, CONTENT_ENCODING,
     CONTENT_LENGTH, CONTENT_SECURITY_POLICY, CONTENT_TYPE, ETAG, HOST, IF_MODIFIED_SINCE, IF_NONE_MATCH, LAST_MODIFIED,
-    REFERRER_POLICY, VARY, WWW_AUTHENTICATE, X_CONTENT_TYPE_OPTIONS,
+    REFERRER_POLICY, RETRY_AFTER, VARY, WWW_AUTHENTICATE, X_CONTENT_TYPE_OPTIONS,
 };
 use axum::http::{HeaderMap, HeaderName, Method, Request};
 use hyper::service::Service as _;
@@ -350,6 +350,24 @@ async fn head_has_the_headers_of_get_and_no_body() {
             assert_eq!(head.header(CONTENT_LENGTH), Some(get.body.len().to_string().as_str()), "{path}");
         }
     }
+}
+
+#[tokio::test]
+async fn a_search_that_finds_all_places_taken_is_asked_to_come_again() {
+    let house = House::new().await;
+    house.load(1, 4).await;
+    assert_eq!(house.get("/search.json?q=story", &[]).await.titles().len(), 4);
+    let places = house.state.0.costly.acquire_many(2).await.unwrap();
+    tokio::time::pause();
+    for path in ["/search?q=story", "/search.atom?q=story"] {
+        let answer = house.get(path, &[]).await;
+        assert_eq!((answer.status, answer.header(RETRY_AFTER)), (503, Some("10")), "{path}");
+    }
+    tokio::time::resume();
+    drop(places);
+    assert_eq!(house.get("/search?q=story", &[]).await.status, 200);
+    let long = format!("/search.rss?q={}", "a".repeat(1001));
+    assert_eq!(house.get(&long, &[]).await.status, 400);
 }
 
 #[tokio::test]

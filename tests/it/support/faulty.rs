@@ -11,9 +11,10 @@ use feedmill::domain::time::Timestamp;
 use feedmill::domain::trace::{TraceBy, Traced};
 use feedmill::domain::webhook::{DeliveryId, DeliveryState, DeliveryStatus, Settlement, WebhookStatus};
 use feedmill::store::{
-    Anatomy, Cleaned, CommitReport, FeedLease, FeedSizes, FeedStatus, Hunt, Hunted, Instance, KeepCursor, KeepRules,
-    KeepStep, Keymaker, Learned, Learnt, Leased, MergeStatus, Page, PageRequest, Pending, PollCommit, Registry,
-    Rekeyed, Resolution, Routes, Store, StoreError, StoreHealth, Subscriptions, Unresolved, Want,
+    Anatomy, Backlog, Cleaned, CommitReport, FeedLease, FeedSizes, FeedStatus, Found, Hunt, Hunted, Instance,
+    KeepCursor, KeepRules, KeepStep, Keymaker, Learned, Learnt, Leased, Mark, MergeStatus, Page, PageRequest, Pending,
+    PollCommit, Registry, Rekeyed, Resolution, Routes, Search, Store, StoreError, StoreHealth, Subscriptions,
+    Unresolved, Want, Worded,
 };
 
 /// Each of `leases`, `bodies` and `settlements` is how many of the next calls fail; `panics`, how many commits of a poll panic.
@@ -101,8 +102,32 @@ impl Store for Faulty {
         self.inner.stream_page(request)
     }
 
+    fn shared_page(&self, request: PageRequest, per_feed: u32) -> Pending<'_, Page> {
+        self.inner.shared_page(request, per_feed)
+    }
+
     fn item(&self, item: ItemId) -> Pending<'_, Option<Item>> {
         self.inner.item(item)
+    }
+
+    fn items(&self, items: Vec<ItemId>) -> Pending<'_, Vec<Item>> {
+        self.inner.items(items)
+    }
+
+    fn search(&self, search: Search) -> Pending<'_, Found> {
+        self.inner.search(search)
+    }
+
+    fn count_since(&self, since: Option<Timestamp>) -> Pending<'_, u64> {
+        self.inner.count_since(since)
+    }
+
+    fn unindexed(&self, limit: u32) -> Pending<'_, Backlog> {
+        self.inner.unindexed(limit)
+    }
+
+    fn index(&self, words: Vec<Worded>, from: Mark, to: Mark) -> Pending<'_, bool> {
+        self.inner.index(words, from, to)
     }
 
     fn trace(&self, by: TraceBy) -> Pending<'_, Traced> {
