@@ -74,9 +74,9 @@ pub(super) struct Present {
 }
 
 impl Present {
-    /// Room for so many words.
+    /// Room for so many words: 32 bits each, so that one query in thirty at most is looked at in vain.
     pub(super) fn new(words: usize) -> Self {
-        Self { bits: vec![0; (words / 4).next_power_of_two().max(16)] }
+        Self { bits: vec![0; (words / 2).next_power_of_two().max(16)] }
     }
 
     pub(super) fn add(&mut self, key: u64) {
