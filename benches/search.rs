@@ -200,7 +200,8 @@ async fn follow(store: &dyn Store) -> Outcome<()> {
 fn spread(times: &mut [Duration]) -> String {
     times.sort();
     let at = |share: usize| times.get((times.len() * share / 100).min(times.len().saturating_sub(1)));
-    format!("{:?} (half), {:?} (95 %), {:?} (99 %), {:?} (at most)", at(50), at(95), at(99), times.last())
+    let at = |share: usize| at(share).map(|time| format!("{time:.1?}")).unwrap_or_default();
+    format!("{} (half), {} (95 %), {} (99 %), {} (at most)", at(50), at(95), at(99), at(100))
 }
 
 async fn ask(store: &dyn Store, edition: &Edition, kind: &str, queries: &[String]) -> Outcome<()> {
@@ -269,6 +270,8 @@ async fn all() -> Outcome<()> {
     let published = feedmill::app::published(&settings, &Registry::default(), start);
     questions(store.as_ref(), &Edition { number: 1, published: Arc::new(published) }).await?;
     store.close().await?;
+    // With it goes the lock.
+    drop(store);
     let begun = Instant::now();
     drop(Sqlite::open(&file, &Options { check: true, ..options })?);
     println!("the check at the start took {:?}", begun.elapsed());
