@@ -197,6 +197,7 @@ pub(super) fn due_anew(plan: &FeedPlan, state: &FeedState, now: Timestamp) -> Op
 
 pub(super) fn targets(settings: &Settings, registry: &Registry) -> Vec<Target> {
     let hooks = settings.webhooks.iter().zip(&registry.webhooks);
+    let alerts = alerts(settings, registry);
     hooks
         .map(|(hook, id)| Target {
             id: *id,
@@ -209,6 +210,8 @@ pub(super) fn targets(settings: &Settings, registry: &Registry) -> Vec<Target> {
             retry: hook.retry.clone(),
             timeout: hook.timeout,
             concurrency: hook.concurrency,
+            pause_after: hook.pause_after,
+            alerts: Arc::clone(&alerts),
         })
         .collect()
 }

@@ -201,7 +201,7 @@ pub(super) const KEYS: &[(Table, &[&[Key]])] = &[
             not_yet("token"),
         ]],
     ),
-    (Table::Webhooks, &[&[now("retry"), now("timeout"), now("concurrency"), not_yet("pause_after")]]),
+    (Table::Webhooks, &[&[now("retry"), now("timeout"), now("concurrency"), now("pause_after")]]),
     (
         Table::Webhook,
         &[&[

@@ -254,6 +254,8 @@ pub struct WebhookSettings {
     pub timeout: Duration,
     /// Attempts at a time.
     pub concurrency: usize,
+    /// After so long of nothing but failures it is paused.
+    pub pause_after: Duration,
 }
 
 /// The bytes of a signing secret; never printed.

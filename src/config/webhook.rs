@@ -25,6 +25,7 @@ pub(super) struct Defaults {
     retry: Vec<Duration>,
     timeout: Duration,
     concurrency: usize,
+    pause_after: Duration,
 }
 
 impl Defaults {
@@ -37,6 +38,7 @@ impl Defaults {
             retry: retry.into_iter().map(Duration::from_secs).collect(),
             timeout: Duration::from_secs(20),
             concurrency: 4,
+            pause_after: DAY * 5,
         }
     }
 
@@ -46,6 +48,8 @@ impl Defaults {
             retry: retry(section).unwrap_or_else(|| self.retry.clone()),
             timeout: section.duration("timeout", SECOND..=LONGEST).unwrap_or(self.timeout),
             concurrency: concurrency.unwrap_or(self.concurrency),
+            // For all of them; a webhook has no such key of its own.
+            pause_after: section.duration("pause_after", SECOND..=DAY * 365).unwrap_or(self.pause_after),
         }
     }
 }
@@ -105,6 +109,7 @@ pub(super) fn read(section: &Section<'_>, defaults: &Defaults) -> Option<Webhook
         retry: refined.retry,
         timeout: refined.timeout,
         concurrency: refined.concurrency,
+        pause_after: refined.pause_after,
     })
 }
 

@@ -3,7 +3,10 @@
 use url::Url;
 
 use crate::domain::item::{Clean, Item};
-use crate::domain::shape::{AlertData, AlertShape, CallData, CallFeed, CallShape, ItemShape, MatchShape};
+use crate::domain::shape::{
+    AlertData, AlertShape, CallData, CallFeed, CallShape, HookAlertData, HookAlertShape, HookShape, ItemShape,
+    MatchShape,
+};
 use crate::domain::stream::Match;
 use crate::domain::time::Timestamp;
 use crate::domain::webhook::{Alert, DeliveryLease, Event, Subject};
@@ -17,6 +20,16 @@ pub fn render(lease: &DeliveryLease, html: bool) -> Result<Vec<u8>, serde_json::
     match &lease.subject {
         Subject::Item(event) => item_call(lease, event, html),
         Subject::Feed(alert) => feed_call(alert),
+        Subject::Hook(alert) => serde_json::to_vec(&HookAlertShape {
+            kind: alert.kind.as_str().to_owned(),
+            timestamp: alert.occurred_at,
+            data: HookAlertData {
+                webhook: HookShape { name: alert.webhook.clone() },
+                since: alert.since,
+                reason: alert.reason.clone(),
+                due: alert.due,
+            },
+        }),
     }
 }
 
@@ -160,6 +173,7 @@ mod tests {
             streams: vec!["peace".to_owned(), "all".to_owned()],
             body: None,
             attempts: 0,
+            tries: 0,
         }
     }
 
@@ -171,7 +185,7 @@ mod tests {
     fn event(lease: &mut DeliveryLease) -> &mut Event {
         match &mut lease.subject {
             Subject::Item(event) => event,
-            Subject::Feed(_) => panic!("no item"),
+            Subject::Feed(_) | Subject::Hook(_) => panic!("no item"),
         }
     }
 

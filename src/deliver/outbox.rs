@@ -18,7 +18,7 @@ use super::send::Sender;
 use super::slots::{Slots, Wants};
 pub use super::target::Target;
 use crate::domain::time::Clock;
-use crate::domain::webhook::{Attempt, DeliveryLease, Verdict, WebhookId};
+use crate::domain::webhook::{Attempt, DeliveryLease, Settled, Verdict, WebhookId, WebhookState};
 use crate::store::{Leased, Store, StoreError};
 
 /// It wakes at least this often: timers stand still while a machine sleeps, and its clock may be set.
@@ -33,7 +33,7 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 /// After the drain deadline, to give leases back.
 const GIVE_BACK: Duration = Duration::from_secs(2);
 
-/// Called after each attempt, before it is settled: for counting. Must return at once.
+/// Called after each attempt that was written down: for counting. Must return at once.
 pub type OnAttempt = Arc<dyn Fn(&Target, &Attempt, &Verdict) + Send + Sync>;
 
 /// What bounds the outbox.
@@ -111,6 +111,11 @@ impl Outbox {
     pub fn set_targets(&self, targets: Vec<Target>) {
         self.sender.keep_only(&targets);
         self.state().targets = targets.into_iter().map(Arc::new).collect();
+        self.changed.notify_one();
+    }
+
+    /// Looks again at what is due: a webhook was resumed, or deliveries were made due by hand.
+    pub fn nudge(&self) {
         self.changed.notify_one();
     }
 
@@ -213,6 +218,7 @@ impl Outbox {
                 delivery: lease.id,
                 message_id: lease.message_id.clone(),
                 attempts: lease.attempts,
+                tries: lease.tries,
                 ends,
             };
             batch.push((flight, lease));
@@ -297,10 +303,14 @@ impl Outbox {
         }
     }
 
-    /// Says once that a webhook began to fail, and once that it recovered; the rest is for debugging, and in
-    /// the attempt log.
-    pub(super) fn report(&self, flight: &Flight, attempt: &Attempt, verdict: &Verdict) {
+    /// Counts an attempt that was settled. Says once that a webhook began to fail, and once that it recovered; the rest
+    /// is for debugging, and in the attempt log.
+    pub(super) fn report(&self, flight: &Flight, attempt: &Attempt, settled: &Settled) {
+        let verdict = &settled.verdict;
         (self.on_attempt)(&flight.target, attempt, verdict);
+        if settled.owed > 0 {
+            self.changed.notify_one();
+        }
         let (webhook, call, n) = (&flight.target.name, &flight.message_id, flight.attempts.saturating_add(1));
         let (status, ms) = (attempt.http_status, attempt.duration_ms);
         let good = *verdict == Verdict::Succeeded;
@@ -310,10 +320,17 @@ impl Outbox {
             if good { failing.remove(&flight.target.id) } else { failing.insert(flight.target.id) }
         };
         let error = attempt.error.as_deref().unwrap_or_default();
-        match verdict {
-            Verdict::Disabled => {
+        match settled.turned {
+            Some(WebhookState::Disabled) => {
                 tracing::error!(webhook.name = %webhook, delivery.id = %call, error, "the webhook answered 410 and is disabled");
             }
+            Some(WebhookState::Paused) => {
+                tracing::error!(webhook.name = %webhook, error, "the webhook did nothing but fail for too long and is paused");
+            }
+            Some(WebhookState::Slowed) => tracing::warn!(webhook.name = %webhook, error, "the webhook is slowed"),
+            _ => {}
+        }
+        match verdict {
             Verdict::Failed => {
                 tracing::error!(webhook.name = %webhook, delivery.id = %call, attempt.n = n, error, "a call was given up");
             }

@@ -1,6 +1,5 @@
 //! One attempt: a signed POST through the guard, and what came back. Never fails otherwise than in a [`Sent`].
 
-use std::error::Error;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
@@ -17,12 +16,11 @@ use super::sign;
 use super::target::Target;
 use crate::domain::time::{Timestamp, retry_after};
 use crate::domain::webhook::Attempt;
+use crate::fetch::failure::{explain, is_down};
 use crate::fetch::guard::{self, Guard};
 
 /// Bytes of an answer that are read and kept; the connection is closed on the rest.
 pub const MAX_RESPONSE_BYTES: usize = 16 * 1024;
-/// Characters of a foreign error text that go into a sentence.
-const MAX_CAUSE_CHARS: usize = 300;
 
 /// These frame the request or name its host: they follow from the body and the URL.
 const FRAMING: [&str; 6] = ["connection", "content-length", "host", "te", "transfer-encoding", "upgrade"];
@@ -65,16 +63,18 @@ impl Sender {
         let started = Instant::now();
         let mut attempt = Attempt { at: now, ..Attempt::default() };
         let mut heard = Heard::default();
+        let mut unreachable = false;
         match self.prepare(target, message_id, body, now) {
             Err(sentence) => attempt.error = Some(sentence),
             Ok((client, request)) => {
                 attempt.request = shown(target, &request);
                 // The answer's status counts even if its body is cut or breaks off: the receiver has spoken.
                 let talk = tokio::time::timeout(target.timeout, talk(&client, request, &mut heard)).await;
+                unreachable = heard.status.is_none() && talk.as_ref().map_or(true, unreached);
                 attempt.error = match (heard.status, talk) {
                     (Some(status), _) => refusal(target, status),
                     (None, Err(_)) => Some(timed_out(target)),
-                    (None, Ok(failed)) => failed.err().map(|error| broken(target, &error)),
+                    (None, Ok(failed)) => failed.err().map(|error| explain(error, &target.url).message),
                 };
             }
         }
@@ -83,7 +83,7 @@ impl Sender {
         attempt.http_status = heard.status.map(|status| status.as_u16());
         attempt.response = readable(&heard.body);
         let retry_after = heard.retry_after.and_then(|value| retry_after(&value, now.plus(took)));
-        Sent { ending: Ending { http_status: attempt.http_status, retry_after }, attempt }
+        Sent { ending: Ending { http_status: attempt.http_status, retry_after, unreachable }, attempt }
     }
 
     /// Makes a signed test call, once: its `webhook-id`, and the attempt, whose error says what was wrong.
@@ -105,7 +105,7 @@ impl Sender {
         let client = self.client(&target.allow_networks, &guard)?;
         let headers = headers(target, id, &body, now)?;
         let request = client.post(target.url.clone()).headers(headers).body(body).build();
-        let request = request.map_err(|error| format!("no request could be made: {}", cause(&error)))?;
+        let request = request.map_err(|error| explain(error, &target.url).message)?;
         Ok((client, request))
     }
 
@@ -204,22 +204,9 @@ fn in_words(span: Duration) -> String {
     if span.subsec_millis() == 0 { format!("{} s", span.as_secs()) } else { format!("{} ms", span.as_millis()) }
 }
 
-fn broken(target: &Target, error: &reqwest::Error) -> String {
-    let host = target.url.host_str().unwrap_or_default();
-    let what = if error.is_connect() { "no connection to" } else { "no whole answer from" };
-    format!("{what} {host}: {}", cause(error))
-}
-
-/// The innermost cause. The outer errors of reqwest hold the URL, and with it what may be a secret.
-fn cause(error: &reqwest::Error) -> String {
-    let mut text = "the connection failed".to_owned();
-    let mut inner = error.source();
-    while let Some(error) = inner {
-        text = error.to_string();
-        inner = error.source();
-    }
-    let visible = text.chars().map(|c| if c.is_control() { ' ' } else { c });
-    visible.take(MAX_CAUSE_CHARS).collect()
+/// Whether there was no connection. One that was refused by the guard or by TLS is no sign that the server is down.
+fn unreached(failed: &Result<(), reqwest::Error>) -> bool {
+    failed.as_ref().is_err_and(|error| error.is_connect() && is_down(error))
 }
 
 /// An answer as text of at most [`MAX_RESPONSE_BYTES`], without characters that steer a terminal.
@@ -242,17 +229,11 @@ mod tests {
     use url::Url;
 
     fn target(headers: &[(&str, &str)]) -> Target {
+        let url = Url::parse("https://hooks.example.org/desk?key=hunter2").unwrap();
         Target {
-            id: WebhookId(1),
-            name: "desk".to_owned(),
-            url: Url::parse("https://hooks.example.org/desk?key=hunter2").unwrap(),
             secrets: vec![b"first".to_vec(), b"second".to_vec()],
             headers: headers.iter().map(|(n, v)| ((*n).to_owned(), (*v).to_owned().into())).collect(),
-            html: false,
-            allow_networks: Vec::new(),
-            retry: Vec::new(),
-            timeout: Duration::from_millis(1500),
-            concurrency: 1,
+            ..Target::to(WebhookId(1), "desk", url)
         }
     }
 

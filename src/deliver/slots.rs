@@ -51,7 +51,7 @@ impl Slots {
                 wants.short.insert(target.id);
             }
             if let Some(most) = u32::try_from(most).ok().filter(|most| *most > 0) {
-                wants.list.push(Want { webhook: target.id, most });
+                wants.list.push(Want { webhook: target.id, most, strict: false });
             }
         }
         wants
@@ -97,21 +97,12 @@ impl Wants {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::time::Duration;
     use url::Url;
 
     fn targets(concurrency: &[usize]) -> Vec<Arc<Target>> {
-        let target = |(n, concurrency): (i64, &usize)| Target {
-            id: WebhookId(n),
-            name: n.to_string(),
-            url: Url::parse("https://example.org/").unwrap(),
-            secrets: Vec::new(),
-            headers: Vec::new(),
-            html: false,
-            allow_networks: Vec::new(),
-            retry: Vec::new(),
-            timeout: Duration::from_secs(1),
-            concurrency: *concurrency,
+        let target = |(n, concurrency): (i64, &usize)| {
+            let url = Url::parse("https://example.org/").unwrap();
+            Target { concurrency: *concurrency, ..Target::to(WebhookId(n), &n.to_string(), url) }
         };
         (0..).zip(concurrency).map(target).map(Arc::new).collect()
     }

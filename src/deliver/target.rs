@@ -1,6 +1,7 @@
 //! Whom deliveries go to: a webhook's settings, as this room needs them. The app makes them of the configuration.
 
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 use ipnet::IpNet;
@@ -32,6 +33,31 @@ pub struct Target {
     pub timeout: Duration,
     /// Attempts at a time; 0 counts as 1.
     pub concurrency: usize,
+    /// After so long of nothing but failures it is paused.
+    pub pause_after: Duration,
+    /// Who is told that it was paused or disabled.
+    pub alerts: Arc<[WebhookId]>,
+}
+
+impl Target {
+    /// One without secrets, headers and retries, called one at a time.
+    #[must_use]
+    pub fn to(id: WebhookId, name: &str, url: Url) -> Self {
+        Self {
+            id,
+            name: name.to_owned(),
+            url,
+            secrets: Vec::new(),
+            headers: Vec::new(),
+            html: false,
+            allow_networks: Vec::new(),
+            retry: Vec::new(),
+            timeout: Duration::from_secs(20),
+            concurrency: 1,
+            pause_after: Duration::from_secs(5 * 86_400),
+            alerts: Arc::default(),
+        }
+    }
 }
 
 impl Target {
@@ -57,17 +83,11 @@ mod tests {
 
     #[test]
     fn a_target_shows_no_secret_of_its_own() {
+        let url = Url::parse("https://user:hunter2@hooks.example.org:8443/desk?token=hunter2#hunter2").unwrap();
         let target = Target {
-            id: WebhookId(1),
-            name: "desk".to_owned(),
-            url: Url::parse("https://user:hunter2@hooks.example.org:8443/desk?token=hunter2#hunter2").unwrap(),
             secrets: vec![b"hunter2".to_vec()],
             headers: vec![("X-Key".to_owned(), "hunter2".to_owned().into())],
-            html: false,
-            allow_networks: Vec::new(),
-            retry: Vec::new(),
-            timeout: Duration::from_secs(20),
-            concurrency: 1,
+            ..Target::to(WebhookId(1), "desk", url)
         };
         assert_eq!(target.shown_url(), "https://hooks.example.org:8443/desk?…");
         assert!(!format!("{target:?}").contains("hunter2"));

@@ -353,6 +353,12 @@ pub struct WebhookShape {
     pub events: Vec<String>,
     /// How it is.
     pub state: WebhookState,
+    /// Why it is in that state: a sentence.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub reason: Option<String>,
+    /// While it is slowed: until when nothing is sent.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub slowed_until: Option<Timestamp>,
     /// Deliveries that are owed.
     pub due: u64,
     /// Deliveries that were given up.
@@ -378,6 +384,12 @@ pub struct AttemptShape {
     /// What went wrong.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub error: Option<String>,
+    /// The request's headers, a line each, secrets masked; in the log of a single delivery.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub request: Option<String>,
+    /// The beginning of the answer; in the log of a single delivery.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub response: Option<String>,
 }
 
 /// A delivery.
@@ -479,6 +491,39 @@ pub struct AlertData {
     /// The last of them.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub error: Option<ErrorShape>,
+}
+
+/// The body of a webhook call about another webhook.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct HookAlertShape {
+    /// `webhook.paused`, `webhook.disabled`, `webhook.template_failed`.
+    #[serde(rename = "type")]
+    pub kind: String,
+    /// When it happened: the same in every attempt.
+    pub timestamp: Timestamp,
+    /// The rest.
+    pub data: HookAlertData,
+}
+
+/// `data` of a webhook call about another webhook.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct HookAlertData {
+    /// The webhook.
+    pub webhook: HookShape,
+    /// Since when there was nothing but failures, where that is why.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub since: Option<Timestamp>,
+    /// Why, in a sentence.
+    pub reason: String,
+    /// Deliveries that it is owed.
+    pub due: u64,
+}
+
+/// The webhook in a call about it.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct HookShape {
+    /// Its name.
+    pub name: String,
 }
 
 /// The feed in a webhook call.

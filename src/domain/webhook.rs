@@ -1,5 +1,8 @@
 //! A webhook, the events that it is called about, and a delivery on its way.
 
+use std::sync::Arc;
+use std::time::Duration;
+
 use serde::{Deserialize, Serialize};
 
 use super::item::{Item, ItemId};
@@ -30,6 +33,15 @@ pub enum EventKind {
     /// A feed that was broken answers well again.
     #[serde(rename = "feed.recovered")]
     FeedRecovered,
+    /// A webhook failed for so long that it was paused.
+    #[serde(rename = "webhook.paused")]
+    WebhookPaused,
+    /// A webhook answered 410.
+    #[serde(rename = "webhook.disabled")]
+    WebhookDisabled,
+    /// The template of a webhook failed: a call went out in the standard form instead.
+    #[serde(rename = "webhook.template_failed")]
+    TemplateFailed,
 }
 
 impl EventKind {
@@ -41,15 +53,26 @@ impl EventKind {
             Self::ItemUpdated => "item.updated",
             Self::FeedBroken => "feed.broken",
             Self::FeedRecovered => "feed.recovered",
+            Self::WebhookPaused => "webhook.paused",
+            Self::WebhookDisabled => "webhook.disabled",
+            Self::TemplateFailed => "webhook.template_failed",
         }
     }
 
     /// Reads what [`Self::as_str`] wrote.
     #[must_use]
     pub fn parse(word: &str) -> Option<Self> {
-        [Self::ItemNew, Self::ItemUpdated, Self::FeedBroken, Self::FeedRecovered]
-            .into_iter()
-            .find(|kind| kind.as_str() == word)
+        [
+            Self::ItemNew,
+            Self::ItemUpdated,
+            Self::FeedBroken,
+            Self::FeedRecovered,
+            Self::WebhookPaused,
+            Self::WebhookDisabled,
+            Self::TemplateFailed,
+        ]
+        .into_iter()
+        .find(|kind| kind.as_str() == word)
     }
 }
 
@@ -83,6 +106,23 @@ pub struct Alert {
     pub error: Option<ErrorShape>,
 }
 
+/// What the operator is told of a webhook, as it was at that moment.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct HookAlert {
+    /// What happened.
+    pub kind: EventKind,
+    /// When.
+    pub occurred_at: Timestamp,
+    /// Its name.
+    pub webhook: String,
+    /// Since when there was nothing but failures, where that is why.
+    pub since: Option<Timestamp>,
+    /// Why, in a sentence.
+    pub reason: String,
+    /// Deliveries that it is owed.
+    pub due: u64,
+}
+
 /// What a call is about.
 #[derive(Clone, PartialEq, Debug)]
 pub enum Subject {
@@ -90,6 +130,8 @@ pub enum Subject {
     Item(Box<Event>),
     /// A feed.
     Feed(Box<Alert>),
+    /// A webhook.
+    Hook(Box<HookAlert>),
 }
 
 /// A delivery that was leased to be sent.
@@ -113,6 +155,8 @@ pub struct DeliveryLease {
     pub body: Option<Vec<u8>>,
     /// Attempts made so far.
     pub attempts: u32,
+    /// Those of them that count against the schedule.
+    pub tries: u32,
 }
 
 /// One attempt, as it is logged.
@@ -143,6 +187,8 @@ pub enum Verdict {
     Failed,
     /// 410: the webhook is disabled and holds its deliveries.
     Disabled,
+    /// It counts for nothing: the webhook is slowed, paused or disabled, and the delivery is due as it was before.
+    PutBack,
 }
 
 /// The end of an attempt.
@@ -154,8 +200,34 @@ pub struct Settlement {
     pub token: u64,
     /// What was done.
     pub attempt: Attempt,
-    /// What follows.
+    /// What follows, unless the webhook's state wants something else.
     pub verdict: Verdict,
+    /// The whole webhook is to be left alone, for at least as long as it asks.
+    pub overload: Option<Duration>,
+    /// After so long of nothing but failures it is paused.
+    pub pause_after: Duration,
+    /// Who is told of that.
+    pub alerts: Arc<[WebhookId]>,
+}
+
+impl Settlement {
+    /// An attempt that says nothing of the webhook as a whole; nobody is told.
+    #[must_use]
+    pub fn new(delivery: DeliveryId, token: u64, attempt: Attempt, verdict: Verdict) -> Self {
+        let (overload, pause_after, alerts) = (None, Duration::MAX, Arc::default());
+        Self { delivery, token, attempt, verdict, overload, pause_after, alerts }
+    }
+}
+
+/// What became of an attempt.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Settled {
+    /// What follows for the delivery.
+    pub verdict: Verdict,
+    /// The webhook's state, if it became another one by this.
+    pub turned: Option<WebhookState>,
+    /// Deliveries that were enqueued to tell of it.
+    pub owed: u32,
 }
 
 /// State of a delivery.
@@ -235,6 +307,10 @@ pub struct WebhookStatus {
     pub state: WebhookState,
     /// Why it is in that state, in a sentence.
     pub reason: Option<String>,
+    /// While it is slowed: until when nothing is sent.
+    pub slow_until: Option<Timestamp>,
+    /// Whether it is configured.
+    pub active: bool,
     /// Deliveries that are owed, held ones included.
     pub due: u64,
     /// Deliveries that were given up.

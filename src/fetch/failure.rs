@@ -95,6 +95,12 @@ pub fn explain(error: reqwest::Error, url: &Url) -> PollError {
     failure(ErrorKind::Connect, format!("the connection to {place} broke: {root}"))
 }
 
+/// Whether a connection that could not be made says that the server is down: not if we refused it, nor if TLS did.
+#[must_use]
+pub fn is_down(error: &reqwest::Error) -> bool {
+    find::<Refused>(error).is_none() && find::<rustls::Error>(error).is_none() && !is_tls(error)
+}
+
 /// The deepest cause, in its own words: one line, of bounded length.
 pub(super) fn root(error: &(dyn Error + 'static)) -> String {
     one_line(chain(error).last().map(ToString::to_string).unwrap_or_default().trim_end_matches('.'))

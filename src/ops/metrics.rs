@@ -63,6 +63,8 @@ pub enum DeliveryResult {
     Failed,
     /// 410: the webhook was disabled.
     Disabled,
+    /// It failed and counts for nothing: the webhook is slowed or paused.
+    PutBack,
 }
 
 /// What the store says of itself when the numbers are asked for.
@@ -206,6 +208,7 @@ impl Metrics {
             DeliveryResult::Retried => "retried",
             DeliveryResult::Failed => "failed",
             DeliveryResult::Disabled => "disabled",
+            DeliveryResult::PutBack => "put_back",
         };
         self.deliveries.get_or_create(&[("result", word)]).inc();
         self.attempt_seconds.observe(took.as_secs_f64());

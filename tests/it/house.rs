@@ -16,7 +16,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("fetch", &["domain"]),
     ("store", &["domain", "query::text"]),
     ("poll", &["domain", "schedule", "fetch", "parse", "identity", "query", "sanitize", "store"]),
-    ("deliver", &["domain", "fetch::guard", "sanitize", "store"]),
+    ("deliver", &["domain", "fetch::guard", "fetch::failure", "sanitize", "store"]),
     ("publish::render", &["domain", "store::StoreHealth", "store::FeedSizes"]),
     ("publish", &["domain", "query", "sanitize", "store", "ops"]),
     ("ops", &["domain"]),
@@ -159,8 +159,8 @@ fn pure_rooms_have_no_clock_no_network_no_store_and_no_async() {
 fn what_runs_inside_a_transaction_waits_for_nothing() {
     // What the writer runs are plain functions of these files; nothing in them can wait for a network.
     const INSIDE: &[&str] = &[
-        "commit", "feeds", "items", "keep", "learn", "measure", "merge", "mint", "outbox", "owe", "past", "resolve",
-        "schema", "streams",
+        "commit", "endpoint", "feeds", "items", "keep", "learn", "measure", "merge", "mint", "outbox", "owe", "past",
+        "resolve", "schema", "settle", "streams",
     ];
     let sources = sources();
     for name in INSIDE {

@@ -87,16 +87,11 @@ impl Bench {
         let registry = store.apply_subscriptions(subscriptions, SystemClock.now()).await.unwrap();
         let targets = receivers.iter().zip(&names).zip(&registry.webhooks);
         let targets = targets.map(|((receiver, name), id)| Target {
-            id: *id,
-            name: name.clone(),
-            url: receiver.url("/"),
             secrets: vec![SECRET.to_vec()],
-            headers: Vec::new(),
-            html: false,
             allow_networks: vec!["127.0.0.0/8".parse().unwrap()],
             retry: vec![Duration::from_millis(20); 3],
-            timeout: Duration::from_secs(20),
             concurrency: 2,
+            ..Target::to(*id, name, receiver.url("/"))
         });
         let targets = targets.collect();
         let (wake, verdicts) = (Arc::new(Notify::new()), Arc::default());
@@ -242,7 +237,7 @@ async fn a_failed_call_is_made_again_with_the_same_id_and_the_same_bytes() {
 #[tokio::test]
 async fn a_call_whose_waits_are_used_up_is_kept_as_failed() {
     let receiver = Receiver::start(&[SECRET]);
-    receiver.script([Answer::status(503)]);
+    receiver.script([Answer::status(500)]);
     let bench = Bench::new(&[&receiver]).await;
     let running = bench.start();
     bench.publish(2, &[0]).await;
@@ -367,7 +362,7 @@ async fn a_lease_that_a_crash_left_is_taken_over_when_it_runs_out() {
     let receiver = Receiver::start(&[SECRET]);
     let bench = Bench::new(&[&receiver]).await;
     bench.publish(1, &[0]).await;
-    let (now, want) = (SystemClock.now(), Want { webhook: bench.registry.webhooks[0], most: 1 });
+    let (now, want) = (SystemClock.now(), Want { webhook: bench.registry.webhooks[0], most: 1, strict: false });
     let until = now.plus(Duration::from_millis(300));
     let leased = bench.store.lease_deliveries(vec![want], now, until).await.unwrap();
     assert_eq!(leased.deliveries.len(), 1);

@@ -20,6 +20,7 @@ const MIGRATIONS: &[(&str, &str)] = &[
     ("0007_sighting", include_str!("../migrations/0007_sighting.sql")),
     ("0008_cadence", include_str!("../migrations/0008_cadence.sql")),
     ("0009_moves", include_str!("../migrations/0009_moves.sql")),
+    ("0010_endpoint", include_str!("../migrations/0010_endpoint.sql")),
 ];
 
 /// The version that this program writes.
