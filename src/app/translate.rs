@@ -210,6 +210,9 @@ pub(super) fn targets(settings: &Settings, registry: &Registry) -> Vec<Target> {
             retry: hook.retry.clone(),
             timeout: hook.timeout,
             concurrency: hook.concurrency,
+            strict: hook.strict,
+            max_rate: hook.max_rate,
+            reach: Arc::clone(&hook.reach),
             pause_after: hook.pause_after,
             alerts: Arc::clone(&alerts),
         })

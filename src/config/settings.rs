@@ -15,6 +15,7 @@ use crate::domain::address::Address;
 use crate::domain::feed::{Dedupe, IdPolicy};
 use crate::domain::name::Name;
 use crate::domain::reach::Reach;
+use crate::domain::webhook::Rate;
 use crate::identity::canonical::Rules;
 use crate::query::syntax::Query;
 use crate::schedule::cron::Timing;
@@ -256,6 +257,12 @@ pub struct WebhookSettings {
     pub concurrency: usize,
     /// After so long of nothing but failures it is paused.
     pub pause_after: Duration,
+    /// One at a time, the oldest first.
+    pub strict: bool,
+    /// How often it is called at the most.
+    pub max_rate: Option<Rate>,
+    /// How its server is reached.
+    pub reach: Arc<Reach>,
 }
 
 /// The bytes of a signing secret; never printed.

@@ -1,9 +1,11 @@
 //! `[webhooks]` and `[[webhook]]`.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::feed::web_address;
 use super::headers;
+use super::reach;
 use super::secret;
 use super::section::{Section, Value};
 use super::settings::{ContentForm, WebhookSecret, WebhookSettings};
@@ -81,6 +83,9 @@ pub(super) fn read(section: &Section<'_>, defaults: &Defaults) -> Option<Webhook
     let headers = headers::read(section, headers::WEBHOOK_REFUSED).unwrap_or_default();
     let content = section.choice("content", &[("text", ContentForm::Text), ("html", ContentForm::Html)]);
     let allow_networks = networks(section);
+    let ordering = section.choice("ordering", &[("none", false), ("strict", true)]);
+    let max_rate = section.parsed("max_rate", units::rate);
+    let reach = reach::refined(section, &Arc::default());
     format(section);
     let name = section.value("name");
     if name.is_none() {
@@ -110,6 +115,9 @@ pub(super) fn read(section: &Section<'_>, defaults: &Defaults) -> Option<Webhook
         timeout: refined.timeout,
         concurrency: refined.concurrency,
         pause_after: refined.pause_after,
+        strict: ordering.unwrap_or(false),
+        max_rate,
+        reach,
     })
 }
 

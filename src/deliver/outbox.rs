@@ -165,11 +165,11 @@ impl Outbox {
         let (targets, wants) = {
             let mut state = self.state();
             let targets = state.targets.clone();
-            let wants = state.slots.wants(&targets);
+            let wants = state.slots.wants(&targets, Instant::now());
             (targets, wants)
         };
         if wants.list.is_empty() {
-            return Ok(LONGEST_WAIT);
+            return Ok(paced(&wants, &HashMap::new()).unwrap_or(LONGEST_WAIT));
         }
         let longest = targets.iter().map(|target| target.timeout).max().unwrap_or_default();
         let span = longest.saturating_add(LEASE_MARGIN);
@@ -196,7 +196,8 @@ impl Outbox {
         }
         let due = leased.next_at.map_or(LONGEST_WAIT, |at| at.since(self.clock.now()));
         // Due already, but not given out: its webhook is full and `changed` will come, or another holds it.
-        if due.is_zero() { SHORTEST_WAIT } else { due.min(LONGEST_WAIT) }
+        let due = if due.is_zero() { SHORTEST_WAIT } else { due.min(LONGEST_WAIT) };
+        paced(wants, &counts).map_or(due, |paced| paced.min(due))
     }
 
     fn take_off(
@@ -212,6 +213,7 @@ impl Outbox {
             if !state.slots.begin(lease.webhook, lease.id, lease.token) {
                 continue;
             }
+            state.slots.spend(target, Instant::now());
             let flight = Flight {
                 outbox: Arc::clone(self),
                 target: Arc::clone(target),
@@ -347,6 +349,11 @@ impl Outbox {
     pub(super) fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// How long until somebody whom a rate holds back may have one more.
+fn paced(wants: &Wants, leased: &HashMap<WebhookId, u32>) -> Option<Duration> {
+    wants.paced_until(leased).map(|at| at.saturating_duration_since(Instant::now()))
 }
 
 impl std::fmt::Debug for Outbox {

@@ -1,6 +1,6 @@
 //! One attempt: a signed POST through the guard, and what came back. Never fails otherwise than in a [`Sent`].
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -14,9 +14,10 @@ use super::body;
 use super::retry::Ending;
 use super::sign;
 use super::target::Target;
+use crate::domain::reach::{Proxy, Reach};
 use crate::domain::time::{Timestamp, retry_after};
 use crate::domain::webhook::Attempt;
-use crate::fetch::failure::{explain, is_down};
+use crate::fetch::failure::{explain_through, is_down};
 use crate::fetch::guard::{self, Guard};
 
 /// Bytes of an answer that are read and kept; the connection is closed on the rest.
@@ -36,11 +37,20 @@ pub struct Sent {
     pub ending: Ending,
 }
 
-/// Sends calls. Keeps one client, and so one pool of connections, for each list of allowed networks: a
-/// connection that one webhook was allowed to make is not used by another that was not.
+/// Sends calls. Keeps one client, and so one pool of connections, for each list of allowed networks and each way to
+/// reach a server: a connection that one webhook was allowed to make is not used by another that was not.
 #[derive(Debug, Default)]
 pub struct Sender {
-    clients: Mutex<Vec<(Vec<IpNet>, Client)>>,
+    clients: Mutex<Vec<Made>>,
+}
+
+#[derive(Debug)]
+struct Made {
+    allow: Vec<IpNet>,
+    reach: Arc<Reach>,
+    /// It speaks TLS, and has read the certificates for that.
+    secure: bool,
+    client: Client,
 }
 
 /// What was heard before the attempt ended, however it ended.
@@ -74,7 +84,7 @@ impl Sender {
                 attempt.error = match (heard.status, talk) {
                     (Some(status), _) => refusal(target, status),
                     (None, Err(_)) => Some(timed_out(target)),
-                    (None, Ok(failed)) => failed.err().map(|error| explain(error, &target.url).message),
+                    (None, Ok(failed)) => failed.err().map(|error| sentence(error, target)),
                 };
             }
         }
@@ -96,26 +106,33 @@ impl Sender {
     /// Closes the connections of allow lists that no target has any more.
     pub(super) fn keep_only(&self, targets: &[Target]) {
         let mut clients = self.clients.lock().unwrap_or_else(PoisonError::into_inner);
-        clients.retain(|(allow, _)| targets.iter().any(|target| target.allow_networks == *allow));
+        let used = |made: &Made, target: &Target| target.allow_networks == made.allow && target.reach == made.reach;
+        clients.retain(|made| targets.iter().any(|target| used(made, target)));
     }
 
     fn prepare(&self, target: &Target, id: &str, body: Bytes, now: Timestamp) -> Result<(Client, Request), String> {
         let guard = Guard::new(target.allow_networks.clone());
         guard.check_url(&target.url)?;
-        let client = self.client(&target.allow_networks, &guard)?;
+        if let Some(proxy) = &target.reach.proxy {
+            guard.check_through(&target.url, proxy)?;
+        }
+        let client = self.client(target, &guard)?;
         let headers = headers(target, id, &body, now)?;
         let request = client.post(target.url.clone()).headers(headers).body(body).build();
-        let request = request.map_err(|error| explain(error, &target.url).message)?;
+        let request = request.map_err(|error| sentence(error, target))?;
         Ok((client, request))
     }
 
-    fn client(&self, allow: &[IpNet], guard: &Guard) -> Result<Client, String> {
+    fn client(&self, target: &Target, guard: &Guard) -> Result<Client, String> {
+        let (allow, reach) = (&target.allow_networks, &target.reach);
+        let secure = target.url.scheme() != "http" || reach.proxy.as_ref().is_some_and(Proxy::is_secure);
         let mut clients = self.clients.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some((_, client)) = clients.iter().find(|(known, _)| known == allow) {
-            return Ok(client.clone());
+        let known = |made: &&Made| made.secure == secure && made.allow == *allow && made.reach == *reach;
+        if let Some(made) = clients.iter().find(known) {
+            return Ok(made.client.clone());
         }
-        let client = guard::client(guard)?;
-        clients.push((allow.to_vec(), client.clone()));
+        let client = guard::client_through(guard, reach, secure)?;
+        clients.push(Made { allow: allow.clone(), reach: Arc::clone(reach), secure, client: client.clone() });
         Ok(client)
     }
 }
@@ -202,6 +219,11 @@ fn timed_out(target: &Target) -> String {
 
 fn in_words(span: Duration) -> String {
     if span.subsec_millis() == 0 { format!("{} s", span.as_secs()) } else { format!("{} ms", span.as_millis()) }
+}
+
+/// What a call died of; neither path nor query of the URL is in it.
+fn sentence(error: reqwest::Error, target: &Target) -> String {
+    explain_through(error, &target.url, target.reach.proxy.as_ref()).message
 }
 
 /// Whether there was no connection. One that was refused by the guard or by TLS is no sign that the server is down.

@@ -8,7 +8,8 @@ use ipnet::IpNet;
 use secrecy::SecretString;
 use url::Url;
 
-use crate::domain::webhook::WebhookId;
+use crate::domain::reach::Reach;
+use crate::domain::webhook::{Rate, WebhookId};
 
 /// One webhook to be called.
 #[derive(Clone)]
@@ -33,6 +34,12 @@ pub struct Target {
     pub timeout: Duration,
     /// Attempts at a time; 0 counts as 1.
     pub concurrency: usize,
+    /// One at a time, the oldest first; the others wait until it is settled.
+    pub strict: bool,
+    /// How often it is called at the most.
+    pub max_rate: Option<Rate>,
+    /// How its server is reached.
+    pub reach: Arc<Reach>,
     /// After so long of nothing but failures it is paused.
     pub pause_after: Duration,
     /// Who is told that it was paused or disabled.
@@ -54,6 +61,9 @@ impl Target {
             retry: Vec::new(),
             timeout: Duration::from_secs(20),
             concurrency: 1,
+            strict: false,
+            max_rate: None,
+            reach: Arc::default(),
             pause_after: Duration::from_secs(5 * 86_400),
             alerts: Arc::default(),
         }

@@ -230,6 +230,29 @@ pub struct Settled {
     pub owed: u32,
 }
 
+/// How often a webhook is called at the most.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Rate {
+    /// So many calls; at least one.
+    pub count: u32,
+    /// In this time.
+    pub per: Duration,
+}
+
+impl Rate {
+    /// From one call to the next, were they evenly spread.
+    #[must_use]
+    pub fn gap(self) -> Duration {
+        self.per / self.count.max(1)
+    }
+
+    /// How far ahead of that calls may go: timers are not exact, and a tenth of a second is no burst.
+    #[must_use]
+    pub fn slack(self) -> Duration {
+        self.gap().max(Duration::from_millis(100))
+    }
+}
+
 /// State of a delivery.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -242,6 +265,14 @@ pub enum DeliveryState {
     Failed,
     /// Owed, but the webhook is paused or disabled.
     Held,
+}
+
+impl std::str::FromStr for DeliveryState {
+    type Err = &'static str;
+
+    fn from_str(word: &str) -> Result<Self, Self::Err> {
+        Self::parse(word).ok_or("it is one of pending, succeeded, failed and held")
+    }
 }
 
 impl DeliveryState {

@@ -39,7 +39,8 @@ pub(super) fn place(url: &Url) -> String {
 }
 
 /// The same, where the request went through a proxy, which is named: what broke may be there.
-pub(super) fn explain_through(error: reqwest::Error, url: &Url, proxy: Option<&Proxy>) -> PollError {
+#[must_use]
+pub fn explain_through(error: reqwest::Error, url: &Url, proxy: Option<&Proxy>) -> PollError {
     let of_proxy = error.is_dns() && find::<Refused>(&error).is_none();
     let mut explained = explain(error, url);
     let Some(proxy) = proxy else { return explained };

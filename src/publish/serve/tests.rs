@@ -29,8 +29,10 @@ use crate::domain::time::{Clock, Timestamp};
 use crate::domain::webhook::{Attempt, Settlement, Verdict};
 use crate::ops::health::{Part, Progress, Readiness};
 use crate::ops::metrics::Metrics;
+use crate::publish::hooks::{HookReport, ReplayRequest};
 use crate::publish::merges::UnmergeReport;
 use crate::publish::published::{Live, Published, PublishedFeed, TokenHash};
+use crate::store::HookOrder;
 use crate::store::sqlite::{Access, Options, Sqlite};
 use crate::store::{FeedSpec, PollCommit, PollResult, Registry, Route, Store, StreamSpec, Subscriptions, Want};
 
@@ -105,6 +107,16 @@ impl Control for Desk {
     fn unmerge(&self, item: i64) -> Doing<'_, UnmergeReport> {
         self.0.note(format!("unmerge {item}"));
         Box::pin(async move { Ok(UnmergeReport { count: 1, item, from: 1 }) })
+    }
+
+    fn order_webhook(&self, name: String, order: HookOrder) -> Doing<'_, HookReport> {
+        self.0.note(format!("{order:?} {name}"));
+        Box::pin(async { Ok(HookReport { count: 3, webhook: name }) })
+    }
+
+    fn replay(&self, name: String, asked: ReplayRequest) -> Doing<'_, HookReport> {
+        self.0.note(format!("replay {name} {} {:?} {}", asked.since, asked.until, asked.all));
+        Box::pin(async { Ok(HookReport { count: 3, webhook: name }) })
     }
 
     fn test_webhook(&self, name: String) -> Doing<'_, TestReport> {
