@@ -169,7 +169,7 @@ fn test(name: &str, json: bool, place: &Place) -> Result<(), Failure> {
         let Some(target) = app::target(settings, name) else {
             return Err(Failure::new(format!("there is no webhook `{name}` in {}.", settings.path.display())));
         };
-        let (id, attempt) = Sender::new().send_test(&target, SystemClock.now()).await;
+        let (id, attempt) = Sender::new().send_test(&target, None, SystemClock.now()).await;
         Ok(TestReport {
             count: 1,
             webhook: name.to_owned(),

@@ -209,7 +209,7 @@ pub(super) const KEYS: &[(Table, &[&[Key]])] = &[
             now("url"),
             now("secret"),
             now("format"),
-            not_yet("template"),
+            now("template"),
             now("headers"),
             now("content"),
             now("events"),

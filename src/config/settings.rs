@@ -17,6 +17,7 @@ use crate::domain::name::Name;
 use crate::domain::reach::Reach;
 use crate::domain::webhook::Rate;
 use crate::identity::canonical::Rules;
+use crate::message::Format;
 use crate::query::syntax::Query;
 use crate::schedule::cron::Timing;
 
@@ -237,6 +238,8 @@ pub struct WebhookSettings {
     pub name: Name,
     /// Its address.
     pub url: Url,
+    /// The form of its calls.
+    pub format: Format,
     /// Keys to sign with: the decoded bytes, the first one is the newest.
     pub secrets: Vec<WebhookSecret>,
     /// Headers to add.

@@ -18,8 +18,9 @@ use super::send::Sender;
 use super::slots::{Slots, Wants};
 pub use super::target::Target;
 use crate::domain::time::Clock;
-use crate::domain::webhook::{Attempt, DeliveryLease, Settled, Verdict, WebhookId, WebhookState};
-use crate::store::{Leased, Store, StoreError};
+use crate::domain::webhook::{Attempt, DeliveryLease, EventKind, HookAlert, Settled, Verdict, WebhookId, WebhookState};
+use crate::message::{self, Rendered};
+use crate::store::{Leased, PageRequest, Store, StoreError};
 
 /// It wakes at least this often: timers stand still while a machine sleeps, and its clock may be set.
 const LONGEST_WAIT: Duration = Duration::from_secs(60);
@@ -34,7 +35,7 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 const GIVE_BACK: Duration = Duration::from_secs(2);
 
 /// Called after each attempt that was written down: for counting. Must return at once.
-pub type OnAttempt = Arc<dyn Fn(&Target, &Attempt, &Verdict) + Send + Sync>;
+pub type OnAttempt = Arc<dyn Fn(&Target, &Attempt, &Settled) + Send + Sync>;
 
 /// What bounds the outbox.
 #[derive(Clone, Copy, Debug)]
@@ -124,7 +125,9 @@ impl Outbox {
     pub async fn send_test(&self, webhook: &str) -> Option<(String, Attempt)> {
         let targets = self.state().targets.clone();
         let target = targets.iter().find(|target| target.name == webhook)?;
-        Some(self.sender.send_test(target, self.clock.now()).await)
+        let newest = self.store.stream_page(PageRequest { stream: None, limit: 1, before: None }).await;
+        let item = newest.ok().and_then(|page| page.items.into_iter().next());
+        Some(self.sender.send_test(target, item.as_ref(), self.clock.now()).await)
     }
 
     /// Deliveries under way.
@@ -235,15 +238,18 @@ impl Outbox {
             match lease.body.take() {
                 Some(body) => drop(tasks.spawn(flight.fly(body.into(), stop.clone()))),
                 None => {
-                    let html = flight.target.html;
-                    rendering.push((flight, tasks.spawn_blocking(move || body::render(&lease, html))));
+                    let target = Arc::clone(&flight.target);
+                    rendering.push((flight, tasks.spawn_blocking(move || render(&lease, &target))));
                 }
             }
         }
-        let mut rendered = Vec::new();
+        let (mut rendered, mut failed) = (Vec::new(), Vec::new());
         for (flight, job) in rendering {
             match job.await {
-                Ok(Ok(body)) => rendered.push((flight, body)),
+                Ok(Ok(made)) => {
+                    failed.extend(made.failed.map(|why| (Arc::clone(&flight.target), why)));
+                    rendered.push((flight, made.body));
+                }
                 Ok(Err(error)) => flight.unrendered(&error.to_string()).await,
                 // A panic over one item must not hold up the others, nor come back without end.
                 Err(_) => flight.unrendered("rendering it failed; this is a mistake in Feedmill").await,
@@ -266,6 +272,28 @@ impl Outbox {
         }
         for (flight, body) in rendered {
             tasks.spawn(flight.fly(body.into(), stop.clone()));
+        }
+        for (target, why) in failed {
+            self.tell_of_template(&target, why).await;
+        }
+    }
+
+    /// Says that a call went out in the standard form. That it is told is worth less than that it went out: if it cannot
+    /// be stored, the log has it.
+    async fn tell_of_template(&self, target: &Target, why: String) {
+        tracing::error!(webhook.name = %target.name, error = %why, "a call goes out in the standard form");
+        let alert = HookAlert {
+            kind: EventKind::TemplateFailed,
+            occurred_at: self.clock.now(),
+            webhook: target.name.clone(),
+            since: None,
+            reason: format!("{why}; its calls go out in the standard form until then"),
+            due: 0,
+        };
+        match self.store.tell_of_webhook(target.id, alert, Arc::clone(&target.alerts)).await {
+            Ok(0) => {}
+            Ok(_) => self.changed.notify_one(),
+            Err(error) => tracing::error!(error = %error, "it could not be told to [alerts]"),
         }
     }
 
@@ -309,7 +337,7 @@ impl Outbox {
     /// is for debugging, and in the attempt log.
     pub(super) fn report(&self, flight: &Flight, attempt: &Attempt, settled: &Settled) {
         let verdict = &settled.verdict;
-        (self.on_attempt)(&flight.target, attempt, verdict);
+        (self.on_attempt)(&flight.target, attempt, settled);
         if settled.owed > 0 {
             self.changed.notify_one();
         }
@@ -349,6 +377,10 @@ impl Outbox {
     pub(super) fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+fn render(lease: &DeliveryLease, target: &Target) -> Result<Rendered, serde_json::Error> {
+    message::render(&target.format, &body::call(lease, target.html), &lease.message_id, &target.name)
 }
 
 /// How long until somebody whom a rate holds back may have one more.

@@ -14,11 +14,13 @@ use super::body;
 use super::retry::Ending;
 use super::sign;
 use super::target::Target;
+use crate::domain::item::Item;
 use crate::domain::reach::{Proxy, Reach};
 use crate::domain::time::{Timestamp, retry_after};
 use crate::domain::webhook::Attempt;
 use crate::fetch::failure::{explain_through, is_down};
 use crate::fetch::guard::{self, Guard};
+use crate::message::{self, Rendered};
 
 /// Bytes of an answer that are read and kept; the connection is closed on the rest.
 pub const MAX_RESPONSE_BYTES: usize = 16 * 1024;
@@ -96,11 +98,20 @@ impl Sender {
         Sent { ending: Ending { http_status: attempt.http_status, retry_after, unreachable }, attempt }
     }
 
-    /// Makes a signed test call, once: its `webhook-id`, and the attempt, whose error says what was wrong.
-    pub async fn send_test(&self, target: &Target, now: Timestamp) -> (String, Attempt) {
+    /// Makes a signed test call, once, with an item to look at: its `webhook-id`, and the attempt, whose error says what
+    /// was wrong and whose request has the body, too.
+    pub async fn send_test(&self, target: &Target, item: Option<&Item>, now: Timestamp) -> (String, Attempt) {
         let id = format!("msg_test_{}", now.as_ms());
-        let sent = self.send(target, &id, body::test(&target.name, now).into(), now).await;
-        (id, sent.attempt)
+        let call = body::test(&target.name, item, target.html, now);
+        let rendered = match message::render(&target.format, &call, &id, &target.name) {
+            Ok(rendered) => rendered,
+            Err(error) => Rendered { body: Vec::new(), failed: Some(error.to_string()) },
+        };
+        let shown = String::from_utf8_lossy(&rendered.body).into_owned();
+        let mut attempt = self.send(target, &id, rendered.body.into(), now).await.attempt;
+        attempt.request = format!("{}\n\n{shown}", attempt.request);
+        attempt.error = attempt.error.or(rendered.failed);
+        (id, attempt)
     }
 
     /// Closes the connections of allow lists that no target has any more.
@@ -118,7 +129,8 @@ impl Sender {
         }
         let client = self.client(target, &guard)?;
         let headers = headers(target, id, &body, now)?;
-        let request = client.post(target.url.clone()).headers(headers).body(body).build();
+        let (method, url) = target.request(id);
+        let request = client.request(method, url).headers(headers).body(body).build();
         let request = request.map_err(|error| sentence(error, target))?;
         Ok((client, request))
     }
@@ -183,7 +195,7 @@ async fn talk(client: &Client, request: Request, heard: &mut Heard) -> Result<()
 
 /// The request's headers for the log, a line each. Only values that are known to be harmless are shown.
 fn shown(target: &Target, request: &Request) -> String {
-    let mut lines = format!("POST {}", target.shown_url());
+    let mut lines = format!("{} {}", request.method(), target.shown_url());
     for (name, value) in request.headers() {
         let value = if SHOWN.contains(&name.as_str()) && !configured(target, name) {
             String::from_utf8_lossy(value.as_bytes()).into_owned()

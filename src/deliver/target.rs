@@ -5,11 +5,16 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ipnet::IpNet;
+use reqwest::Method;
 use secrecy::SecretString;
 use url::Url;
 
 use crate::domain::reach::Reach;
 use crate::domain::webhook::{Rate, WebhookId};
+use crate::message::Format;
+
+/// `{id}` in the path of an address, as the parser of URLs writes it.
+const ID_PLACE: &str = "%7Bid%7D";
 
 /// One webhook to be called.
 #[derive(Clone)]
@@ -24,6 +29,8 @@ pub struct Target {
     pub secrets: Vec<Vec<u8>>,
     /// Headers to add.
     pub headers: Vec<(String, SecretString)>,
+    /// The form of its calls.
+    pub format: Format,
     /// Whether it gets the content as clean HTML, and not as text.
     pub html: bool,
     /// Private networks that it may be on.
@@ -56,6 +63,7 @@ impl Target {
             url,
             secrets: Vec::new(),
             headers: Vec::new(),
+            format: Format::Standard,
             html: false,
             allow_networks: Vec::new(),
             retry: Vec::new(),
@@ -71,9 +79,26 @@ impl Target {
 }
 
 impl Target {
-    /// Scheme, host and path; user name, password and query are left out, for they may be secrets.
+    /// The method and the address of a call: where `{id}` stands in the path, the `webhook-id` does, and what has a name of
+    /// its own is PUT (RFC 9110 9.3.4).
+    #[must_use]
+    pub fn request(&self, id: &str) -> (Method, Url) {
+        let path = self.url.path();
+        if !path.contains(ID_PLACE) {
+            return (Method::POST, self.url.clone());
+        }
+        let mut url = self.url.clone();
+        url.set_path(&path.replace(ID_PLACE, id));
+        (Method::PUT, url)
+    }
+
+    /// Scheme, host and path; user name, password and query are left out, for they may be secrets, and so is the path of
+    /// a chat's address.
     #[must_use]
     pub fn shown_url(&self) -> String {
+        if !matches!(self.format, Format::Standard) {
+            return format!("{}://{}/…", self.url.scheme(), self.url.host_str().unwrap_or_default());
+        }
         let host = self.url.host_str().unwrap_or_default();
         let port = self.url.port().map(|port| format!(":{port}")).unwrap_or_default();
         let query = if self.url.query().is_some() { "?…" } else { "" };
@@ -102,5 +127,20 @@ mod tests {
         assert_eq!(target.shown_url(), "https://hooks.example.org:8443/desk?…");
         assert!(!format!("{target:?}").contains("hunter2"));
         assert!(!format!("{target:?}").contains("104, 117"));
+    }
+    #[test]
+    fn the_address_of_a_chat_is_shown_without_its_path() {
+        let url = Url::parse("https://hooks.example.org/services/hunter2/hunter2").unwrap();
+        let target = Target { format: Format::Slack, ..Target::to(WebhookId(1), "desk", url) };
+        assert_eq!(target.shown_url(), "https://hooks.example.org/…");
+    }
+
+    #[test]
+    fn an_address_with_a_place_for_the_id_is_put() {
+        let request = |url: &str| Target::to(WebhookId(1), "m", Url::parse(url).unwrap()).request("msg_a2");
+        let (method, url) = request("https://m.example/rooms/!r:m.example/send/m.room.message/{id}?x={id}");
+        assert_eq!(method, Method::PUT);
+        assert_eq!(url.path(), "/rooms/!r:m.example/send/m.room.message/msg_a2");
+        assert_eq!(request("https://m.example/id").0, Method::POST);
     }
 }

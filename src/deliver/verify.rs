@@ -48,11 +48,12 @@ pub fn verify(request: &[u8], secrets: &[Vec<u8>], now: Timestamp) -> Findings {
         offered.iter().any(|token| *token == sign::signature(std::slice::from_ref(secret), id, seconds, body))
     };
     let good = secrets.iter().position(|secret| signed_by(secret, id, body));
+    let any = |id: &str, body: &[u8]| secrets.iter().any(|secret| signed_by(secret, id, body));
     match good {
         Some(0) => {}
         Some(n) => notes.push(format!("It is signed with secret {} of the webhook, not with the newest.", n + 1)),
         None if offered.is_empty() => {}
-        None => notes.push(diagnosis(id, body, secrets, &signed_by)),
+        None => notes.push(diagnosis(id, body, &any)),
     }
     let at = Timestamp::from_secs(seconds);
     let (age, ahead) = (now.since(at), at.since(now));
@@ -87,12 +88,11 @@ fn tokens<'a>(signature: &'a str, notes: &mut Vec<String>) -> Vec<&'a str> {
 }
 
 fn shown(text: &str) -> String {
-    text.chars().filter(|c| c.is_ascii_graphic()).take(20).collect()
+    text.chars().filter(char::is_ascii_graphic).take(20).collect()
 }
 
 /// Why no secret fits: the usual ways in which a request is changed between being signed and being looked at.
-fn diagnosis(id: &str, body: &[u8], secrets: &[Vec<u8>], signed_by: &dyn Fn(&Vec<u8>, &str, &[u8]) -> bool) -> String {
-    let any = |id: &str, body: &[u8]| secrets.iter().any(|secret| signed_by(secret, id, body));
+fn diagnosis(id: &str, body: &[u8], any: &dyn Fn(&str, &[u8]) -> bool) -> String {
     let text = String::from_utf8_lossy(body);
     let json: Option<serde_json::Value> = serde_json::from_slice(body).ok();
     let compact = json.as_ref().and_then(|json| serde_json::to_vec(json).ok());

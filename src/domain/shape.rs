@@ -467,6 +467,31 @@ pub struct MatchShape {
     pub snippet: Option<String>,
 }
 
+/// The body of a test call.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct TestShape {
+    /// `test`.
+    #[serde(rename = "type")]
+    pub kind: String,
+    /// When it was made.
+    pub timestamp: Timestamp,
+    /// The rest.
+    pub data: TestData,
+}
+
+/// `data` of a test call.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct TestData {
+    /// That it is one.
+    pub message: String,
+    /// The newest item, if there is one.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub item: Option<ItemShape>,
+    /// Its main feed.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub feed: Option<CallFeed>,
+}
+
 /// The body of a webhook call about a feed.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 pub struct AlertShape {

@@ -228,6 +228,8 @@ pub struct Settled {
     pub turned: Option<WebhookState>,
     /// Deliveries that were enqueued to tell of it.
     pub owed: u32,
+    /// How long the delivery had been owed by then.
+    pub after: Duration,
 }
 
 /// How often a webhook is called at the most.

@@ -201,7 +201,7 @@ async fn a_private_address_is_called_only_by_the_webhook_that_allows_it() {
 #[tokio::test]
 async fn a_test_call_is_signed_and_says_that_it_is_one() {
     let receiver = Receiver::start(&[SECRET]);
-    let (id, attempt) = Sender::new().send_test(&target(&receiver), now()).await;
+    let (id, attempt) = Sender::new().send_test(&target(&receiver), None, now()).await;
     assert_eq!((attempt.http_status, attempt.error), (Some(200), None));
     let call = receiver.calls().remove(0);
     assert_eq!(call.accepted, [true]);

@@ -16,15 +16,15 @@ pub(super) fn settle(db: &Connection, instance: &Instance, settlement: &Settleme
     let (id, attempt) = (settlement.delivery.0, &settlement.attempt);
     let ended =
         Timestamp::from_ms(attempt.at.as_ms().saturating_add(i64::try_from(attempt.duration_ms).unwrap_or(i64::MAX)));
-    let found: Option<(i64, u32)> = db
+    let found: Option<(i64, u32, i64)> = db
         .prepare_cached(
-            "SELECT webhook_id, attempts FROM delivery WHERE id = ?1 AND lease_token = ?2 AND state = 'pending'",
+            "SELECT webhook_id, attempts, created_at FROM delivery WHERE id = ?1 AND lease_token = ?2 AND state = 'pending'",
         )?
         .query_row(params![id, i64::try_from(settlement.token).unwrap_or(i64::MAX)], |row| {
-            Ok((row.get(0)?, row.get(1)?))
+            Ok((row.get(0)?, row.get(1)?, row.get(2)?))
         })
         .optional()?;
-    let Some((webhook, before)) = found else { return Ok(None) };
+    let Some((webhook, before, created)) = found else { return Ok(None) };
     let webhook = WebhookId(webhook);
     let old = endpoint::load(db, webhook)?.unwrap_or_default();
     let (verdict, overload) = (&settlement.verdict, settlement.overload);
@@ -48,7 +48,8 @@ pub(super) fn settle(db: &Connection, instance: &Instance, settlement: &Settleme
     log(db, id, before.saturating_add(1), attempt)?;
     endpoint::tried(db, webhook, attempt)?;
     let owed = if new == old { 0 } else { endpoint::turn(db, instance, webhook, (&old, &new), ended, settlement)? };
-    Ok(Some(Settled { verdict, turned: (new.state != old.state).then_some(new.state), owed }))
+    let turned = (new.state != old.state).then_some(new.state);
+    Ok(Some(Settled { verdict, turned, owed, after: ended.since(Timestamp::from_ms(created)) }))
 }
 
 fn log(db: &Connection, delivery: i64, n: u32, attempt: &Attempt) -> Result<()> {
