@@ -129,13 +129,14 @@ fn the_write_side_of_webhooks_asks_for_the_token() {
     let hook = hook("desk", receiver.url("/desk").as_str(), "");
     let house = Installation::new(&hook);
     let config = std::fs::read_to_string(house.config()).unwrap();
-    std::fs::write(house.config(), config.replacen("[server]", "[server]\nadmin_token = \"s3cret\"", 1)).unwrap();
+    std::fs::write(house.config(), config.replacen("[server]", "[server]\nadmin_token = \"s3cret-s3cret-s3cret\"", 1))
+        .unwrap();
     let daemon = house.start();
     for verb in ["pause", "resume", "drop", "replay", "test"] {
         assert_eq!(daemon.request("POST", &format!("/api/v1/webhooks/desk/{verb}"), &[]).status, 401, "{verb}");
         assert_eq!(daemon.get(&format!("/api/v1/webhooks/desk/{verb}")).status, 405, "{verb}");
     }
-    let token = [("Authorization", "Bearer s3cret")];
+    let token = [("Authorization", "Bearer s3cret-s3cret-s3cret")];
     for (verb, state) in [("pause", "paused"), ("resume", "active"), ("drop", "active")] {
         let answer = daemon.request("POST", &format!("/api/v1/webhooks/desk/{verb}"), &token);
         assert_eq!((answer.status, answer.text()), (200, "{\"count\":0,\"webhook\":\"desk\"}".to_owned()));
