@@ -13,6 +13,7 @@ use super::source::read_bytes;
 use super::units;
 use crate::message::{Format, Template, template};
 use ipnet::IpNet;
+use secrecy::ExposeSecret as _;
 use url::Url;
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -127,8 +128,9 @@ pub(super) fn read(section: &Section<'_>, defaults: &Defaults) -> Option<Webhook
     })
 }
 
+/// With chats the address is the secret, so it is read like one.
 fn address(value: &Value<'_>) -> Option<Url> {
-    match web_address(value.text()?) {
+    match web_address(secret::read(value)?.expose_secret()) {
         Ok(url) if url.username().is_empty() && url.password().is_none() => Some(url),
         Ok(_) => value.refuse(
             "A webhook's URL cannot have credentials.",

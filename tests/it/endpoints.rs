@@ -236,6 +236,27 @@ async fn a_strict_webhook_gets_its_calls_in_order_through_retries_and_a_restart(
 }
 
 #[tokio::test]
+async fn a_secret_that_is_replaced_between_attempts_signs_the_next_one_with_both() {
+    let new = b"the new secret of this hook";
+    let receiver = Receiver::start(&[SECRET, new]);
+    receiver.script([Answer::status(500)]);
+    let bench = Bench::new(&[&receiver]).await;
+    let running = bench.start();
+    bench.publish(1, &[0]).await;
+    receiver.wait(|calls| !calls.is_empty()).await;
+    receiver.script([Answer::status(200)]);
+    running
+        .outbox
+        .set_targets(vec![Target { secrets: vec![new.to_vec(), SECRET.to_vec()], ..bench.targets[0].clone() }]);
+    bench.wait_for(DeliveryState::Succeeded, 1).await;
+    running.stop().await;
+    let calls = receiver.calls();
+    let (first, last) = (&calls[0], &calls[calls.len() - 1]);
+    assert_eq!((&first.id, &first.body, first.accepted.as_slice()), (&last.id, &last.body, &[true, false][..]));
+    assert_eq!(last.accepted, [true, true], "the reference library takes it with either");
+}
+
+#[tokio::test]
 async fn a_backlog_drains_at_the_rate_that_the_webhook_allows() {
     let receiver = Receiver::start(&[SECRET]);
     let bench = Bench::new(&[&receiver]).await;

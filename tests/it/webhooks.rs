@@ -212,6 +212,8 @@ fn a_410_disables_it_the_operator_hears_of_it_elsewhere_and_a_resume_sends_what_
     assert_eq!((&told["type"], &told["data"]["webhook"]), (&json!("webhook.disabled"), &json!({"name": "desk"})));
     assert!(told["data"]["due"] == 1 && told["data"]["reason"].as_str().unwrap().contains("410"), "{told}");
     assert_eq!(status(&daemon, "desk")["state"], "disabled");
+    let doctor = text(&house.run(&["doctor", "--offline"]));
+    assert!(doctor.contains("The webhook desk is disabled and is owed 1 deliveries"), "{doctor}");
     assert!(daemon.get("/status").text().contains("410 Gone"));
     daemon.kill();
     desk.script([Answer::status(200)]);
@@ -307,7 +309,8 @@ fn no_secret_is_in_logs_pages_lists_numbers_errors_or_the_environment() {
     let house = Installation::new("");
     let folder = house.dir().join("credentials");
     std::fs::create_dir(&folder).unwrap();
-    for (name, secret) in [("key", SECRET_TEXT), ("bearer", "Bearer hunter2-header")] {
+    let url = good.url("/services/hunter2-path");
+    for (name, secret) in [("key", SECRET_TEXT), ("bearer", "Bearer hunter2-header"), ("url", url.as_str())] {
         std::fs::write(folder.join(name), secret).unwrap();
     }
     std::fs::set_permissions(&folder, std::fs::Permissions::from_mode(0o700)).unwrap();
@@ -324,7 +327,8 @@ fn no_secret_is_in_logs_pages_lists_numbers_errors_or_the_environment() {
         calls("peace", "\"good\", \"bad\", \"chat\", \"proxied\""),
         hook("good", at(&good, "/ok?token=hunter2-query"), ""),
         hook("bad", at(&bad, "/ok?token=hunter2-query"), ""),
-        hook("chat", at(&good, "/services/hunter2-path"), "format = \"slack\"\n"),
+        hook("chat", at(&good, "/services/hunter2-path"), "format = \"slack\"\n")
+            .replace(&format!("\"{}\"", at(&good, "/services/hunter2-path")), "{ credential = \"url\" }"),
         hook("proxied", "http://h.test/".to_owned(), "proxy = \"http://ann:hunter2-proxy@127.0.0.1:1\"\n"),
     ));
     let environment = [("CREDENTIALS_DIRECTORY", folder.to_str().unwrap())];
