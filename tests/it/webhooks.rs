@@ -52,6 +52,14 @@ fn status(daemon: &Daemon, name: &str) -> Value {
     all.into_iter().find(|hook| hook["name"] == name).unwrap_or_default()
 }
 
+/// When the last attempt at a delivery began, and 45 minutes on.
+fn well_after_the_last_attempt(daemon: &Daemon, delivery: &Value) -> String {
+    use feedmill::domain::time::Timestamp;
+    let shown = daemon.json(&format!("/api/v1/deliveries/{}", delivery["id"].as_str().unwrap()));
+    let last = shown["log"].as_array().unwrap().last().unwrap()["at"].as_str().unwrap().to_owned();
+    Timestamp::parse_rfc3339(&last).unwrap().plus(std::time::Duration::from_secs(45 * 60)).rfc3339()
+}
+
 fn body(call: &Call) -> Value {
     serde_json::from_slice(&call.body).unwrap()
 }
@@ -174,8 +182,17 @@ fn an_endpoint_that_a_reload_removes_keeps_what_it_is_owed_and_gets_it_when_it_c
     assert_eq!(daemon.stop(), Some(0));
     house.configure(&with);
     let daemon = house.start();
-    // Each waits for its time still: the schedule goes on where it was.
+    // Each waits for its time still, which is some hour away: the schedule goes on where it was.
     assert_eq!(status(&daemon, "desk")["due"], 2);
+    for delivery in daemon.json("/api/v1/deliveries")["deliveries"].as_array().unwrap() {
+        assert_eq!((&delivery["attempts"], &delivery["state"]), (&json!(2), &json!("pending")));
+        assert!(
+            delivery["next_attempt"].as_str().unwrap() > well_after_the_last_attempt(&daemon, delivery).as_str(),
+            "{delivery}"
+        );
+    }
+    std::thread::sleep(std::time::Duration::from_millis(300));
+    assert_eq!(receiver.calls().len(), 4, "none is early");
     done(&house, &["webhooks", "resume", "desk"]);
     daemon.until("they are sent", |_| receiver.calls().len() == 6);
     daemon.until("and settled", |d| status(d, "desk")["due"] == 0);

@@ -19,6 +19,7 @@ import time
 import urllib.request
 
 import feedparser
+from cloudevents.v1.http import from_json as cloudevents
 from standardwebhooks.webhooks import Webhook
 
 SECRET = "whsec_cGVlcnMtcGVlcnMtcGVlcnMtcGVlcnMtcGVlcnM="
@@ -42,7 +43,7 @@ def check(what, good, detail=""):
 
 class State:
     items = [("First & foremost <b>bold</b>", "one", "1"), ("Quiet second", "two", "2")]
-    calls, lock = [], threading.Lock()
+    calls, shaped, lock = [], {}, threading.Lock()
 
 
 class Handler(http.server.BaseHTTPRequestHandler):
@@ -66,6 +67,9 @@ class Handler(http.server.BaseHTTPRequestHandler):
     def do_POST(self):
         body = self.rfile.read(int(self.headers["Content-Length"]))
         with State.lock:
+            if self.path != "/hook":
+                State.shaped[self.path] = body.decode()
+                return self.reply(204)
             State.calls.append((dict(self.headers.items()), body))
             first = len(State.calls) == 1
         self.reply(500 if first else 204)
@@ -117,13 +121,21 @@ url = "http://127.0.0.1:{origin}/feed"
 [[stream]]
 name = "second"
 match = "quiet"
-notify = ["desk"]
+notify = ["desk", "teams", "cloudevents"]
 [[webhook]]
 name = "desk"
 url = "http://127.0.0.1:{origin}/hook"
 secret = ["{NEWER}", "{SECRET}"]
 allow_networks = ["127.0.0.0/8"]
 retry = ["1s", "1s"]
+""")
+            for name in ("teams", "cloudevents"):
+                f.write(f"""[[webhook]]
+name = "{name}"
+url = "http://127.0.0.1:{origin}/{name}"
+format = "template"
+template = "{os.path.abspath("config/templates")}/{name}.json.j2"
+allow_networks = ["127.0.0.0/8"]
 """)
         daemon = subprocess.Popen([feedmill, "--config", config, "run"], stderr=subprocess.DEVNULL)
         try:
@@ -155,6 +167,7 @@ def run_checks(base, folder, daemon):
             check(f"xmllint accepts all.{form}", linted.returncode == 0, linted.stderr[:300])
     newsboat(base, folder)
     webhooks()
+    templates()
 
 
 def json_feed_problems(feed):
@@ -195,6 +208,28 @@ def newsboat(base, folder):
     wait("the edit is published", lambda: b"corrected" in get(base + "all.atom") and b"Third" in get(base + "all.atom"))
     subprocess.run(boat + ["-x", "reload"], capture_output=True, timeout=60, env=env_home)
     check("newsboat sees one story more after an edit and a new one", count().startswith("3 "), count())
+
+
+def templates():
+    """What the shipped templates make, read by the libraries of those who take it."""
+    if not wait("the calls of templates", lambda: len(State.shaped) >= 2):
+        return
+    try:
+        event = cloudevents(State.shaped["/cloudevents"])
+        check("cloudevents of PyPI reads the event", event["type"] == "org.feedmill.item.new", event)
+    except Exception as error:
+        check("cloudevents of PyPI reads the event", False, repr(error))
+    modules = os.environ.get("FEEDMILL_NPM")
+    if not modules:
+        return
+    script = """const cards = require("adaptivecards/dist/adaptivecards.js");
+        const message = JSON.parse(require("fs").readFileSync(0)), context = new cards.SerializationContext();
+        const card = new cards.AdaptiveCard();
+        card.parse(message.attachments[0].content, context);
+        process.exit(context.eventCount + card.validateProperties().validationEvents.length);"""
+    env = dict(os.environ, NODE_PATH=modules)
+    done = subprocess.run(["node", "-e", script], input=State.shaped["/teams"], capture_output=True, text=True, env=env, timeout=60)
+    check("adaptivecards of npm finds nothing wrong with the card", done.returncode == 0, done.stderr[-300:] or done.returncode)
 
 
 def npm(name, secret, headers, body):
