@@ -179,7 +179,7 @@ fn format(section: &Section<'_>) -> Format {
                 section.mistake(
                     at,
                     "The format \"template\" needs a `template`.",
-                    Some("template = \"templates/teams.json.j2\"".to_owned()),
+                    Some("template = \"teams\", or a file of your own".to_owned()),
                 );
                 Format::Standard
             }
@@ -190,14 +190,19 @@ fn format(section: &Section<'_>) -> Format {
 
 /// A template is read, compiled and tried with the configuration: what is wrong with it is found now.
 fn read_template(section: &Section<'_>, value: &Value<'_>) -> Option<Format> {
-    let path = section.source.folder().join(value.text()?);
-    let text = read_bytes(&path, template::MAX_SOURCE_BYTES)
-        .and_then(|(bytes, _)| String::from_utf8(bytes).map_err(|_| format!("{} is no text.", path.display())));
-    let text = match text {
-        Ok(text) => text,
-        Err(why) => return value.refuse(why, None),
+    let named = value.text()?;
+    let path = section.source.folder().join(named);
+    let file = || {
+        read_bytes(&path, template::MAX_SOURCE_BYTES)
+            .and_then(|(bytes, _)| String::from_utf8(bytes).map_err(|_| format!("{} is no text.", path.display())))
     };
-    match Template::new(&path.display().to_string(), &text) {
+    let text = match template::shipped(named).map_or_else(file, |source| Ok(source.to_owned())) {
+        Ok(text) => text,
+        Err(why) => {
+            return value.refuse(why, Some("a file, or one of \"teams\", \"matrix\", \"cloudevents\"".to_owned()));
+        }
+    };
+    match Template::new(named, &text) {
         Ok(template) => Some(Format::Template(Arc::new(template))),
         Err(mistake) => value.refuse(format!("`template`: {mistake}."), None),
     }

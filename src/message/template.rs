@@ -16,6 +16,18 @@ pub const MAX_SOURCE_BYTES: u64 = 256 * 1024;
 /// Of what a template makes.
 const MAX_BODY_BYTES: usize = 1 << 20;
 const NAME: &str = "body";
+/// Templates that can be named without a file. Telegram's is not among them: it has to be told its chat.
+const SHIPPED: [(&str, &str); 3] = [
+    ("teams", include_str!("../../config/templates/teams.json.j2")),
+    ("matrix", include_str!("../../config/templates/matrix.json.j2")),
+    ("cloudevents", include_str!("../../config/templates/cloudevents.json.j2")),
+];
+
+/// The source of a template that comes with the program.
+#[must_use]
+pub fn shipped(name: &str) -> Option<&'static str> {
+    SHIPPED.iter().find(|(known, _)| *known == name).map(|(_, source)| *source)
+}
 
 /// A template that was checked.
 #[derive(Clone)]

@@ -246,7 +246,6 @@ fn a_410_disables_it_the_operator_hears_of_it_elsewhere_and_a_resume_sends_what_
 fn each_format_reaches_its_kind_of_endpoint() {
     let (origin, receiver) = (Origin::start(), Receiver::start(&[SECRET]));
     serve(&origin, &["Peace at last"]);
-    let matrix = include_str!("../../config/templates/matrix.json.j2");
     let url = |path: &str| receiver.url("").to_string() + path;
     let plain = |name: &str, path: &str, more: &str| {
         format!("[[webhook]]\nname = \"{name}\"\nurl = \"{}\"\nallow_networks = [\"127.0.0.0/8\"]\n{more}", url(path))
@@ -261,11 +260,10 @@ fn each_format_reaches_its_kind_of_endpoint() {
         plain(
             "matrix",
             "rooms/!r:m.example/send/m.room.message/{id}",
-            "format = \"template\"\ntemplate = \"matrix.json.j2\"\nheaders = { Authorization = \"Bearer hunter2\" }\n"
+            "format = \"template\"\ntemplate = \"matrix\"\nheaders = { Authorization = \"Bearer hunter2\" }\n"
         )
     );
     let house = Installation::new(&config);
-    std::fs::write(house.dir().join("matrix.json.j2"), matrix).unwrap();
     let daemon = house.start();
     daemon.until("all were called", |_| receiver.calls().len() == 4);
     let heard = receiver.calls();
@@ -285,10 +283,12 @@ fn each_format_reaches_its_kind_of_endpoint() {
     let log = daemon.log();
     assert!(!log.contains("hunter2"), "{log}");
     // A template with a mistake is found when the configuration is read, by the daemon, too.
-    std::fs::write(house.dir().join("matrix.json.j2"), "{\"a\":\n {{ titel }}}").unwrap();
+    std::fs::write(house.dir().join("own.json.j2"), "{\"a\":\n {{ titel }}}").unwrap();
+    let text_of = std::fs::read_to_string(house.config()).unwrap();
+    std::fs::write(house.config(), text_of.replace("template = \"matrix\"", "template = \"own.json.j2\"")).unwrap();
     let out = house.run(&["check"]);
     assert_eq!(out.status.code(), Some(78));
-    assert!(text(&out).contains("matrix.json.j2 failed in line 2"), "{}", text(&out));
+    assert!(text(&out).contains("own.json.j2 failed in line 2"), "{}", text(&out));
     assert_eq!(house.run(&["reload"]).status.code(), Some(1));
 }
 

@@ -134,7 +134,7 @@ retry = ["1s", "1s"]
 name = "{name}"
 url = "http://127.0.0.1:{origin}/{name}"
 format = "template"
-template = "{os.path.abspath("config/templates")}/{name}.json.j2"
+template = "{name}"
 allow_networks = ["127.0.0.0/8"]
 """)
         daemon = subprocess.Popen([feedmill, "--config", config, "run"], stderr=subprocess.DEVNULL)
