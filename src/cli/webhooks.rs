@@ -261,6 +261,9 @@ fn show(id: &str, json: bool, place: &Place) -> Result<(), Failure> {
         delivery.kind,
         delivery.state.as_str()
     ))?;
+    for line in delivery.body.iter().flat_map(|body| body.lines()) {
+        out::line(&out::printable(line))?;
+    }
     for attempt in &delivery.log {
         let at = out::time(Some(attempt.at));
         let how = match (&attempt.error, attempt.http_status) {

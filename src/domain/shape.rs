@@ -415,6 +415,9 @@ pub struct DeliveryShape {
     /// When the next one is due.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub next_attempt: Option<Timestamp>,
+    /// What each attempt sends, of a single delivery whose body was rendered.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub body: Option<String>,
     /// The log of a single delivery.
     #[serde(skip_serializing_if = "Vec::is_empty", default)]
     pub log: Vec<AttemptShape>,

@@ -375,6 +375,8 @@ pub struct DeliveryStatus {
     pub attempts: u32,
     /// When the next one is due.
     pub next_attempt: Option<Timestamp>,
+    /// What each attempt sends, once it was rendered; only of a single one.
+    pub body: Option<String>,
     /// The log, oldest first; empty in lists, filled for a single one.
     pub log: Vec<Attempt>,
 }

@@ -303,6 +303,7 @@ pub(super) fn delivery_shape(status: DeliveryStatus) -> DeliveryShape {
         state: status.state,
         attempts: status.attempts,
         next_attempt: status.next_attempt,
+        body: status.body,
         log: status.log.into_iter().map(attempt_shape).collect(),
     }
 }

@@ -98,7 +98,9 @@ fn a_webhook_is_paused_shown_resumed_replayed_and_dropped_by_commands_and_over_a
 
     let id = receiver.calls()[3].id.clone();
     let shown = done(&house, &["webhooks", "show", &id]);
-    for line in ["succeeded", "> POST http://127.0.0.1", "> webhook-signature: (masked)", "< heard"] {
+    for line in
+        ["succeeded", "\"type\":\"item.new\"", "> POST http://127.0.0.1", "> webhook-signature: (masked)", "< heard"]
+    {
         assert!(shown.contains(line), "{line} in\n{shown}");
     }
     let shape: Value = serde_json::from_str(&done(&house, &["webhooks", "show", &id, "--json"])).unwrap();

@@ -474,6 +474,7 @@ pub(super) fn trace() -> TraceShape {
         state,
         attempts,
         next_attempt: next.map(at),
+        body: None,
         log: vec![],
     };
     TraceShape {

@@ -200,6 +200,7 @@ fn status(row: &Row<'_>) -> Result<DeliveryStatus> {
         state,
         attempts: row.get(6)?,
         next_attempt: Some(next).filter(|_| state == DeliveryState::Pending),
+        body: None,
         log: Vec::new(),
     })
 }
@@ -232,6 +233,9 @@ pub(super) fn show(db: &Connection, message_id: &str) -> Result<Option<DeliveryS
     let found =
         db.prepare_cached(&format!("{STATUS} WHERE d.message_id = ?1"))?.query_row([message_id], status).optional()?;
     let Some(mut delivery) = found else { return Ok(None) };
+    let body: Option<Vec<u8>> =
+        db.prepare_cached("SELECT body FROM delivery WHERE id = ?1")?.query_row([delivery.id.0], |row| row.get(0))?;
+    delivery.body = body.map(|body| String::from_utf8_lossy(&body).into_owned());
     let mut read = db.prepare_cached(
         "SELECT at, duration_ms, http_status, error, request, response FROM attempt WHERE delivery_id = ?1 ORDER BY n",
     )?;
