@@ -245,6 +245,29 @@ fn a_410_disables_it_the_operator_hears_of_it_elsewhere_and_a_resume_sends_what_
 }
 
 #[test]
+fn a_webhook_that_is_slowed_stays_so_through_a_crash_and_a_resume_ends_it() {
+    let (origin, receiver) = (Origin::start(), Receiver::start(&[SECRET]));
+    receiver.script([Answer::Status(503, vec![("Retry-After", "3600".to_owned())])]);
+    serve(&origin, &["Peace one", "Peace two", "Peace three"]);
+    let desk = hook("desk", receiver.url("/desk").as_str(), "concurrency = 1\n");
+    let house = Installation::new(&format!("{PATIENT}{}{}{desk}", feed(&origin), calls("peace", "\"desk\"")));
+    let daemon = house.start();
+    daemon.until("it is slowed", |d| status(d, "desk")["state"] == "slowed");
+    let until = status(&daemon, "desk")["slowed_until"].clone();
+    assert!(daemon.get("/status").text().contains("slowed") && until.is_string());
+    daemon.kill();
+    receiver.script([Answer::status(200)]);
+    let daemon = house.start();
+    std::thread::sleep(std::time::Duration::from_millis(300));
+    let slowed = status(&daemon, "desk");
+    assert_eq!((&slowed["slowed_until"], &slowed["due"], receiver.calls().len()), (&until, &json!(3), 1));
+    done(&house, &["webhooks", "resume", "desk"]);
+    daemon.until("all are sent", |d| status(d, "desk")["due"] == 0);
+    let ids: std::collections::HashSet<_> = receiver.calls().into_iter().map(|call| call.id).collect();
+    assert_eq!((ids.len(), receiver.calls().len()), (3, 4));
+}
+
+#[test]
 fn each_format_reaches_its_kind_of_endpoint() {
     let (origin, receiver) = (Origin::start(), Receiver::start(&[SECRET]));
     serve(&origin, &["Peace at last"]);
