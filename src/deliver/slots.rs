@@ -10,8 +10,7 @@ use std::sync::Arc;
 use tokio::time::Instant;
 
 use super::target::Target;
-use crate::domain::webhook::Rate;
-use crate::domain::webhook::{DeliveryId, WebhookId};
+use crate::domain::webhook::{DeliveryId, Rate, WebhookId};
 use crate::store::Want;
 
 #[derive(Debug)]

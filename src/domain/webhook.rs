@@ -187,7 +187,7 @@ pub enum Verdict {
     Failed,
     /// 410: the webhook is disabled and holds its deliveries.
     Disabled,
-    /// It counts for nothing: the webhook is slowed, paused or disabled, and the delivery is due as it was before.
+    /// It counts for nothing: the webhook is slowed, paused or disabled. The delivery is due when that ends.
     PutBack,
 }
 

@@ -37,7 +37,9 @@ pub(super) fn settle(db: &Connection, instance: &Instance, settlement: &Settleme
         Verdict::Succeeded => (DeliveryState::Succeeded, None),
         Verdict::Retry(at) => (DeliveryState::Pending, Some(at.as_ms())),
         Verdict::Failed => (DeliveryState::Failed, None),
-        Verdict::Disabled | Verdict::PutBack => (DeliveryState::Pending, None),
+        // Behind what else is due by then: a call that a server hangs on must not be each probe.
+        Verdict::PutBack => (DeliveryState::Pending, new.slow_until.map(Timestamp::as_ms)),
+        Verdict::Disabled => (DeliveryState::Pending, None),
     };
     db.prepare_cached(
         "UPDATE delivery SET state = ?2, attempts = attempts + 1, tries = tries + ?3, next_at = coalesce(?4, next_at),
