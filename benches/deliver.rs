@@ -15,7 +15,7 @@ use feedmill::domain::decision::{Candidate, Decision, Fingerprint, Judge, Known,
 use feedmill::domain::feed::{FeedId, FeedInfo, NextPoll};
 use feedmill::domain::item::Entry;
 use feedmill::domain::stream::Match;
-use feedmill::domain::time::{Clock, SystemClock};
+use feedmill::domain::time::{Clock, SystemClock, Timestamp};
 use feedmill::store::sqlite::{Access, Options, Sqlite};
 use feedmill::store::{FeedSpec, PollCommit, PollResult, Registry, Route, Store, StreamSpec, Subscriptions};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -37,7 +37,7 @@ impl Judge for AllNew {
         Decision::New
     }
 
-    fn rematch(&self, _index: usize, _feeds: &[FeedId]) -> Vec<Match> {
+    fn rematch(&self, _index: usize, _feeds: &[FeedId], _now: Timestamp) -> Vec<Match> {
         Vec::new()
     }
 }

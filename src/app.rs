@@ -7,6 +7,7 @@
 
 mod control;
 mod fill;
+mod index;
 mod keep;
 mod once;
 mod rekey;
@@ -136,6 +137,8 @@ struct House {
     progress: Arc<Progress>,
     /// Set when the feeds may be in other states than they were when that was last counted.
     stirred: Arc<AtomicBool>,
+    /// Rung when something was stored.
+    bell: Arc<index::Bell>,
     notifier: Arc<Notifier>,
     resolving: resolve::Seat,
     /// Where the daemon finds its own /healthz.
@@ -219,10 +222,12 @@ impl Daemon {
         let stages = Stages::new(Arc::clone(&store), Arc::clone(&parts.clock), fetcher, Arc::clone(&owed));
         let resolving = resolve::Seat::default();
         let stirred = Arc::new(AtomicBool::new(true));
+        let bell = Arc::new(index::Bell::default());
         let watch = supervise::Watch {
             metrics: Arc::clone(&metrics),
             progress: Arc::clone(&progress),
             news: Arc::clone(&resolving.news),
+            bell: Arc::clone(&bell),
             stirred: Arc::clone(&stirred),
             also: parts.observer,
         };
@@ -251,6 +256,7 @@ impl Daemon {
             metrics,
             progress,
             stirred,
+            bell,
             notifier: Arc::new(Notifier::new()),
             resolving,
             probe_at: OnceLock::new(),
@@ -365,7 +371,11 @@ impl House {
         self.resolving.end();
         let mut rekey = rekey::Rekey::new(&settings, registry);
         rekey.recent(self.store.as_ref(), self.clock.as_ref()).await?;
-        let plan = translate::plan(&settings, registry);
+        let (named, rows) = (Arc::clone(&settings), registry.clone());
+        // A hundred thousand queries take some tens of milliseconds: not on a thread that serves.
+        let plan = tokio::task::spawn_blocking(move || translate::plan(&named, &rows)).await;
+        let plan = plan.map_err(|e| StoreError::Failed(format!("compiling the queries was cut short: {e}")))?;
+        self.metrics.queries_everywhere(plan.index.everywhere());
         poll::tell_unions(&plan, &registry.unions);
         let moved = self.reckon(&plan).await?;
         let due = |(id, stored)| moved.get(&id).copied().unwrap_or(stored);
@@ -419,6 +429,7 @@ impl House {
         tasks.spawn(Arc::clone(&self.outbox).run(stop.clone(), tasks.clone()));
         tasks.spawn(supervise::keep_watch(Arc::clone(self)));
         tasks.spawn(keep::run(Arc::clone(self)));
+        tasks.spawn(index::run(Arc::clone(self)));
     }
 
     /// Starts to serve.

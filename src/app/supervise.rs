@@ -10,6 +10,7 @@ use tokio::net::TcpStream;
 use tokio::sync::Notify;
 
 use super::House;
+use super::index::Bell;
 use crate::domain::feed::Health;
 use crate::domain::time::Timestamp;
 use crate::domain::webhook::Verdict;
@@ -31,6 +32,8 @@ pub(super) struct Watch {
     pub(super) progress: Arc<Progress>,
     /// Poked when items were stored.
     pub(super) news: Arc<Notify>,
+    /// Rung when anything was stored that the search index has to follow.
+    pub(super) bell: Arc<Bell>,
     /// Set after each poll.
     pub(super) stirred: Arc<AtomicBool>,
     pub(super) also: Option<Arc<dyn Observer>>,
@@ -54,6 +57,9 @@ impl Observer for Watch {
         self.stirred.store(true, Ordering::Release);
         if stored.new > 0 {
             self.news.notify_one();
+        }
+        if stored.new + stored.changed > 0 {
+            self.bell.ring();
         }
         if let Some(also) = &self.also {
             also.polled(report);

@@ -18,7 +18,7 @@ use crate::domain::time::Timestamp;
 use crate::domain::trace::{Keyed, RuleShape};
 use crate::domain::webhook::WebhookId;
 use crate::identity::canonical::Rules;
-use crate::poll::{FeedPlan, Manner, Plan, Scheduled};
+use crate::poll::{FeedPlan, Ignore, Manner, Plan, Scheduled};
 use crate::publish::published::{
     Keys, MakeKey, Published, PublishedFeed, PublishedStream, PublishedWebhook, TokenHash,
 };
@@ -132,6 +132,10 @@ fn manner(settings: &Settings, rules: &Arc<Rules>, feed: &FeedSettings) -> Manne
         rules: own_rules(settings, feed).map_or_else(|| Arc::clone(rules), Arc::new),
         id_policy: terms.id_policy,
         dedupe: terms.dedupe,
+        ignore: terms.ignore.as_ref().map(|query| {
+            let index = Index::new(std::slice::from_ref(query));
+            Arc::new(Ignore { query: query.source().to_owned(), index })
+        }),
     }
 }
 
@@ -235,7 +239,13 @@ pub(super) fn published(settings: &Settings, registry: &Registry, now: Timestamp
                 title: stream.title.clone(),
                 query: if stream.name.as_str() == ALL { String::new() } else { stream.query.source().to_owned() },
                 limit: stream.limit,
+                // What cannot stand in a stream was refused when the configuration was read.
+                max_age: stream.query.stream_age().unwrap_or_default(),
                 notify: stream.notify.iter().map(ToString::to_string).collect(),
+                item_title: stream.show.item_title.clone(),
+                max_per_feed: stream.show.max_per_feed,
+                own_ids: stream.show.own_ids,
+                token: stream.show.token.as_ref().map(|token| TokenHash::of(token.expose_secret())),
             })
             .collect(),
         feeds: settings

@@ -6,6 +6,7 @@ use super::reach::Place;
 use super::{Failure, out};
 use crate::config::settings::FeedSettings;
 use crate::domain::time::{Clock as _, SystemClock, Timestamp};
+use crate::query::syntax::Query;
 
 /// Runs that are shown of each schedule.
 const RUNS: usize = 3;
@@ -15,9 +16,23 @@ pub(super) fn run(place: &Place) -> Result<(), Failure> {
     for warning in &settings.warnings {
         out::line(&format!("warning: {warning}"))?;
     }
-    for stream in &settings.streams {
-        if let Some(reading) = stream.query.reading() {
-            out::line(&format!("stream {}: read as {reading}", stream.name))?;
+    // The first feed of each, for a list of subscriptions has one for all.
+    let mut ignored: BTreeMap<&str, &FeedSettings> = BTreeMap::new();
+    for feed in &settings.feeds {
+        if let Some(query) = &feed.terms.ignore {
+            ignored.entry(query.source()).or_insert(feed);
+        }
+    }
+    let streams = settings.streams.iter().map(|stream| (format!("stream {}", stream.name), Some(&stream.query)));
+    let ignored = ignored.values().map(|feed| (format!("ignore of feed {}", feed.name), feed.terms.ignore.as_ref()));
+    for (whose, query) in ignored.clone() {
+        for warning in query.map(Query::warnings).unwrap_or_default() {
+            out::line(&format!("warning: {whose}: {warning}"))?;
+        }
+    }
+    for (whose, query) in streams.chain(ignored) {
+        if let Some(reading) = query.and_then(Query::reading) {
+            out::line(&format!("{whose}: read as {reading}"))?;
         }
     }
     let now = SystemClock.now();

@@ -22,6 +22,12 @@ impl Failure {
         Self { status: 1, message: message.into() }
     }
 
+    /// It was called in a wrong way: exit status 2.
+    #[must_use]
+    pub fn usage(message: impl Into<String>) -> Self {
+        Self { status: 2, message: message.into() }
+    }
+
     /// The configuration is wrong: exit status 78.
     #[must_use]
     pub fn config(message: impl Into<String>) -> Self {

@@ -8,8 +8,9 @@ use hyper::Method;
 
 use super::reach::{Place, Source};
 use super::{Failure, Listing, out};
+use crate::domain::shape::PassageShape;
 use crate::domain::time::{Clock as _, SystemClock};
-use crate::publish::items::{self, ItemList, Params};
+use crate::publish::items::{self, ItemList, Params, Sorting};
 use crate::publish::merges::{self, MergeList, UnmergeReport};
 use crate::store::sqlite::{Access, Options as Opening, Sqlite};
 use crate::store::{Store as _, StoreError};
@@ -114,34 +115,58 @@ fn unmerge(item: i64, json: bool, place: &Place) -> Result<(), Failure> {
 }
 
 fn list(options: &Options, place: &Place) -> Result<(), Failure> {
-    let (listing, query) = (&options.listing, options.query.join(" "));
+    show(&options.listing, &options.query.join(" "), Sorting::Newest, place)
+}
+
+/// Asks for items and prints them, newest or best first.
+pub(super) fn show(listing: &Listing, query: &str, sorting: Sorting, place: &Place) -> Result<(), Failure> {
     let list: ItemList = place.block_on(async {
         match place.source().await? {
-            Source::Daemon(daemon) => daemon.get(&listing.path("/api/v1/items", &[("q", &query)])).await,
+            Source::Daemon(daemon) => {
+                let order = if sorting == Sorting::Best { "score" } else { "" };
+                daemon.get(&listing.path("/api/v1/items", &[("q", query), ("order", order)])).await
+            }
             Source::Database(at) => {
                 let params = Params {
-                    query: Some(query.clone()),
+                    query: Some(query.to_owned()),
                     after: listing.after.clone(),
                     limit: listing.limit,
+                    sorting,
                     ..Params::default()
                 };
-                Ok(items::list(at.store.as_ref(), &at.edition(), &params).await.map_err(Failure::from)?)
+                Ok(items::list(at.store.as_ref(), &at.edition(), &params, at.now).await.map_err(Failure::from)?)
             }
         }
     })?;
     if listing.json {
         return out::json(&list);
     }
+    let is_found = list.items.iter().any(|item| !item.snippets.is_empty());
     let rows = list.items.iter().map(|item| {
         let also = item.feedmill.sightings.len().saturating_sub(1);
         let source = &item.feedmill.source.name;
-        vec![
+        let mut row = vec![
             out::time(Some(item.date_published)),
             if also == 0 { source.clone() } else { format!("{source} +{also}") },
             out::short(item.title.as_deref().or(item.content_text.as_deref()).unwrap_or_default(), 80),
-            item.url.clone().unwrap_or_default(),
-        ]
+        ];
+        row.extend(is_found.then(|| around(&item.snippets)));
+        row.push(item.url.clone().unwrap_or_default());
+        row
     });
-    out::table(&["published", "feed", "title", "link"], rows.collect())?;
+    let head: &[&str] = match is_found {
+        true => &["published", "feed", "title", "found", "link"],
+        false => &["published", "feed", "title", "link"],
+    };
+    out::table(head, rows.collect())?;
+    if list.partial {
+        out::line("the time was over before everything was looked at: there may be more")?;
+    }
     out::more(list.next.as_deref())
+}
+
+/// Where it was found: the first place outside of the title, which is shown anyway.
+fn around(snippets: &[PassageShape]) -> String {
+    let outside = snippets.iter().find(|passage| passage.field != "title");
+    outside.or(snippets.first()).map_or_else(String::new, |passage| out::marked(passage, 60))
 }

@@ -20,6 +20,7 @@ mod followed;
 mod import;
 mod init;
 mod items;
+mod matches;
 mod out;
 mod parse;
 mod poll;
@@ -27,6 +28,7 @@ mod reach;
 mod reload;
 mod remove;
 mod run;
+mod search;
 mod webhooks;
 
 use std::path::PathBuf;
@@ -79,6 +81,10 @@ enum Command {
     Feeds(feeds::Options),
     /// Show what is stored, newest first; show and part stories that were made one
     Items(items::Options),
+    /// Search what is stored, best first
+    Search(search::Options),
+    /// Try a query on what is stored before it goes live: which items, which words, how many a day; or why one is met or not
+    Match(matches::Options),
     /// Show the trace of one story: who carried it, how it is known, where it went; or why it is not kept
     Explain(explain::Options),
     /// Show webhooks, or call one to test it
@@ -148,6 +154,8 @@ impl Cli {
             Command::Poll(options) => poll::run(&options, &place),
             Command::Feeds(options) => feeds::run(&options, &place),
             Command::Items(options) => items::run(&options, &place),
+            Command::Search(options) => search::run(&options, &place),
+            Command::Match(options) => matches::run(&options, &place),
             Command::Explain(options) => explain::run(&options, &place),
             Command::Webhooks(options) => webhooks::run(&options, &place),
             Command::Parse(options) => parse::run(&options, &place),

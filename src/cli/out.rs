@@ -8,6 +8,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
 
 use super::Failure;
+use crate::domain::shape::PassageShape;
 use crate::domain::time::Timestamp;
 
 /// One line on standard output.
@@ -54,6 +55,18 @@ pub(super) fn short(text: &str, most: usize) -> String {
     cut
 }
 
+/// A place where an item meets a query, with the text that meets it in brackets; about `most` characters.
+pub(super) fn marked(passage: &PassageShape, most: usize) -> String {
+    let chars: Vec<char> = passage.snippet.chars().collect();
+    let Some([from, to]) = passage.highlights.first().copied() else { return short(&passage.snippet, most) };
+    let room = most.saturating_sub(to.saturating_sub(from)) / 2;
+    let (start, end) = (from.saturating_sub(room), (to + room).min(chars.len()));
+    let part = |from: usize, to: usize| chars.get(from..to).unwrap_or_default().iter().collect::<String>();
+    let lead = if start > 0 { "…" } else { "" };
+    let tail = if end < chars.len() { "…" } else { "" };
+    format!("{lead}{}[{}]{}{tail}", part(start, from), part(from, to), part(to, end))
+}
+
 /// A time for people; a dash for none.
 pub(super) fn time(at: Option<Timestamp>) -> String {
     at.map_or_else(|| "–".to_owned(), |at| at.rfc3339().replace('T', " ").trim_end_matches('Z').to_owned())
@@ -76,4 +89,22 @@ pub(super) fn bar(length: Option<usize>, doing: &'static str) -> ProgressBar {
 /// Says how to go on, if there is more.
 pub(super) fn more(next: Option<&str>) -> Result<(), Failure> {
     next.map_or(Ok(()), |cursor| line(&format!("more: --after {cursor}")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_found_stands_in_brackets_with_some_of_what_is_around_it() {
+        let passage = |snippet: &str, at| PassageShape {
+            field: "title".into(),
+            term: "x".into(),
+            text: "x".into(),
+            snippet: snippet.into(),
+            highlights: vec![at],
+        };
+        assert_eq!(marked(&passage("Große Friedensgespräche heute", [6, 23]), 60), "Große [Friedensgespräche] heute");
+        assert_eq!(marked(&passage("aaaaaaaa talks bbbbbbbb", [9, 14]), 9), "…a [talks] b…");
+    }
 }

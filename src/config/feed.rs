@@ -26,6 +26,7 @@ use crate::domain::address::Address;
 use crate::domain::feed::{Dedupe, IdPolicy};
 use crate::domain::name::Name;
 use crate::identity::canonical;
+use crate::query::syntax::Query;
 use crate::schedule::cron::{Schedule, Timing};
 
 const YEAR: Duration = Duration::from_secs(366 * 86_400);
@@ -71,6 +72,7 @@ impl Defaults {
             drop_parameters: Vec::new(),
             id_policy: None,
             dedupe: Dedupe::default(),
+            ignore: None,
         };
         Some(Self { tags: Vec::new(), terms, access: Arc::default() })
     }
@@ -109,6 +111,24 @@ fn refined_terms(from: &Terms, section: &Section<'_>) -> Terms {
         drop_parameters: parameters("drop").unwrap_or_else(|| from.drop_parameters.clone()),
         id_policy: identity.as_ref().and_then(|section| section.choice("id", ID)).unwrap_or(from.id_policy),
         dedupe: identity.as_ref().and_then(|section| section.choice("dedupe", DEDUPE)).unwrap_or(from.dedupe),
+        ignore: section.value("ignore").map_or_else(|| from.ignore.clone(), |value| ignore(&value)),
+    }
+}
+
+/// The query of what is not kept.
+fn ignore(value: &Value<'_>) -> Option<Query> {
+    let text = value.text()?;
+    let read = Query::parse(text).and_then(|query| query.stream_age().map(|age| (query, age)));
+    match read {
+        Ok((_, Some(_))) => value.refuse(
+            "`ignore` cannot look at ages: an entry is judged when it comes.",
+            Some("use `before:` with a date".to_owned()),
+        ),
+        Ok((query, None)) if query.is_everything() => {
+            value.refuse("This `ignore` would keep nothing.", Some("enabled = false".to_owned()))
+        }
+        Ok((query, None)) => Some(query),
+        Err(e) => value.refuse_inner(&e.at, format!("`ignore` cannot be read: {}", e.message), e.hint),
     }
 }
 

@@ -18,6 +18,18 @@ pub(super) fn read(value: &Value<'_>) -> Option<SecretString> {
     plain(value).map(SecretString::from)
 }
 
+/// Reads a token, which must not be guessed.
+pub(super) fn token(value: &Value<'_>) -> Option<SecretString> {
+    let token = plain(value)?;
+    if token.len() < 16 {
+        return value.refuse(
+            format!("The value of `{}` is shorter than 16 characters.", value.key),
+            Some("`openssl rand -hex 32` makes a good one".to_owned()),
+        );
+    }
+    Some(SecretString::from(token))
+}
+
 fn plain(value: &Value<'_>) -> Option<String> {
     let map = match value.value {
         DeValue::String(text) => return Some(text.as_ref().to_owned()),

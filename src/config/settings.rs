@@ -176,6 +176,8 @@ pub struct Terms {
     pub id_policy: Option<IdPolicy>,
     /// How far its stories may be one with others.
     pub dedupe: Dedupe,
+    /// What of it is not kept.
+    pub ignore: Option<Query>,
 }
 
 /// How a feed's server is reached, and what it is shown of us. Feeds that say nothing of it share that of `[poll]`.
@@ -220,6 +222,21 @@ pub struct StreamSettings {
     pub notify: Vec<Name>,
     /// Newest items in the published feed.
     pub limit: u32,
+    /// How it is shown, where that is not as usual.
+    pub show: StreamShow,
+}
+
+/// How a stream is shown, where that is not as usual.
+#[derive(Clone, Debug, Default)]
+pub struct StreamShow {
+    /// The titles of its items, with `{title}` and `{feed}`.
+    pub item_title: Option<String>,
+    /// At most so many items of one feed in a document.
+    pub max_per_feed: Option<u32>,
+    /// Every id is one of ours.
+    pub own_ids: bool,
+    /// Who does not know it is told that there is no such stream.
+    pub token: Option<SecretString>,
 }
 
 /// Which form of the content goes into a call.

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::ops::Range;
 
 use super::section::Section;
-use super::settings::StreamSettings;
+use super::settings::{StreamSettings, StreamShow};
 use crate::domain::name::{ALL, Name, RESERVED_STREAMS};
 use crate::query::syntax::Query;
 
@@ -29,19 +29,52 @@ pub(super) fn read<'a>(section: Section<'a>, title: &str, warnings: &mut Vec<Str
     let query = query(&section, value.text() == Some(ALL), warnings);
     let limit = section.count("limit", 1..=MAX_LIMIT).and_then(|n| u32::try_from(n).ok()).unwrap_or(LIMIT);
     let notify = section.names("notify").unwrap_or_default();
+    let show = show(&section);
     let own_title = section.text("title").map(str::to_owned);
     let name = value.name()?;
     if RESERVED_STREAMS.contains(&name.as_str()) {
         return value.refuse(format!("`{name}` is an address of Feedmill's own and cannot name a stream."), None);
     }
     let all = name.as_str() == ALL;
+    if all && let Some(value) = section.value("token") {
+        let hint = "give it to a stream of its own, with match = '*'";
+        return value.refuse(
+            "The stream `all` is public, as search and the API are; it cannot have a `token`.",
+            Some(hint.to_owned()),
+        );
+    }
     let title = own_title.unwrap_or_else(|| if all { title.to_owned() } else { name.to_string() });
     let names = notify.iter().map(|(name, _)| name.clone()).collect();
     Some(Draft {
-        settings: StreamSettings { name, title, query: query.unwrap_or_else(Query::everything), notify: names, limit },
+        settings: StreamSettings {
+            name,
+            title,
+            query: query.unwrap_or_else(Query::everything),
+            notify: names,
+            limit,
+            show,
+        },
         notify,
         section,
     })
+}
+
+fn show(section: &Section<'_>) -> StreamShow {
+    let item_title = section.value("item_title").and_then(|value| {
+        let text = value.text()?;
+        let rest = text.replace("{feed}", "").replace("{title}", "");
+        if text.contains("{title}") && !rest.contains(['{', '}']) {
+            return Some(text.to_owned());
+        }
+        let hint = "item_title = \"{feed}: {title}\"".to_owned();
+        value.refuse("`item_title` has a `{title}`, may have a `{feed}`, and no other brackets.", Some(hint))
+    });
+    StreamShow {
+        item_title,
+        max_per_feed: section.count("max_per_feed", 1..=MAX_LIMIT).and_then(|n| u32::try_from(n).ok()),
+        own_ids: section.choice("ids", &[("preserve", false), ("own", true)]).unwrap_or(false),
+        token: section.value("token").and_then(|value| super::secret::token(&value)),
+    }
 }
 
 fn query(section: &Section<'_>, all: bool, warnings: &mut Vec<String>) -> Option<Query> {
@@ -62,7 +95,7 @@ fn query(section: &Section<'_>, all: bool, warnings: &mut Vec<String>) -> Option
         );
     }
     let text = value.text()?;
-    match Query::parse(text) {
+    match Query::parse(text).and_then(|query| query.stream_age().map(|_| query)) {
         Ok(query) => {
             let (line, _) = section.source.line_column(value.at.start);
             let place = format!("{}:{line}", section.source.path.display());
@@ -106,6 +139,7 @@ pub(super) fn finish(drafts: Vec<Draft<'_>>, title: &str, webhooks: &HashMap<Nam
             query: Query::everything(),
             notify: Vec::new(),
             limit: LIMIT,
+            show: StreamShow::default(),
         };
         streams.insert(0, all);
     }

@@ -7,7 +7,6 @@ use crate::domain::shape::{
     AlertData, AlertShape, CallData, CallFeed, CallShape, HookAlertData, HookAlertShape, HookShape, ItemShape,
     MatchShape, TestData, TestShape,
 };
-use crate::domain::stream::Match;
 use crate::domain::time::Timestamp;
 use crate::domain::webhook::{Alert, DeliveryLease, Event, Subject};
 use crate::message::Call;
@@ -46,15 +45,18 @@ fn feed_call(alert: &Alert) -> AlertShape {
 }
 
 fn item_call(lease: &DeliveryLease, event: &Event, html: bool) -> CallShape {
+    let streams = lease.matches.iter().zip(&lease.streams);
+    let newly = streams.clone().filter(|(found, _)| event.entered.contains(&found.stream));
     CallShape {
         kind: event.kind.as_str().to_owned(),
         timestamp: event.occurred_at,
         data: CallData {
             streams: lease.streams.clone(),
-            matches: lease.matches.iter().zip(&lease.streams).map(match_shape).collect(),
+            matches: streams.clone().map(|(found, stream)| MatchShape::new(stream, found.term.as_ref())).collect(),
             item: item_shape(&event.item, html),
             feed: feed_shape(&event.item),
             changed: event.changed.clone(),
+            newly_matches: newly.map(|(_, stream)| stream.clone()).collect(),
         },
     }
 }
@@ -65,17 +67,6 @@ fn feed_shape(item: &Item) -> CallFeed {
         title: item.source.info.title.clone(),
         url: item.source.feed_url.clone(),
         home_page_url: item.source.info.home_url.clone(),
-    }
-}
-
-fn match_shape((found, stream): (&Match, &String)) -> MatchShape {
-    let term = found.term.as_ref();
-    MatchShape {
-        stream: stream.clone(),
-        field: term.map(|t| t.field.clone()),
-        term: term.map(|t| t.term.clone()),
-        text: term.map(|t| t.text.clone()),
-        snippet: term.map(|t| t.snippet.clone()).filter(|snippet| !snippet.is_empty()),
     }
 }
 
@@ -124,7 +115,7 @@ mod tests {
     use crate::domain::feed::{ErrorKind, FeedInfo};
     use crate::domain::item::{Category, Extras, ItemId, Person, Source};
     use crate::domain::shape::ErrorShape;
-    use crate::domain::stream::{StreamId, TermHit};
+    use crate::domain::stream::{Match, StreamId, TermHit};
     use crate::domain::webhook::{DeliveryId, EventKind, WebhookId};
     use serde_json::{Value, json};
 
@@ -165,6 +156,7 @@ mod tests {
             term: "talk*".to_owned(),
             text: "Talks".to_owned(),
             snippet: "Talks …".to_owned(),
+            highlights: vec![(0, 5)],
         };
         DeliveryLease {
             id: DeliveryId(1),
@@ -182,7 +174,7 @@ mod tests {
 
     fn about(kind: EventKind, at: Timestamp, item: Item, changed: &[&str]) -> Subject {
         let changed = changed.iter().map(|field| (*field).to_owned()).collect();
-        Subject::Item(Box::new(Event { kind, occurred_at: at, item, changed }))
+        Subject::Item(Box::new(Event { kind, occurred_at: at, item, changed, entered: Vec::new() }))
     }
 
     fn event(lease: &mut DeliveryLease) -> &mut Event {
@@ -203,15 +195,17 @@ mod tests {
         assert_eq!(call["timestamp"], "2026-01-02T03:04:05Z");
         let data = &call["data"];
         assert_eq!(data["streams"], json!(["peace", "all"]));
-        let first =
-            json!({"stream": "peace", "field": "title", "term": "talk*", "text": "Talks", "snippet": "Talks …"});
+        let first = json!({
+            "stream": "peace", "field": "title", "term": "talk*", "text": "Talks", "snippet": "Talks …",
+            "highlights": [[0, 5]]
+        });
         assert_eq!(data["matches"], json!([first, {"stream": "all"}]));
         let feed = json!({
             "name": "example", "title": "Example", "url": "https://example.com/rss",
             "home_page_url": "https://example.com/"
         });
         assert_eq!(data["feed"], feed);
-        assert!(data.get("changed").is_none());
+        assert!(data.get("changed").is_none() && data.get("newly_matches").is_none());
         let item = &data["item"];
         assert_eq!(item["id"], "urn:1");
         assert_eq!(item["title"], "Talks \u{2013} \"today\"");
@@ -253,11 +247,13 @@ mod tests {
     }
 
     #[test]
-    fn an_update_says_what_changed() {
+    fn an_update_says_what_changed_and_which_streams_are_new() {
         let mut lease = lease(None, None);
         event(&mut lease).kind = EventKind::ItemUpdated;
         event(&mut lease).changed = vec!["title".to_owned()];
+        event(&mut lease).entered = vec![StreamId(1), StreamId(9)];
         let call = read(&lease, false);
+        assert_eq!(call["data"]["newly_matches"], json!(["peace"]), "only this webhook's streams are named");
         assert_eq!((&call["type"], &call["data"]["changed"]), (&json!("item.updated"), &json!(["title"])));
     }
 

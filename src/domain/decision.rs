@@ -81,6 +81,14 @@ pub struct Candidate {
     pub matches: Vec<Match>,
 }
 
+impl Candidate {
+    /// The effective date of the item that it makes when it is first seen at `now`: a date in the future is none.
+    #[must_use]
+    pub fn effective_at(&self, now: Timestamp) -> Timestamp {
+        self.entry.published.or(self.entry.updated).map_or(now, |published| published.min(now))
+    }
+}
+
 /// What an entry is known by if it is known by its key. No guid begins with a space, so that the two cannot meet.
 #[must_use]
 pub fn entry_of_key(key: &str) -> String {
@@ -216,9 +224,25 @@ pub trait Judge: Send + Sync {
     /// New, changed or same.
     fn decide(&self, known: &Known, candidate: &Candidate, survey: &Survey) -> Decision;
 
-    /// The streams that candidate `index` is in when all of `feeds` carry it: terms such as `feed:` and
-    /// `tag:` look at every sighting. Asked only for a story that more than one feed carries.
-    fn rematch(&self, index: usize, feeds: &[FeedId]) -> Vec<Match>;
+    /// The streams that candidate `index` is in when all of `feeds` carry it, and the story's effective date is `date`:
+    /// terms such as `feed:` and `tag:` look at every sighting. Asked only for a story that more than one feed carries,
+    /// or whose date is not the candidate's.
+    fn rematch(&self, index: usize, feeds: &[FeedId], date: Timestamp) -> Vec<Match>;
+
+    /// The query of what the feed does not keep; `None`: it keeps everything.
+    fn ignore(&self) -> Option<&str> {
+        None
+    }
+
+    /// Whether candidate `index` meets that.
+    fn is_ignored(&self, _index: usize) -> bool {
+        false
+    }
+
+    /// Whether any stream looks at dates.
+    fn looks_at_dates(&self) -> bool {
+        false
+    }
 
     /// Whether a feed that says this of itself is the publisher of what stands at `link`. None is, unless known.
     fn is_own(&self, _info: &FeedInfo, _link: &str) -> bool {

@@ -284,6 +284,19 @@ pub struct FeedState {
     pub broken_at: Option<Timestamp>,
     /// The feed that is asked in its place: both led to one address.
     pub merged_into: Option<FeedId>,
+    /// The query of what is not kept that its last document was judged by.
+    pub ignore: Option<String>,
+}
+
+impl FeedState {
+    /// What is remembered of its last document is forgotten if that was judged by another query of what is not kept: then it
+    /// is read again, even where nothing else has changed.
+    pub fn judge_anew(&mut self, ignore: Option<&str>) {
+        if self.ignore.as_deref() != ignore {
+            self.validators = None;
+            self.body_hash = None;
+        }
+    }
 }
 
 /// When to ask next.

@@ -14,6 +14,7 @@ pub mod feed;
 pub mod item;
 pub mod name;
 pub mod reach;
+pub mod search;
 pub mod shape;
 pub mod stream;
 pub mod time;

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::feed::{ErrorKind, Health, IdPolicy};
 use super::item::{Clean, Extras, Item, Person};
+use super::stream::TermHit;
 use super::time::Timestamp;
 use super::webhook::{DeliveryState, WebhookState};
 
@@ -50,6 +51,36 @@ pub struct ItemShape {
     /// What JSON Feed has no place for.
     #[serde(rename = "_feedmill")]
     pub feedmill: Extension,
+    /// How well it meets what was searched for; only where that is the order.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub score: Option<f64>,
+    /// Where it meets what was searched for.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub snippets: Vec<PassageShape>,
+}
+
+/// A place where an item meets a query.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct PassageShape {
+    /// Where.
+    pub field: String,
+    /// The query's term.
+    pub term: String,
+    /// The text as it stands in the item.
+    pub text: String,
+    /// Some words around it.
+    pub snippet: String,
+    /// Where in the snippet the text stands, in Unicode scalar values, from and to.
+    pub highlights: Vec<[usize; 2]>,
+}
+
+impl PassageShape {
+    /// Of a hit.
+    #[must_use]
+    pub fn new(hit: TermHit) -> Self {
+        let TermHit { field, term, text, snippet, highlights } = hit;
+        Self { field, term, text, snippet, highlights: highlights.into_iter().map(|(from, to)| [from, to]).collect() }
+    }
 }
 
 /// A JSON Feed author.
@@ -159,6 +190,8 @@ impl ItemShape {
             attachments: item.enclosures.iter().map(AttachmentShape::new).collect(),
             language: item.language.clone(),
             feedmill: Extension::new(item),
+            score: None,
+            snippets: Vec::new(),
         }
     }
 }
@@ -449,6 +482,9 @@ pub struct CallData {
     /// What changed, for `item.updated`.
     #[serde(skip_serializing_if = "Vec::is_empty", default)]
     pub changed: Vec<String>,
+    /// The streams that it was not in before the edit, for `item.updated`.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub newly_matches: Vec<String>,
 }
 
 /// A match in a webhook call.
@@ -468,6 +504,24 @@ pub struct MatchShape {
     /// Some words around it.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub snippet: Option<String>,
+    /// Where in the snippet the text stands, in Unicode scalar values, from and to.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub highlights: Vec<(usize, usize)>,
+}
+
+impl MatchShape {
+    /// Of a stream's name, and the term by which its query was met.
+    #[must_use]
+    pub fn new(stream: &str, term: Option<&TermHit>) -> Self {
+        Self {
+            stream: stream.to_owned(),
+            field: term.map(|term| term.field.clone()),
+            term: term.map(|term| term.term.clone()),
+            text: term.map(|term| term.text.clone()),
+            snippet: term.map(|term| term.snippet.clone()).filter(|snippet| !snippet.is_empty()),
+            highlights: term.map(|term| term.highlights.clone()).unwrap_or_default(),
+        }
+    }
 }
 
 /// The body of a test call.

@@ -27,6 +27,9 @@ pub struct TermHit {
     /// At most 200 characters around it, cut at words; empty: not kept.
     #[serde(default)]
     pub snippet: String,
+    /// Where in the snippet the text stands, in Unicode scalar values, from and to.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub highlights: Vec<(usize, usize)>,
 }
 
 impl TermHit {
@@ -49,6 +52,7 @@ mod tests {
             term: "peace*".to_owned(),
             text: "\"Peace\"".to_owned(),
             snippet: snippet.to_owned(),
+            highlights: if snippet.is_empty() { Vec::new() } else { vec![(0, 5)] },
         };
         let brief = serde_json::to_string(&hit("The \"Peace\" talks").brief()).unwrap();
         assert_eq!(serde_json::from_str::<TermHit>(&brief).unwrap(), hit(""));

@@ -34,6 +34,19 @@ pub struct Traced {
     pub past: Option<Past>,
     /// Feeds in which one of the keys stands for many stories. Looked for only where there is no story.
     pub hubs: Vec<Habit>,
+    /// Feeds that do not keep it.
+    pub ignored: Vec<Ignored>,
+}
+
+/// A feed that does not keep a story.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Ignored {
+    /// The feed.
+    pub feed: String,
+    /// Its `ignore` query, as it was then.
+    pub query: String,
+    /// Since when.
+    pub at: Timestamp,
 }
 
 /// A story with everything that is written down about it.

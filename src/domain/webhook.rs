@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::item::{Item, ItemId};
 use super::shape::{CallFeed, ErrorShape};
-use super::stream::Match;
+use super::stream::{Match, StreamId};
 use super::time::Timestamp;
 
 /// A webhook's row.
@@ -87,6 +87,9 @@ pub struct Event {
     pub item: Item,
     /// What changed, for `item.updated`: `title`, `summary`, `content`, `link` …
     pub changed: Vec<String>,
+    /// The streams that it entered by the edit, for `item.updated`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub entered: Vec<StreamId>,
 }
 
 /// What the operator is told of a feed, as it was at that moment.

@@ -102,6 +102,7 @@ pub struct Metrics {
     webhooks: Family<Label, Gauge<u64, AtomicU64>>,
     requests: Family<Labels2, Counter>,
     reload_ok: Gauge,
+    queries_everywhere: Gauge<u64, AtomicU64>,
     feeds: Family<Label, Gauge>,
     stored: Gauge<u64, AtomicU64>,
     owed: Gauge<u64, AtomicU64>,
@@ -130,6 +131,7 @@ impl Metrics {
             webhooks: Family::default(),
             requests: Family::default(),
             reload_ok: Gauge::default(),
+            queries_everywhere: Gauge::default(),
             feeds: Family::default(),
             stored: Gauge::default(),
             owed: Gauge::default(),
@@ -176,6 +178,8 @@ impl Metrics {
             "Whether the last reload of the configuration was accepted",
             self.reload_ok.clone(),
         );
+        let help = "Queries that are tried on every item, for no word of their regular expressions is known";
+        r.register("queries_everywhere", help, self.queries_everywhere.clone());
         r.register("feeds", "Feeds that are followed, by state", self.feeds.clone());
         r.register("items_stored", "Items in the database", self.stored.clone());
         r.register("deliveries_owed", "Webhook deliveries that are owed", self.owed.clone());
@@ -248,6 +252,11 @@ impl Metrics {
     /// A reload was accepted or refused.
     pub fn reload(&self, accepted: bool) {
         self.reload_ok.set(i64::from(accepted));
+    }
+
+    /// So many queries have a regular expression that is tried on every item.
+    pub fn queries_everywhere(&self, queries: usize) {
+        self.queries_everywhere.set(u64::try_from(queries).unwrap_or(u64::MAX));
     }
 
     /// The feeds as they stand: how many in each state.

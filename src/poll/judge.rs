@@ -17,6 +17,8 @@ pub(super) struct LoadJudge {
     /// In the order of the candidates; empty where there are no queries.
     pub(super) folded: Vec<Folded>,
     pub(super) feed: Arc<FeedPlan>,
+    /// In the order of the candidates: whether the feed does not keep it.
+    pub(super) ignored: Vec<bool>,
     /// The feed's habits, this document included.
     pub(super) habits: Habits,
     pub(super) now: Timestamp,
@@ -50,10 +52,22 @@ impl Judge for LoadJudge {
         own::is_own(info, link)
     }
 
-    fn rematch(&self, index: usize, feeds: &[FeedId]) -> Vec<Match> {
+    fn ignore(&self) -> Option<&str> {
+        self.feed.manner.ignored()
+    }
+
+    fn is_ignored(&self, index: usize) -> bool {
+        self.ignored.get(index).copied().unwrap_or(false)
+    }
+
+    fn looks_at_dates(&self) -> bool {
+        self.plan.index.looks_at_dates()
+    }
+
+    fn rematch(&self, index: usize, feeds: &[FeedId], date: Timestamp) -> Vec<Match> {
         let feeds: Vec<&FeedPlan> =
             feeds.iter().filter_map(|feed| self.plan.feeds.get(feed)).map(Arc::as_ref).collect();
-        self.folded.get(index).map_or_else(Vec::new, |folded| matches(&self.plan, folded, &feeds))
+        self.folded.get(index).map_or_else(Vec::new, |folded| matches(&self.plan, folded, &feeds, date))
     }
 }
 
@@ -65,10 +79,13 @@ pub(super) fn tell_policy(feed: &FeedPlan, habits: &Habits) {
     );
 }
 
-/// The streams that an entry meets when these feeds carry it.
-pub(super) fn matches(plan: &Plan, folded: &Folded, feeds: &[&FeedPlan]) -> Vec<Match> {
-    let terms: Vec<FeedTerms<'_>> =
-        feeds.iter().map(|feed| FeedTerms { name: feed.name.as_str(), tags: &feed.tags }).collect();
-    let hits = plan.index.scan(folded, &terms);
+/// The streams that an entry meets when these feeds carry it and its story has this date.
+pub(super) fn matches(plan: &Plan, folded: &Folded, feeds: &[&FeedPlan], date: Timestamp) -> Vec<Match> {
+    let hits = plan.index.scan_dated(folded, &terms(feeds), date);
     hits.into_iter().filter_map(|hit| Some(Match { stream: *plan.streams.get(hit.query)?, term: hit.term })).collect()
+}
+
+/// Feeds as queries see them.
+pub(super) fn terms<'a>(feeds: &[&'a FeedPlan]) -> Vec<FeedTerms<'a>> {
+    feeds.iter().map(|feed| FeedTerms { name: feed.name.as_str(), tags: &feed.tags }).collect()
 }

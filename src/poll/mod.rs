@@ -6,6 +6,7 @@
 //! Invariant: one poll, one request chain, one commit. Whatever goes wrong before the commit, nothing of
 //! the poll is stored, and the validators of the last good answer stay.
 
+mod crew;
 pub mod discover;
 mod judge;
 mod moves;
@@ -89,6 +90,25 @@ pub struct Manner {
     pub id_policy: Option<IdPolicy>,
     /// How far stories may be one with others.
     pub dedupe: Dedupe,
+    /// What is not kept.
+    pub ignore: Option<Arc<Ignore>>,
+}
+
+/// The query of what a feed does not keep.
+#[derive(Debug)]
+pub struct Ignore {
+    /// As it is written.
+    pub query: String,
+    /// Ready to be tried.
+    pub index: Index,
+}
+
+impl Manner {
+    /// The query of what is not kept, as it is written.
+    #[must_use]
+    pub fn ignored(&self) -> Option<&str> {
+        self.ignore.as_ref().map(|ignore| ignore.query.as_str())
+    }
 }
 
 impl FeedPlan {

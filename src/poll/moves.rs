@@ -23,7 +23,8 @@ impl Way {
     /// For what is remembered of the feed; `configured` stands in for an address that is none.
     pub(super) fn of(state: &FeedState, configured: &Url, now: Timestamp) -> Self {
         let (url, back) = state.asked_at(now);
-        Self { url: Url::parse(url).unwrap_or_else(|_| configured.clone()), back }
+        let other = Some(url).filter(|url| *url != configured.as_str()).and_then(|url| Url::parse(url).ok());
+        Self { url: other.unwrap_or_else(|| configured.clone()), back }
     }
 
     /// What the address becomes after a feed answered; `moved`: the permanent redirects on the way to it.

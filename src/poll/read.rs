@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::judge::{LoadJudge, matches, tell_policy};
+use super::judge::{LoadJudge, matches, tell_policy, terms};
 use super::{FeedPlan, Plan};
 use crate::domain::decision::{Candidate, Scope};
 use crate::domain::feed::{Cadence, FeedInfo, Habits};
@@ -51,22 +51,26 @@ pub(super) fn read_document(
         tell_policy(feed, &prepared.habits);
     }
     let mut candidates = Vec::new();
-    let mut folded = Vec::new();
+    let (mut folded, mut ignored) = (Vec::new(), Vec::new());
+    let ignore = feed.manner.ignore.as_deref();
     for (mut candidate, (summary, content)) in prepared.candidates {
-        if !plan.streams.is_empty() {
-            let words = Folded::new(&document(&candidate, &summary, &content));
-            candidate.matches = matches(plan, &words, &feeds);
+        if !plan.streams.is_empty() || ignore.is_some() {
+            let date = candidate.effective_at(now);
+            let words = Folded::new(&document(&candidate, &summary, &content, date));
+            candidate.matches = matches(plan, &words, &feeds, date);
+            ignored.push(ignore.is_some_and(|ignore| !ignore.index.scan(&words, &terms(&feeds)).is_empty()));
             folded.push(words);
         }
         candidates.push(candidate);
     }
     let habits = Some(prepared.habits.clone()).filter(|habits| habits != before);
-    let judge = LoadJudge { plan: Arc::clone(plan), folded, feed: Arc::clone(feed), habits: prepared.habits, now };
+    let judge =
+        LoadJudge { plan: Arc::clone(plan), folded, ignored, feed: Arc::clone(feed), habits: prepared.habits, now };
     Read { info: parsed.info, candidates, judge, habits, cadence, repairs: parsed.repairs.len() }
 }
 
 /// An entry as queries see it.
-fn document<'a>(candidate: &'a Candidate, summary: &'a str, content: &'a str) -> Document<'a> {
+fn document<'a>(candidate: &'a Candidate, summary: &'a str, content: &'a str, date: Timestamp) -> Document<'a> {
     let entry = &candidate.entry;
     Document {
         title: entry.title.as_deref().unwrap_or_default(),
@@ -81,5 +85,6 @@ fn document<'a>(candidate: &'a Candidate, summary: &'a str, content: &'a str) ->
         },
         language: entry.language.as_deref(),
         types: entry.enclosures.iter().filter_map(|file| file.mime_type.as_deref()).collect(),
+        date,
     }
 }

@@ -9,9 +9,10 @@ use tokio::sync::{Notify, mpsc};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use super::crew::{Crew, Job};
 use super::queue::Queue;
 use super::stages::Stages;
-use super::{FeedPlan, Observer, Outcome, Plan, PollReport};
+use super::{Observer, Outcome, Plan, PollReport};
 use crate::domain::feed::{ErrorKind, FeedId, NextPoll, PollError};
 use crate::domain::time::Timestamp;
 use crate::schedule::due::reschedule;
@@ -56,7 +57,7 @@ enum Order {
 }
 
 /// What a poll tells the loop.
-enum Told {
+pub(super) enum Told {
     /// It takes long: its place goes to another.
     Slow(FeedId),
     /// It ended.
@@ -84,6 +85,7 @@ struct Desk {
     queue: Queue,
     waiting: Waiting,
     leased: Leased,
+    crew: Crew,
     running: usize,
     /// Polls that take long, and do not count against the others' places.
     slow: HashSet<FeedId>,
@@ -148,6 +150,9 @@ impl Poller {
             desk.seen = now;
             self.observer.ticked(now);
             self.hand_out(&mut desk, now, &done, &tasks).await;
+            if desk.running + desk.slow.len() == 0 && !desk.crew.is_empty() {
+                desk.crew = Crew::default();
+            }
             let nap = self.nap(&mut desk, now);
             tokio::select! {
                 () = stop.cancelled() => {}
@@ -205,9 +210,10 @@ impl Poller {
         for feed in due {
             match (desk.leased.remove(&feed), desk.plan.feeds.get(&feed)) {
                 (Some(lease), Some(feed)) => {
-                    desk.running += 1;
+                    let job = Job { plan: Arc::clone(&desk.plan), feed: Arc::clone(feed), lease };
                     self.stages.outage().probing(now);
-                    self.begin(Arc::clone(feed), lease, &desk.plan, done, tasks);
+                    desk.crew.begin(job, desk.running + desk.slow.len(), self, done, tasks);
+                    desk.running += 1;
                 }
                 // It cannot be polled now: again a minute later.
                 _ => desk.queue.finished(feed, Some(now.plus(NAP)), now),
@@ -321,33 +327,18 @@ impl Poller {
         }
     }
 
-    fn begin(
-        self: &Arc<Self>,
-        feed: Arc<FeedPlan>,
-        lease: FeedLease,
-        plan: &Arc<Plan>,
-        done: &mpsc::UnboundedSender<Told>,
-        tasks: &TaskTracker,
-    ) {
-        let (poller, plan, done) = (Arc::clone(self), Arc::clone(plan), done.clone());
-        let lost = Lost {
-            done: Some(done.clone()),
-            feed: feed.id,
-            name: feed.name.to_string(),
-            now: self.stages.clock().now(),
-        };
-        tasks.spawn(async move {
-            let id = feed.id;
-            let mut poll = std::pin::pin!(poller.stages.poll(plan, feed, lease));
-            let report = match tokio::time::timeout(SLOW, &mut poll).await {
-                Ok(report) => report,
-                Err(_) => {
-                    let _ = done.send(Told::Slow(id));
-                    poll.await
-                }
-            };
-            lost.found(report);
-        });
+    /// Polls a feed, and says so if it takes long.
+    pub(super) async fn poll(&self, mut job: Job, done: &mpsc::UnboundedSender<Told>) -> PollReport {
+        let id = job.feed.id;
+        job.lease.state.judge_anew(job.feed.manner.ignored());
+        let mut poll = std::pin::pin!(self.stages.poll(job.plan, job.feed, job.lease));
+        match tokio::time::timeout(SLOW, &mut poll).await {
+            Ok(report) => report,
+            Err(_) => {
+                let _ = done.send(Told::Slow(id));
+                poll.await
+            }
+        }
     }
 
     fn end(&self, report: &PollReport, desk: &mut Desk) {
@@ -380,33 +371,8 @@ fn spread_overdue(scheduled: &mut [Scheduled], now: Timestamp) {
     }
 }
 
-/// Tells of a poll's end, also if it panics: its place must not go with it.
-struct Lost {
-    done: Option<mpsc::UnboundedSender<Told>>,
-    feed: FeedId,
-    name: String,
-    now: Timestamp,
-}
-
-impl Lost {
-    fn found(mut self, report: PollReport) {
-        if let Some(done) = self.done.take() {
-            let _ = done.send(Told::Ended(report));
-        }
-    }
-}
-
-impl Drop for Lost {
-    fn drop(&mut self) {
-        if let Some(done) = self.done.take() {
-            let report = lost(self.feed, std::mem::take(&mut self.name), self.now);
-            let _ = done.send(Told::Ended(report));
-        }
-    }
-}
-
 /// A poll that came to no end of its own: again a minute later.
-fn lost(feed: FeedId, name: String, now: Timestamp) -> PollReport {
+pub(super) fn lost(feed: FeedId, name: String, now: Timestamp) -> PollReport {
     PollReport {
         feed,
         name,

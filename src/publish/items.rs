@@ -1,32 +1,36 @@
-//! What is stored, newest first: all of it, one stream, or what meets a query. Without HTTP, so that the
+//! What is stored: all of it, one stream, or what meets a query, newest or best first. Without HTTP, so that the
 //! command line can print what the API answers.
-//!
-//! A query is tried on what is stored, page by page from the newest, until enough was found or enough was
-//! looked at; `next` goes on from there. So one call costs bounded work, whatever the query.
 
-use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
 
-use super::cursor;
 use super::lists::{DEFAULT_LIMIT, ListError, MAX_LIMIT, QueryError, bad_cursor};
-use super::published::{Edition, Published};
+use super::meet::explain;
+use super::published::{Edition, Published, PublishedStream};
 use super::render::View;
-use super::views;
+use super::search::{Caught, Hunt, Place, aside, young};
+use super::{cursor, views};
 use crate::domain::item::Item;
-use crate::domain::shape::ItemShape;
+use crate::domain::shape::{ItemShape, PassageShape};
 use crate::domain::stream::StreamId;
 use crate::domain::time::Timestamp;
-use crate::query::compile::Index;
-use crate::query::scan::{Document, FeedTerms, Folded};
+use crate::query::explain::Verdict;
 use crate::query::syntax::{Query, SyntaxError};
-use crate::sanitize;
-use crate::store::{Cursor, PageRequest, Store, StoreError};
+use crate::store::{PageRequest, Store, StoreError};
 
-/// Stored items that one call looks at before it gives what it has.
-pub const MAX_SCANNED: usize = 20_000;
-/// Items read at a time while a query is tried.
-const CHUNK: u32 = 200;
+/// How long a search may take before it gives what it has.
+pub const BUDGET: Duration = Duration::from_secs(5);
+
+/// In which order items are listed.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum Sorting {
+    /// By date.
+    #[default]
+    Newest,
+    /// By how well they meet the query; where that says nothing of the text, by date.
+    Best,
+}
 
 /// Which items are wanted.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -41,149 +45,173 @@ pub struct Params {
     pub after: Option<String>,
     /// At most so many; kept within 1 and 1000.
     pub limit: u32,
+    /// The order.
+    pub sorting: Sorting,
+    /// How long it may take.
+    pub budget: Duration,
 }
 
 impl Default for Params {
     fn default() -> Self {
-        Self { query: None, stream: None, since: None, after: None, limit: DEFAULT_LIMIT }
+        Self {
+            query: None,
+            stream: None,
+            since: None,
+            after: None,
+            limit: DEFAULT_LIMIT,
+            sorting: Sorting::Newest,
+            budget: BUDGET,
+        }
     }
 }
 
 /// `{"items": […]}`.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 pub struct ItemList {
-    /// Newest first.
+    /// In the order that was asked for.
     pub items: Vec<ItemShape>,
     /// Where to go on. With a query it may be there although fewer than `limit` were found.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub next: Option<String>,
+    /// The time was over before everything was looked at: there may be more, and better ones.
+    #[serde(skip_serializing_if = "std::ops::Not::not", default)]
+    pub partial: bool,
 }
 
-/// Lists items.
+/// Items that were found, ready to be published.
+pub(super) struct Finding {
+    pub(super) views: Vec<View>,
+    /// Of each, its score and where it meets the query.
+    pub(super) told: Vec<(Option<f64>, Vec<PassageShape>)>,
+    pub(super) next: Option<String>,
+    pub(super) partial: bool,
+}
+
+/// Lists items. `now`: what ages are reckoned to.
 ///
 /// # Errors
 /// The query cannot be read, the stream or the cursor is unknown, or the store failed.
-pub async fn list(store: &dyn Store, edition: &Edition, params: &Params) -> Result<ItemList, ListError> {
+pub async fn list(
+    store: &dyn Store,
+    edition: &Edition,
+    params: &Params,
+    now: Timestamp,
+) -> Result<ItemList, ListError> {
+    let Finding { views, told, next, partial } = find(store, edition, params, now).await?;
+    let items = views.into_iter().zip(told).map(|(view, (score, snippets))| {
+        let mut shape = shape(view);
+        (shape.score, shape.snippets) = (score, snippets);
+        shape
+    });
+    Ok(ItemList { items: items.collect(), next, partial })
+}
+
+/// Finds items.
+pub(super) async fn find(
+    store: &dyn Store,
+    edition: &Edition,
+    params: &Params,
+    now: Timestamp,
+) -> Result<Finding, ListError> {
     let published = &edition.published;
     let query = read_query(params.query.as_deref())?;
     let stream = find_stream(published, params.stream.as_deref())?;
-    let from = match params.after.as_deref() {
-        None => None,
-        Some(text) => Some(cursor::decode(text).ok_or_else(|| bad_cursor(text))?),
+    let sorting = match &query {
+        Some(query) if query.narrow() != crate::domain::search::Narrow::Any => params.sorting,
+        _ => Sorting::Newest,
     };
-    let hunt = Hunt { stream, since: params.since, limit: params.limit.clamp(1, MAX_LIMIT) };
-    let (items, next) = match query {
-        None => hunt.newest(store, from).await?,
-        Some(query) => hunt.matching(store, published, query, from).await?,
+    let since = params.since.max(stream.and_then(|stream| stream.oldest(now)));
+    let row = stream.and_then(|stream| stream.row);
+    let from = params.after.as_deref().map(|text| read_place(sorting, text)).transpose()?;
+    let limit = params.limit.clamp(1, MAX_LIMIT);
+    let caught = match &query {
+        None => newest(store, row, since, from, limit).await?,
+        Some(query) => {
+            let hunt = Hunt {
+                store,
+                published,
+                query,
+                stream: row.zip(params.stream.as_deref()),
+                since,
+                limit: usize::try_from(limit).unwrap_or(1),
+                now,
+                until: Instant::now() + params.budget,
+            };
+            match from {
+                Some(Place::Score(spot)) => hunt.best(Some(spot)).await?,
+                Some(Place::Date(cursor)) => hunt.newest(Some(cursor)).await?,
+                None if sorting == Sorting::Best => hunt.best(None).await?,
+                None => hunt.newest(None).await?,
+            }
+        }
     };
+    let (items, scores): (Vec<Item>, Vec<Option<f64>>) = caught.items.into_iter().unzip();
     let views = views::prepare(store, items).await?;
-    Ok(ItemList { items: views.into_iter().map(shape).collect(), next: next.map(cursor::encode) })
+    let next = caught.next.map(|place| match place {
+        Place::Date(cursor) => cursor::encode(cursor),
+        Place::Score(spot) => cursor::encode_spot(spot),
+    });
+    let hidden = std::sync::Arc::clone(published);
+    let published = std::sync::Arc::clone(published);
+    let telling = move || {
+        let tell = |(view, score): (&View, Option<f64>)| {
+            let snippets = query.as_ref().map(|query| passages(&view.item, query, &published, now));
+            (score, snippets.unwrap_or_default())
+        };
+        let told = views.iter().zip(scores).map(tell).collect();
+        (views, told)
+    };
+    let (mut views, told) = aside(telling).await?;
+    views.iter_mut().for_each(|view| hidden.keep_public(&mut view.item.streams));
+    Ok(Finding { views, told, next, partial: caught.partial })
+}
+
+async fn newest(
+    store: &dyn Store,
+    stream: Option<StreamId>,
+    since: Option<Timestamp>,
+    from: Option<Place>,
+    limit: u32,
+) -> Result<Caught, StoreError> {
+    let before = from.and_then(|place| match place {
+        Place::Date(cursor) => Some(cursor),
+        Place::Score(_) => None,
+    });
+    let page = store.stream_page(PageRequest { stream, limit, before }).await?;
+    let (items, ended) = young(since, page.items);
+    let next = page.next.filter(|_| !ended).map(Place::Date);
+    Ok(Caught { items: items.into_iter().map(|item| (item, None)).collect(), next, ..Caught::default() })
+}
+
+fn read_place(sorting: Sorting, text: &str) -> Result<Place, ListError> {
+    let place = match sorting {
+        Sorting::Newest => cursor::decode(text).map(Place::Date),
+        Sorting::Best => cursor::decode_spot(text).map(Place::Score),
+    };
+    place.ok_or_else(|| bad_cursor(text))
+}
+
+/// Where an item meets a query.
+pub(super) fn passages(item: &Item, query: &Query, published: &Published, now: Timestamp) -> Vec<PassageShape> {
+    match explain(item, query, published, now) {
+        Verdict::Met(passages) => passages.into_iter().map(|passage| PassageShape::new(passage.into_hit())).collect(),
+        Verdict::Failed { .. } => Vec::new(),
+    }
 }
 
 pub(super) fn shape(view: View) -> ItemShape {
     ItemShape::new(&view.item, &view.clean, view.summary_text, view.content_text)
 }
 
-struct Hunt {
-    stream: Option<StreamId>,
-    since: Option<Timestamp>,
-    limit: u32,
-}
-
-type Found = (Vec<Item>, Option<Cursor>);
-
-impl Hunt {
-    async fn newest(&self, store: &dyn Store, from: Option<Cursor>) -> Result<Found, StoreError> {
-        let page = store.stream_page(self.page(from, self.limit)).await?;
-        let (items, ended) = self.young(page.items);
-        Ok((items, page.next.filter(|_| !ended)))
-    }
-
-    async fn matching(
-        &self,
-        store: &dyn Store,
-        published: &Arc<Published>,
-        query: Query,
-        mut from: Option<Cursor>,
-    ) -> Result<Found, StoreError> {
-        let limit = usize::try_from(self.limit).unwrap_or(1);
-        let index = Arc::new(Index::new(&[query]));
-        let (mut found, mut scanned) = (Vec::new(), 0);
-        while scanned < MAX_SCANNED {
-            let page = store.stream_page(self.page(from, CHUNK)).await?;
-            let (items, ended) = self.young(page.items);
-            scanned += items.len();
-            let (index, published) = (Arc::clone(&index), Arc::clone(published));
-            // Texts of HTML and words of texts: some milliseconds a chunk, so not on a thread that serves.
-            let sift = tokio::task::spawn_blocking(move || sift(items, &index, &published));
-            let hits = sift.await.map_err(|e| StoreError::Failed(format!("the search was cut short: {e}")))?;
-            found.extend(hits);
-            if found.len() > limit {
-                found.truncate(limit);
-                let last = found.last().map(|item| Cursor { effective_at: item.effective_at, item: item.id });
-                return Ok((found, last));
-            }
-            from = page.next.filter(|_| !ended);
-            if from.is_none() || found.len() == limit {
-                return Ok((found, from));
-            }
-        }
-        Ok((found, from))
-    }
-
-    fn page(&self, before: Option<Cursor>, limit: u32) -> PageRequest {
-        PageRequest { stream: self.stream, limit, before }
-    }
-
-    /// The items that are young enough, and whether that was the last of them: dates only fall from here on.
-    fn young(&self, mut items: Vec<Item>) -> (Vec<Item>, bool) {
-        let Some(since) = self.since else { return (items, false) };
-        let before = items.len();
-        items.retain(|item| item.effective_at >= since);
-        let ended = items.len() < before;
-        (items, ended)
-    }
-}
-
-fn sift(items: Vec<Item>, index: &Index, published: &Published) -> Vec<Item> {
-    items.into_iter().filter(|item| meets(item, index, published)).collect()
-}
-
-/// Whether a stored item meets one of the queries of `index`, seen from all the feeds that carry it. Takes as long as
-/// reading its HTML: some tens of microseconds.
-#[must_use]
-pub fn meets(item: &Item, index: &Index, published: &Published) -> bool {
-    // The texts are those that the item was matched by when it came: of the HTML as it was, not cleaned.
-    let text = |html: &Option<String>| html.as_deref().map(sanitize::text).unwrap_or_default();
-    let (summary, content) = (text(&item.summary), text(&item.content));
-    let key_is_url = item.key.starts_with("https://") || item.key.starts_with("http://");
-    let document = Document {
-        title: item.title.as_deref().unwrap_or_default(),
-        summary: &summary,
-        content: &content,
-        authors: item.authors.iter().filter_map(|author| author.name.as_deref()).collect(),
-        tags: item.categories.iter().map(|category| category.term.as_str()).collect(),
-        url: if key_is_url { &item.key } else { item.link.as_deref().unwrap_or_default() },
-        language: item.language.as_deref(),
-        types: item.enclosures.iter().filter_map(|enclosure| enclosure.mime_type.as_deref()).collect(),
-    };
-    let tags_of = |name: &str| published.feeds.get(name).map_or(&[][..], |feed| feed.tags.as_ref());
-    let terms = |name| FeedTerms { name, tags: tags_of(name) };
-    let names = item.sightings.iter().flat_map(|sighting| published.counts_as(&sighting.feed));
-    let feeds: Vec<FeedTerms<'_>> = names.map(terms).collect();
-    !index.scan(&Folded::new(&document), &feeds).is_empty()
-}
-
-fn read_query(text: Option<&str>) -> Result<Option<Query>, ListError> {
+pub(super) fn read_query(text: Option<&str>) -> Result<Option<Query>, ListError> {
     let Some(text) = text.filter(|text| !text.trim().is_empty()) else { return Ok(None) };
     let query = Query::parse(text).map_err(|error| ListError::Query(mark(text, error)))?;
     Ok(Some(query).filter(|query| !query.is_everything()))
 }
 
-fn find_stream(published: &Published, name: Option<&str>) -> Result<Option<StreamId>, ListError> {
+fn find_stream<'a>(published: &'a Published, name: Option<&str>) -> Result<Option<&'a PublishedStream>, ListError> {
     let Some(name) = name else { return Ok(None) };
-    let found = published.stream(name).map(|stream| stream.row);
-    found.ok_or_else(|| {
+    published.stream(name).filter(|stream| stream.admits(None)).map(Some).ok_or_else(|| {
         let short: String = name.chars().take(63).collect();
         ListError::Asked(format!("There is no stream `{short}`. /api/v1/streams lists them."))
     })
@@ -264,9 +292,10 @@ mod tests {
     #[test]
     fn a_stream_is_found_by_name_and_all_has_no_row() {
         let published = example();
-        assert_eq!(find_stream(&published, None).unwrap(), None);
-        assert_eq!(find_stream(&published, Some("all")).unwrap(), None);
-        assert_eq!(find_stream(&published, Some("peace-talks")).unwrap(), Some(StreamId(1)));
+        let row = |name| find_stream(&published, name).unwrap().and_then(|stream| stream.row);
+        assert_eq!(row(None), None);
+        assert_eq!(row(Some("all")), None);
+        assert_eq!(row(Some("peace-talks")), Some(StreamId(1)));
         assert!(matches!(find_stream(&published, Some("x")), Err(ListError::Asked(_))));
     }
 

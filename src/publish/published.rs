@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::fmt;
 use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
 
 use sha2::{Digest, Sha256};
 use url::Url;
@@ -59,8 +60,34 @@ pub struct PublishedStream {
     pub query: String,
     /// Newest items in the published feed.
     pub limit: u32,
+    /// How old an item may be that it shows; `None`: as old as it likes.
+    pub max_age: Option<Duration>,
     /// Names of the webhooks that it calls.
     pub notify: Vec<String>,
+    /// The titles of its items in feeds, with `{title}` and `{feed}`.
+    pub item_title: Option<String>,
+    /// At most so many items of one feed in a document.
+    pub max_per_feed: Option<u32>,
+    /// Every id is one of ours.
+    pub own_ids: bool,
+    /// What its address has to bring along; `None`: it is public.
+    pub token: Option<TokenHash>,
+}
+
+impl PublishedStream {
+    /// Whether who brings this along may see it.
+    #[must_use]
+    pub fn admits(&self, offered: Option<&str>) -> bool {
+        self.token.is_none_or(|token| offered.is_some_and(|offered| token.admits(offered)))
+    }
+}
+
+impl PublishedStream {
+    /// The effective date that the oldest item may have that it shows at `now`; `None`: any.
+    #[must_use]
+    pub fn oldest(&self, now: Timestamp) -> Option<Timestamp> {
+        self.max_age.map(|age| now.minus(age).plus(Duration::from_millis(1)))
+    }
 }
 
 /// What the configuration says of a feed.
@@ -99,10 +126,21 @@ impl Published {
         self.streams.iter().find(|stream| stream.name == name)
     }
 
-    /// The streams with their addresses, in the order of the configuration.
+    /// Takes the names of streams that are not public out of a list.
+    pub fn keep_public(&self, streams: &mut Vec<String>) {
+        streams.retain(|name| self.is_public(name));
+    }
+
+    /// Whether a stream may be named to anybody: it has no token.
+    #[must_use]
+    pub fn is_public(&self, name: &str) -> bool {
+        self.stream(name).is_none_or(|stream| stream.token.is_none())
+    }
+
+    /// The public streams with their addresses, in the order of the configuration.
     #[must_use]
     pub fn stream_shapes(&self) -> Vec<StreamShape> {
-        self.streams.iter().map(|stream| self.stream_shape(stream)).collect()
+        self.streams.iter().filter(|stream| stream.token.is_none()).map(|stream| self.stream_shape(stream)).collect()
     }
 
     fn stream_shape(&self, stream: &PublishedStream) -> StreamShape {
@@ -270,7 +308,12 @@ pub(crate) mod tests {
             title: format!("Title of {name}"),
             query: query.to_owned(),
             limit: 100,
+            max_age: None,
             notify: Vec::new(),
+            item_title: None,
+            max_per_feed: None,
+            own_ids: false,
+            token: None,
         };
         Published {
             title: "My news".to_owned(),

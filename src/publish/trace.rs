@@ -11,8 +11,8 @@ use crate::domain::item::{Item, ItemId, Sighting};
 use crate::domain::shape::MatchShape;
 use crate::domain::time::Timestamp;
 use crate::domain::trace::{
-    Alias, AskedShape, Call, EventShape, Habit, KeyShape, Keyed, Merge, Note, RuleShape, Story, StoryShape, TraceBy,
-    TraceShape, Traced, UnkeptShape,
+    Alias, AskedShape, Call, EventShape, Habit, Ignored, KeyShape, Keyed, Merge, Note, RuleShape, Story, StoryShape,
+    TraceBy, TraceShape, Traced, UnkeptShape,
 };
 use crate::store::{Store, StoreError};
 
@@ -53,7 +53,7 @@ pub enum Answer {
 pub async fn of_item(store: &dyn Store, published: &Published, item: ItemId) -> Result<Option<Told>, StoreError> {
     let traced = store.trace(TraceBy::Item(item)).await?;
     match traced.story {
-        Some(story) => tell(store, published, *story, None).await.map(Some),
+        Some(story) => tell(store, published, *story, &traced.ignored, None).await.map(Some),
         None => Ok(None),
     }
 }
@@ -74,26 +74,31 @@ pub async fn explain(
         Ok(number) if given.bytes().all(|b| b.is_ascii_digit()) => TraceBy::Item(ItemId(number)),
         _ => TraceBy::Given { text: given.to_owned(), keys: keys.iter().map(|keyed| keyed.key.clone()).collect() },
     };
-    let Traced { story, alias, past, hubs } = store.trace(by).await?;
+    let Traced { story, alias, past, hubs, ignored } = store.trace(by).await?;
     let Some(story) = story else {
         let feeds = lists::all_feeds(store, published, now).await?;
-        let unkept = unkept::Unkept { given, keys: &keys, published, alias, past, hubs, feeds };
+        let unkept = unkept::Unkept { given, keys: &keys, published, alias, past, hubs, ignored, feeds };
         return Ok(Answer::Unkept(Box::new(unkept.tell())));
     };
     let asked = asked(given, &keys, &story, alias.as_ref());
-    Ok(Answer::Story(Box::new(tell(store, published, *story, Some(asked)).await?)))
+    Ok(Answer::Story(Box::new(tell(store, published, *story, &ignored, Some(asked)).await?)))
 }
 
 async fn tell(
     store: &dyn Store,
     published: &Published,
     story: Story,
+    ignored: &[Ignored],
     asked: Option<AskedShape>,
 ) -> Result<Told, StoreError> {
-    let trace = TraceShape { asked, ..trace(&story, &published.keys) };
+    let mut trace = TraceShape { asked, ..trace(&story, &published.keys) };
+    trace.events.extend(ignored.iter().map(ignored_event));
+    trace.events.sort_by_key(|event| event.at.unwrap_or(Timestamp::MAX));
+    trace.streams.retain(|found| published.is_public(&found.stream));
     let item = story.item.id;
     let view = views::prepare(store, vec![story.item]).await?.into_iter().next();
-    let view = view.ok_or_else(|| StoreError::Failed("the item was lost while it was made ready".to_owned()))?;
+    let mut view = view.ok_or_else(|| StoreError::Failed("the item was lost while it was made ready".to_owned()))?;
+    published.keep_public(&mut view.item.streams);
     Ok(Told { item, view, trace })
 }
 
@@ -104,18 +109,8 @@ fn trace(story: &Story, keys: &Keys) -> TraceShape {
         note: story.scope.as_ref().map(|scope| scope_note(scope, &story.item.key)),
         keys: addresses(story, keys),
         events: events(story),
-        streams: story.streams.iter().map(|(stream, term)| met(stream, term.as_ref())).collect(),
+        streams: story.streams.iter().map(|(stream, term)| MatchShape::new(stream, term.as_ref())).collect(),
         deliveries: story.calls.iter().map(|call| delivery_shape(call.status.clone())).collect(),
-    }
-}
-
-fn met(stream: &str, term: Option<&crate::domain::stream::TermHit>) -> MatchShape {
-    MatchShape {
-        stream: stream.to_owned(),
-        field: term.map(|term| term.field.clone()),
-        term: term.map(|term| term.term.clone()),
-        text: term.map(|term| term.text.clone()),
-        snippet: term.map(|term| term.snippet.clone()).filter(|snippet| !snippet.is_empty()),
     }
 }
 
@@ -216,6 +211,12 @@ fn events(story: &Story) -> Vec<EventShape> {
         events.push(event(None, "purged", text.to_owned()));
     }
     events
+}
+
+/// Seen in a feed that does not keep it.
+fn ignored_event(ignored: &Ignored) -> EventShape {
+    let text = format!("Ignored in `{}`, by its query `{}`.", ignored.feed, ignored.query);
+    EventShape { feed: Some(ignored.feed.clone()), ..event(Some(ignored.at), "ignored", text) }
 }
 
 fn event(at: Option<Timestamp>, kind: &str, text: String) -> EventShape {

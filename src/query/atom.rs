@@ -5,6 +5,7 @@ use std::ops::Range;
 use unicode_normalization::UnicodeNormalization as _;
 
 use super::grammar::error;
+use super::moment;
 use super::script::{Kind, Script, is_ignorable, kind};
 use super::syntax::{Exact, Field, MAX_PHRASE, NodeKind, Phrase, Symbols, SyntaxError, TextAtom};
 use super::text::{push_folded, split};
@@ -23,15 +24,14 @@ impl Typed<'_> {
         self.at..self.at + self.text.len().max(1)
     }
 
-    fn wrong(&self, message: impl Into<String>, hint: impl Into<String>) -> SyntaxError {
+    pub(super) fn wrong(&self, message: impl Into<String>, hint: impl Into<String>) -> SyntaxError {
         error(message, self.place(), hint)
     }
 }
 
 /// Reads a value as its field has it.
 pub(super) fn value(field: Field, typed: &Typed<'_>, atoms: &mut u32) -> Result<NodeKind, SyntaxError> {
-    let plain = matches!(field, Field::Feed | Field::Site | Field::Language | Field::Type);
-    if plain && typed.exact {
+    if !field.is_text() && typed.exact {
         return Err(typed.wrong("`=` means nothing in this field.", "Leave the `=` out: its values are whole already."));
     }
     match field {
@@ -39,6 +39,7 @@ pub(super) fn value(field: Field, typed: &Typed<'_>, atoms: &mut u32) -> Result<
         Field::Site => site(typed),
         Field::Language => language(typed),
         Field::Type => media_type(typed),
+        Field::Before | Field::After | Field::Age => moment::value(field, typed),
         _ => text(field, typed, atoms),
     }
 }

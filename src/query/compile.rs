@@ -6,9 +6,12 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
-use super::filter::Filter;
+use super::filter::{Filter, need, word_key};
+use super::pattern::Required;
 use super::prefixes::Prefixes;
 use super::syntax::{Field, Node, NodeKind, Parsed, Query, TextAtom};
+use super::terms::Terms;
+use crate::domain::time::Timestamp;
 
 /// Many queries behind one index of words.
 #[derive(Debug, Default)]
@@ -16,17 +19,24 @@ pub struct Index {
     queries: Vec<Arc<Parsed>>,
     /// For each query, the pivots of its atoms, by their ids.
     pivots: Lists<Pivot>,
-    words: HashMap<Box<str>, u32>,
+    words: Terms,
     prefixes: Prefixes,
     filter: Filter,
     /// For each term, the queries that hang on it.
-    anchored: Lists<u32>,
+    anchored: Lists<Hung>,
     pub(super) feeds: HashMap<Box<str>, Vec<u32>>,
     pub(super) sites: HashMap<Box<str>, Vec<u32>>,
     pub(super) languages: HashMap<Box<str>, Vec<u32>>,
     pub(super) always: Vec<u32>,
     /// Whether the tags of feeds have to be split.
     pub(super) looks_at_tags: bool,
+    /// Whether a query looks at dates.
+    looks_at_dates: bool,
+    /// Whether regular expressions hang on words.
+    pub(super) has_patterns: bool,
+    /// How many queries with a regular expression are tried on every item.
+    everywhere: usize,
+    pub(super) now: Option<Timestamp>,
 }
 
 /// A query in an index.
@@ -57,11 +67,25 @@ impl<T> Lists<T> {
         self.ends.push(u32::try_from(self.all.len()).unwrap_or(u32::MAX));
     }
 
+    fn shrink_to_fit(&mut self) {
+        self.all.shrink_to_fit();
+        self.ends.shrink_to_fit();
+    }
+
     fn get(&self, list: usize) -> &[T] {
         let bound = |at: usize| self.ends.get(at).and_then(|end| usize::try_from(*end).ok());
         let start = list.checked_sub(1).and_then(bound).unwrap_or(0);
         bound(list).and_then(|end| self.all.get(start..end)).unwrap_or_default()
     }
+}
+
+/// A query that hangs on a term.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub(super) struct Hung {
+    pub(super) query: u32,
+    /// Another word that must be there as well, as [`super::filter::Present`] has it: most of what hangs on a common word
+    /// is ruled out by it without a look at the query. 0: none is known.
+    pub(super) need: u32,
 }
 
 /// The word by which an atom is found.
@@ -84,29 +108,57 @@ impl Index {
     /// rarest words. What the function says changes the cost of a scan, never its result.
     #[must_use]
     pub fn with_frequencies(queries: &[Query], frequency: &dyn Fn(&str) -> u64) -> Self {
-        let mut builder =
-            Builder { frequency, index: Self::default(), prefixes: BTreeMap::new(), terms: 0, hung: Vec::new() };
+        let mut builder = Builder {
+            frequency,
+            index: Self::default(),
+            prefixes: BTreeMap::new(),
+            keys: Vec::new(),
+            terms: 0,
+            hung: Vec::new(),
+        };
         for query in queries {
             builder.add(query);
         }
-        let Builder { mut index, prefixes, terms, mut hung, .. } = builder;
+        let Builder { mut index, prefixes, keys, terms, mut hung, .. } = builder;
         hung.sort_unstable();
         hung.dedup();
         let mut rest = hung.iter().peekable();
         for term in 0..terms {
             index.anchored.push(std::iter::from_fn(|| rest.next_if(|(t, _)| *t == term).map(|(_, query)| *query)));
         }
-        index.filter = Filter::new(index.words.keys(), prefixes.keys());
+        index.filter = Filter::new(&keys, prefixes.keys());
         index.prefixes = Prefixes::new(prefixes);
+        index.queries.shrink_to_fit();
+        index.pivots.shrink_to_fit();
+        index.anchored.shrink_to_fit();
         index
     }
 
-    /// Calls `each` with every term that this folded word is or begins with.
-    pub(super) fn terms_of(&self, word: &str, each: &mut impl FnMut(u32)) {
-        if self.filter.may_be_word(word)
+    /// The same, with ages reckoned to `now`. Without, `age:` is met by every item: membership in a stream must not
+    /// change by itself.
+    #[must_use]
+    pub fn as_of(self, now: Timestamp) -> Self {
+        Self { now: Some(now), ..self }
+    }
+
+    /// How many of the queries are tried on every item because of a regular expression of which no word is known.
+    #[must_use]
+    pub fn everywhere(&self) -> usize {
+        self.everywhere
+    }
+
+    /// Whether any query looks at the date of items; else it is all the same to a scan.
+    #[must_use]
+    pub fn looks_at_dates(&self) -> bool {
+        self.looks_at_dates
+    }
+
+    /// Calls `each` with every term that this folded word is or begins with. `key`: the word's.
+    pub(super) fn terms_of(&self, word: &str, key: u64, each: &mut impl FnMut(u32)) {
+        if self.filter.may_be_word(key)
             && let Some(term) = self.words.get(word)
         {
-            each(*term);
+            each(term);
         }
         if self.filter.may_have_prefix(word) {
             self.prefixes.of(word, each);
@@ -114,7 +166,7 @@ impl Index {
     }
 
     /// The queries that hang on a term.
-    pub(super) fn anchored(&self, term: u32) -> &[u32] {
+    pub(super) fn anchored(&self, term: u32) -> &[Hung] {
         usize::try_from(term).map_or(&[], |term| self.anchored.get(term))
     }
 
@@ -142,6 +194,8 @@ const NARROW: u64 = 1 << 10;
 #[derive(Clone, Debug)]
 enum Hook {
     Term(u32),
+    /// A whole word of a regular expression.
+    Word(Box<str>),
     Feed(Box<str>),
     Site(Box<str>),
     Language(Box<str>),
@@ -149,13 +203,43 @@ enum Hook {
 
 /// Hooks of which one must be there, and how common they are together.
 struct Anchor {
-    hooks: Vec<Hook>,
+    /// Each with the word that must be there beside it.
+    hooks: Vec<(Hook, Option<Word>)>,
     cost: u64,
+    /// Whole words that must be there whatever the hook: that of the hook itself, and the rarest of the others.
+    own: Option<Word>,
+    other: Option<Word>,
+}
+
+/// A whole word: how common it is, and what is kept of its key.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+struct Word {
+    cost: u64,
+    need: u32,
 }
 
 impl Anchor {
     fn one(hook: Hook, cost: u64) -> Option<Self> {
-        Some(Self { hooks: vec![hook], cost })
+        Some(Self { hooks: vec![(hook, None)], cost, own: None, other: None })
+    }
+
+    /// The rarer of two that must both be met, and what is known of the other.
+    fn and(self, other: Self) -> Self {
+        let (mut best, rest) = if other.cost < self.cost { (other, self) } else { (self, other) };
+        best.other = [best.other, rest.own, rest.other].into_iter().flatten().min();
+        best
+    }
+
+    /// Both, of which one must be met.
+    fn or(self, other: Self) -> Self {
+        let cost = self.cost.saturating_add(other.cost);
+        Self { hooks: self.settled().chain(other.settled()).collect(), cost, own: None, other: None }
+    }
+
+    /// The hooks, each with the word that must be there beside it.
+    fn settled(self) -> impl Iterator<Item = (Hook, Option<Word>)> {
+        let other = self.other;
+        self.hooks.into_iter().map(move |(hook, beside)| (hook, beside.or(other)))
     }
 }
 
@@ -163,10 +247,12 @@ struct Builder<'a> {
     frequency: &'a dyn Fn(&str) -> u64,
     index: Index,
     prefixes: BTreeMap<Box<str>, u32>,
+    /// The keys of all whole words.
+    keys: Vec<u64>,
     /// How many terms there are.
     terms: u32,
     /// Terms, and queries that hang on them.
-    hung: Vec<(u32, u32)>,
+    hung: Vec<(u32, Hung)>,
 }
 
 impl Builder<'_> {
@@ -178,35 +264,48 @@ impl Builder<'_> {
         pivots.sort_unstable_by_key(|(id, _)| *id);
         let pivots: Vec<Pivot> = pivots.into_iter().map(|(_, pivot)| pivot).collect();
         match self.anchor(&parsed.root, &pivots) {
-            None => self.index.always.push(number),
+            None => {
+                self.index.always.push(number);
+                self.index.everywhere += usize::from(parsed.has_pattern());
+            }
             Some(anchor) => {
-                for hook in anchor.hooks {
-                    self.hang(number, hook);
+                for (hook, beside) in anchor.settled() {
+                    self.hang(Hung { query: number, need: beside.map_or(0, |word| word.need) }, hook);
                 }
             }
         }
+        self.index.looks_at_dates |= parsed.has_date();
         self.index.queries.push(Arc::clone(parsed));
         self.index.pivots.push(pivots);
     }
 
-    fn hang(&mut self, query: u32, hook: Hook) {
+    fn hang(&mut self, hung: Hung, hook: Hook) {
         let queries = match hook {
-            Hook::Term(term) => return self.hung.push((term, query)),
+            Hook::Term(term) => return self.hung.push((term, hung)),
+            Hook::Word(word) => {
+                self.index.has_patterns = true;
+                let term = self.word(&word);
+                return self.hung.push((term, hung));
+            }
             Hook::Feed(name) => self.index.feeds.entry(name).or_default(),
             Hook::Site(host) => self.index.sites.entry(host).or_default(),
             Hook::Language(tag) => self.index.languages.entry(tag).or_default(),
         };
-        if queries.last() != Some(&query) {
-            queries.push(query);
+        if queries.last() != Some(&hung.query) {
+            queries.push(hung.query);
         }
     }
 
     /// Gives every atom the word that it will be found by.
     fn pivots(&mut self, node: &Node, out: &mut Vec<(u32, Pivot)>) {
         node.any(&mut |node| {
-            if let NodeKind::Text(atom) = &node.kind {
-                self.index.looks_at_tags |= atom.field == Field::Tag;
-                out.push((atom.id, self.pivot(atom)));
+            match &node.kind {
+                NodeKind::Text(atom) => {
+                    self.index.looks_at_tags |= atom.field == Field::Tag;
+                    out.push((atom.id, self.pivot(atom)));
+                }
+                NodeKind::Pattern(pattern) => self.index.looks_at_tags |= pattern.field == Field::Tag,
+                _ => {}
             }
             false
         });
@@ -217,19 +316,25 @@ impl Builder<'_> {
         let is_prefix = |word: usize| atom.prefix && word == last;
         let rarest = atom.words.iter().enumerate().min_by_key(|(i, word)| self.cost(word, is_prefix(*i)));
         let (word, text) = rarest.map_or((0, ""), |(word, text)| (word, text));
-        let fresh = self.terms;
         let term = if is_prefix(word) {
-            *self.prefixes.entry(text.into()).or_insert(fresh)
-        } else if let Some(known) = self.index.words.get(text) {
-            *known
+            let fresh = self.terms;
+            let term = *self.prefixes.entry(text.into()).or_insert(fresh);
+            self.terms += u32::from(term == fresh);
+            term
         } else {
-            self.index.words.insert(text.into(), fresh);
-            fresh
+            self.word(text)
         };
-        if term == fresh {
-            self.terms = fresh.saturating_add(1);
-        }
         Pivot { term, word: u32::try_from(word).unwrap_or(u32::MAX) }
+    }
+
+    /// The term of a whole word.
+    fn word(&mut self, text: &str) -> u32 {
+        let term = self.index.words.get_or_insert(text, self.terms);
+        if term == self.terms {
+            self.keys.push(word_key(text));
+            self.terms += 1;
+        }
+        term
     }
 
     /// How common a word is; a beginning is taken for several words.
@@ -240,25 +345,30 @@ impl Builder<'_> {
 
     fn anchor(&self, node: &Node, pivots: &[Pivot]) -> Option<Anchor> {
         match &node.kind {
-            NodeKind::Everything | NodeKind::Not(_) | NodeKind::Type(_) => None,
-            NodeKind::And(nodes) => self.rarest(nodes.iter(), pivots),
-            NodeKind::Near(near) => self.rarest(near.operands(), pivots),
+            NodeKind::Everything | NodeKind::Not(_) | NodeKind::Type(_) | NodeKind::When(_) => None,
+            NodeKind::Pattern(pattern) => {
+                let sum = |words: &Required| {
+                    let costs = words.iter().map(|word| self.cost(word, false));
+                    costs.fold(0, u64::saturating_add)
+                };
+                let rarest = pattern.required.iter().min_by_key(|words| sum(words))?;
+                let hooks = rarest.iter().map(|word| (Hook::Word(word.clone()), None));
+                Some(Anchor { hooks: hooks.collect(), cost: sum(rarest), own: None, other: None })
+            }
+            NodeKind::And(nodes) => nodes.iter().filter_map(|node| self.anchor(node, pivots)).reduce(Anchor::and),
+            NodeKind::Near(near) => near.operands().filter_map(|node| self.anchor(node, pivots)).reduce(Anchor::and),
             NodeKind::Or(nodes) => {
-                let mut all = Anchor { hooks: Vec::new(), cost: 0 };
+                let mut all: Option<Anchor> = None;
                 for node in nodes {
                     let anchor = self.anchor(node, pivots)?;
-                    all.hooks.extend(anchor.hooks);
-                    all.cost = all.cost.saturating_add(anchor.cost);
+                    all = Some(match all {
+                        Some(before) => before.or(anchor),
+                        None => anchor,
+                    });
                 }
-                Some(all)
+                all
             }
-            NodeKind::Text(atom) => {
-                let pivot = usize::try_from(atom.id).ok().and_then(|id| pivots.get(id))?;
-                let word = usize::try_from(pivot.word).ok()?;
-                let prefix = atom.prefix && word + 1 == atom.words.len();
-                let cost = self.cost(atom.words.iter().nth(word).unwrap_or_default(), prefix);
-                Anchor::one(Hook::Term(pivot.term), cost)
-            }
+            NodeKind::Text(atom) => self.text_anchor(atom, pivots),
             NodeKind::Feed(name) if name.contains('*') => None,
             NodeKind::Feed(name) => Anchor::one(Hook::Feed(name.clone()), NARROW),
             NodeKind::Site(host) => Anchor::one(Hook::Site(host.clone()), NARROW),
@@ -266,8 +376,18 @@ impl Builder<'_> {
         }
     }
 
-    fn rarest<'n>(&self, nodes: impl Iterator<Item = &'n Node>, pivots: &[Pivot]) -> Option<Anchor> {
-        nodes.filter_map(|node| self.anchor(node, pivots)).min_by_key(|anchor| anchor.cost)
+    /// The pivot, and the rarest of the other whole words.
+    fn text_anchor(&self, atom: &TextAtom, pivots: &[Pivot]) -> Option<Anchor> {
+        let pivot = usize::try_from(atom.id).ok().and_then(|id| pivots.get(id))?;
+        let at = usize::try_from(pivot.word).ok()?;
+        let is_prefix = |word: usize| atom.prefix && word + 1 == atom.words.len();
+        let cost = self.cost(atom.words.iter().nth(at).unwrap_or_default(), is_prefix(at));
+        let whole = atom.words.iter().enumerate().filter(|(word, _)| !is_prefix(*word));
+        let weighed =
+            whole.map(|(word, text)| (word == at, Word { cost: self.cost(text, false), need: need(word_key(text)) }));
+        let (own, others): (Vec<_>, Vec<_>) = weighed.partition(|(own, _)| *own);
+        let rarest = |words: Vec<(bool, Word)>| words.into_iter().map(|(_, word)| word).min();
+        Some(Anchor { hooks: vec![(Hook::Term(pivot.term), None)], cost, own: rarest(own), other: rarest(others) })
     }
 }
 
@@ -282,7 +402,9 @@ mod tests {
 
     fn hangs_on(index: &Index, word: &str) -> Vec<u32> {
         let mut found = Vec::new();
-        index.terms_of(word, &mut |term| found.extend_from_slice(index.anchored(term)));
+        index.terms_of(word, word_key(word), &mut |term| {
+            found.extend(index.anchored(term).iter().map(|hung| hung.query));
+        });
         found
     }
 

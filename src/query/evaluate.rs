@@ -2,9 +2,12 @@
 
 use super::atom::as_written;
 use super::compile::Plan;
+use super::filter::Present;
+use super::pattern::Pattern;
 use super::scan::{FeedTerms, Folded};
 use super::syntax::{Exact, Field, Near, Node, NodeKind, Symbols, TextAtom};
 use super::words::{Part, Words};
+use crate::domain::time::Timestamp;
 
 /// Words, and which terms of an index were found among them.
 #[derive(Debug)]
@@ -12,6 +15,8 @@ pub(super) struct Layer<'a> {
     pub(super) words: &'a Words,
     /// Terms and the words that they are or begin, in order.
     pub(super) found: Vec<(u32, u32)>,
+    /// All of its words.
+    pub(super) present: Present,
 }
 
 impl Layer<'_> {
@@ -28,6 +33,8 @@ impl Layer<'_> {
 pub(super) enum Spot<'a> {
     /// In a text, from the first word to the last.
     Text { words: &'a Words, first: usize, last: usize, term: &'a Node },
+    /// In a text, where a regular expression matches.
+    Match { words: &'a Words, raw: (usize, usize), part: Part, term: &'a Node },
     /// In something that is whole: a feed's name, a host, a language, a media type.
     Fact { field: &'static str, text: &'a str, around: &'a str, term: &'a Node },
 }
@@ -43,6 +50,9 @@ pub(super) struct Context<'a> {
     pub(super) layers: [&'a Layer<'a>; 2],
     pub(super) item: &'a Folded,
     pub(super) feeds: &'a [FeedTerms<'a>],
+    /// The item's effective date.
+    pub(super) date: Timestamp,
+    pub(super) now: Option<Timestamp>,
 }
 
 impl<'a> Context<'a> {
@@ -78,6 +88,8 @@ impl<'a> Context<'a> {
             }
             NodeKind::Near(near) => self.near(near).map(Some),
             NodeKind::Text(atom) => self.spots(node, atom).next().map(Some),
+            NodeKind::Pattern(pattern) => self.matches(node, pattern).next().map(Some),
+            NodeKind::When(when) => when.has(self.date, self.now).then_some(None),
             NodeKind::Feed(_) | NodeKind::Site(_) | NodeKind::Language(_) | NodeKind::Type(_) => {
                 self.fact(node).map(Some)
             }
@@ -94,6 +106,21 @@ impl<'a> Context<'a> {
                 let first = word.checked_sub(before)?;
                 let last = first + atom.words.len() - 1;
                 stands(layer.words, first, atom).then_some(Spot::Text { words: layer.words, first, last, term: node })
+            })
+        })
+    }
+
+    /// Every place where a regular expression matches.
+    pub(super) fn matches(&self, node: &'a Node, pattern: &'a Pattern) -> impl Iterator<Item = Spot<'a>> + use<'a> {
+        self.layers.into_iter().flat_map(move |layer| {
+            let words = layer.words;
+            let texts = words.texts().filter(move |(part, _)| looks_in(pattern.field, *part));
+            texts.flat_map(move |(part, at)| {
+                let places = pattern.places(words.text().get(at.clone()).unwrap_or_default());
+                places.map(move |found| {
+                    let raw = (at.start + found.start, at.start + found.end);
+                    Spot::Match { words, raw, part, term: node }
+                })
             })
         })
     }
@@ -197,7 +224,7 @@ fn looks_in(field: Field, part: Part) -> bool {
         Field::Author => part == Part::Author,
         Field::Tag => part == Part::Tag,
         Field::Url => part == Part::Url,
-        Field::Feed | Field::Site | Field::Language | Field::Type => false,
+        Field::Feed | Field::Site | Field::Language | Field::Type | Field::Before | Field::After | Field::Age => false,
     }
 }
 

@@ -8,6 +8,7 @@ use super::scan::{FeedTerms, Folded};
 use super::snippet;
 pub use super::snippet::{MAX_SNIPPET, Passage};
 use super::syntax::{Node, NodeKind, Query};
+use crate::domain::time::Timestamp;
 
 /// Passages that are shown of one item.
 pub const MAX_PASSAGES: usize = 3;
@@ -28,14 +29,14 @@ pub enum Verdict {
 }
 
 impl Query {
-    /// Tries this query alone on an item, and says why.
+    /// Tries this query alone on an item, and says why. `now`: what `age:` is reckoned to; `None`: as for a stream.
     #[must_use]
-    pub fn explain(&self, item: &Folded, feeds: &[FeedTerms<'_>]) -> Verdict {
+    pub fn explain(&self, item: &Folded, feeds: &[FeedTerms<'_>], now: Option<Timestamp>) -> Verdict {
         let index = Index::new(std::slice::from_ref(self));
         let tags = index.split_tags(feeds);
         let layers = [index.layer(item.words()), index.layer(&tags)];
         let Some(plan) = index.plan(0) else { return Verdict::Met(Vec::new()) };
-        let context = Context { plan, layers: [&layers[0], &layers[1]], item, feeds };
+        let context = Context { plan, layers: [&layers[0], &layers[1]], item, feeds, date: item.date(), now };
         let root = &plan.query.root;
         if context.meet(root).is_none() {
             let at = failed(&context, root).at.range();
@@ -70,6 +71,7 @@ fn collect<'a>(context: &Context<'a>, root: &'a Node, spots: &mut Vec<Spot<'a>>)
             }
             match &node.kind {
                 NodeKind::Text(atom) => spots.extend(context.spots(node, atom).nth(round)),
+                NodeKind::Pattern(pattern) => spots.extend(context.matches(node, pattern).nth(round)),
                 _ if round == 0 => spots.extend(context.meet(node).flatten()),
                 _ => {}
             }
@@ -85,7 +87,7 @@ fn positive<'a>(context: &Context<'a>, node: &'a Node, out: &mut Vec<&'a Node>) 
                 positive(context, node, out);
             }
         }
-        NodeKind::Everything | NodeKind::Not(_) => {}
+        NodeKind::Everything | NodeKind::Not(_) | NodeKind::When(_) => {}
         _ => out.push(node),
     }
 }
@@ -102,7 +104,7 @@ mod tests {
             url: "https://news.example.com/a",
             ..Document::default()
         };
-        Query::parse(query).unwrap().explain(&Folded::new(&document), &[])
+        Query::parse(query).unwrap().explain(&Folded::new(&document), &[], None)
     }
 
     #[test]

@@ -13,10 +13,8 @@ pub(super) struct Filter {
 const LONGEST: usize = 4;
 
 impl Filter {
-    pub(super) fn new<'a>(
-        words: impl ExactSizeIterator<Item = &'a Box<str>>,
-        prefixes: impl ExactSizeIterator<Item = &'a Box<str>>,
-    ) -> Self {
+    /// Of the keys of words and of prefixes.
+    pub(super) fn new<'a>(words: &[u64], prefixes: impl ExactSizeIterator<Item = &'a Box<str>>) -> Self {
         let terms = words.len() + prefixes.len();
         if terms == 0 {
             return Self::default();
@@ -24,7 +22,7 @@ impl Filter {
         // Sixteen bits a term, so that one word in sixteen at most is looked up in vain.
         let mut filter = Self { bits: vec![0; (terms / 4).next_power_of_two().max(16)], lengths: [false; LONGEST + 1] };
         for word in words {
-            filter.set(word_key(word.as_bytes()));
+            filter.set(*word);
         }
         for prefix in prefixes {
             let bytes = prefix.as_bytes();
@@ -37,8 +35,9 @@ impl Filter {
         filter
     }
 
-    pub(super) fn may_be_word(&self, word: &str) -> bool {
-        self.has(word_key(word.as_bytes()))
+    /// Whether a word of this key may be a term.
+    pub(super) fn may_be_word(&self, key: u64) -> bool {
+        self.has(key)
     }
 
     pub(super) fn may_have_prefix(&self, word: &str) -> bool {
@@ -68,8 +67,44 @@ impl Filter {
 
 const SPREAD: u64 = 0x9E37_79B9_7F4A_7C15;
 
-/// First and last bytes, and the length.
-fn word_key(bytes: &[u8]) -> u64 {
+/// The words of one item, as a set that errs on one side: it may have a word that the item has not.
+#[derive(Debug)]
+pub(super) struct Present {
+    bits: Vec<u64>,
+}
+
+impl Present {
+    /// Room for so many words: 32 bits each, so that one query in thirty at most is looked at in vain.
+    pub(super) fn new(words: usize) -> Self {
+        Self { bits: vec![0; (words / 2).next_power_of_two().max(16)] }
+    }
+
+    pub(super) fn add(&mut self, key: u64) {
+        let (at, bit) = self.place(need(key));
+        if let Some(bits) = self.bits.get_mut(at) {
+            *bits |= bit;
+        }
+    }
+
+    /// Whether a word that a query needs may be there.
+    pub(super) fn has(&self, need: u32) -> bool {
+        let (at, bit) = self.place(need);
+        self.bits.get(at).is_some_and(|bits| bits & bit != 0)
+    }
+
+    fn place(&self, need: u32) -> (usize, u64) {
+        (usize::try_from(need >> 6).unwrap_or(0) & self.bits.len().wrapping_sub(1), 1 << (need & 63))
+    }
+}
+
+/// What a query keeps of the key of a word that it needs.
+pub(super) fn need(key: u64) -> u32 {
+    u32::try_from(key >> 32).unwrap_or(0)
+}
+
+/// A quick hash of a folded word: of its first and last bytes, and the length.
+pub(super) fn word_key(word: &str) -> u64 {
+    let bytes = word.as_bytes();
     let (a, b) = if let (Some(first), Some(last)) = (bytes.first_chunk::<8>(), bytes.last_chunk::<8>()) {
         (u64::from_le_bytes(*first), u64::from_le_bytes(*last))
     } else if let (Some(first), Some(last)) = (bytes.first_chunk::<4>(), bytes.last_chunk::<4>()) {

@@ -10,7 +10,7 @@
 
 use std::ops::Range;
 
-use super::syntax::{Field, MAX_DEPTH, MAX_LENGTH, MAX_NEAR, Near, Node, NodeKind, Parsed, Span, SyntaxError};
+use super::syntax::{Field, MAX_DEPTH, MAX_LENGTH, MAX_NEAR, Near, Node, NodeKind, Notes, Parsed, Span, SyntaxError};
 
 /// Reads a whole query.
 pub(super) fn read(text: &str) -> Result<Parsed, SyntaxError> {
@@ -43,8 +43,8 @@ fn read_whole(text: &str) -> Result<Parsed, SyntaxError> {
         source: text.into(),
         root: clause.node,
         atoms: reader.atoms,
-        reading: reader.mixed.then(|| clause.shown.into()),
-        warnings: reader.warnings.into(),
+        notes: (reader.mixed || !reader.warnings.is_empty())
+            .then(|| Box::new(Notes { reading: reader.mixed.then_some(clause.shown), warnings: reader.warnings })),
     })
 }
 

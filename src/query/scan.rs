@@ -3,9 +3,12 @@
 use super::atom::language_tag;
 use super::compile::Index;
 use super::evaluate::{Context, Layer};
+use super::filter::{Present, word_key};
+use super::pattern::odd_words;
 use super::snippet;
 use super::words::{Part, Words};
 use crate::domain::stream::TermHit;
+use crate::domain::time::Timestamp;
 
 /// What queries look at. Texts are plain; a line feed ends a block.
 #[derive(Clone, Debug, Default)]
@@ -26,6 +29,8 @@ pub struct Document<'a> {
     pub language: Option<&'a str>,
     /// Media types of its enclosures.
     pub types: Vec<&'a str>,
+    /// Its effective date.
+    pub date: Timestamp,
 }
 
 /// A feed that carries the item, as `feed:` and `tag:` see it.
@@ -45,6 +50,7 @@ pub struct Folded {
     host: Option<String>,
     language: Option<String>,
     types: Vec<String>,
+    date: Timestamp,
 }
 
 impl Folded {
@@ -75,7 +81,12 @@ impl Folded {
             host: host(document.url),
             language: document.language.map(language_tag).filter(|tag| !tag.is_empty()),
             types: types.collect(),
+            date: document.date,
         }
+    }
+
+    pub(super) fn date(&self) -> Timestamp {
+        self.date
     }
 
     pub(super) fn words(&self) -> &Words {
@@ -125,14 +136,20 @@ impl Index {
     /// The queries that an item meets when these feeds carry it, in the order of the list.
     #[must_use]
     pub fn scan(&self, item: &Folded, feeds: &[FeedTerms<'_>]) -> Vec<Hit> {
+        self.scan_dated(item, feeds, item.date)
+    }
+
+    /// The same for an item whose effective date is another than that of the entry that is looked at.
+    #[must_use]
+    pub fn scan_dated(&self, item: &Folded, feeds: &[FeedTerms<'_>], date: Timestamp) -> Vec<Hit> {
         let tags = self.split_tags(feeds);
         let layers = [self.layer(&item.words), self.layer(&tags)];
         let mut hits = Vec::new();
         for query in self.candidates(item, feeds, &layers) {
             let Some(plan) = self.plan(query) else { continue };
-            let context = Context { plan, layers: [&layers[0], &layers[1]], item, feeds };
+            let context = Context { plan, layers: [&layers[0], &layers[1]], item, feeds, date, now: self.now };
             if let Some(met) = context.meet(&plan.query.root) {
-                let term = met.map(|spot| snippet::show(&spot, &plan.query.source).hit);
+                let term = met.map(|spot| snippet::show(&spot, &plan.query.source).into_hit());
                 hits.push(Hit { query, term });
             }
         }
@@ -153,22 +170,34 @@ impl Index {
     /// Looks every word up once.
     pub(super) fn layer<'a>(&self, words: &'a Words) -> Layer<'a> {
         let mut found = Vec::new();
+        let mut present = Present::new(words.len());
         for (word, at) in words.folded().zip(0_u32..) {
-            self.terms_of(word, &mut |term| found.push((term, at)));
+            let key = word_key(word);
+            present.add(key);
+            self.terms_of(word, key, &mut |term| found.push((term, at)));
         }
         found.sort_unstable();
-        Layer { words, found }
+        Layer { words, found, present }
     }
 
     /// The queries that may be met: those of which an anchor is there, and those without one. In order.
     fn candidates(&self, item: &Folded, feeds: &[FeedTerms<'_>], layers: &[Layer<'_>; 2]) -> Vec<usize> {
         let mut marks = Marks::new(self.len());
         marks.set(&self.always);
+        let is_there = |need: u32| need == 0 || layers.iter().any(|layer| layer.present.has(need));
         for layer in layers {
             for same in layer.found.chunk_by(|a, b| a.0 == b.0) {
                 if let Some((term, _)) = same.first() {
-                    marks.set(self.anchored(*term));
+                    let hung = self.anchored(*term).iter();
+                    hung.filter(|hung| is_there(hung.need)).for_each(|hung| marks.add(hung.query));
                 }
+            }
+            if self.has_patterns {
+                odd_words(layer.words.text(), &mut |word| {
+                    self.terms_of(word, word_key(word), &mut |term| {
+                        self.anchored(term).iter().for_each(|hung| marks.add(hung.query));
+                    });
+                });
             }
         }
         for feed in feeds {
@@ -203,11 +232,13 @@ impl Marks {
     }
 
     fn set(&mut self, queries: &[u32]) {
-        for query in queries {
-            let at = usize::try_from(query / 64).ok();
-            if let Some(bits) = at.and_then(|at| self.bits.get_mut(at)) {
-                *bits |= 1 << (query % 64);
-            }
+        queries.iter().for_each(|query| self.add(*query));
+    }
+
+    fn add(&mut self, query: u32) {
+        let at = usize::try_from(query / 64).ok();
+        if let Some(bits) = at.and_then(|at| self.bits.get_mut(at)) {
+            *bits |= 1 << (query % 64);
         }
     }
 

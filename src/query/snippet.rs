@@ -3,6 +3,8 @@
 use std::ops::Range;
 
 use super::evaluate::Spot;
+use super::syntax::Node;
+use super::words::Words;
 use crate::domain::stream::TermHit;
 
 /// Characters that a snippet may have (Unicode scalar values), and a text that was met.
@@ -11,10 +13,18 @@ pub const MAX_SNIPPET: usize = 200;
 /// A place in an item, as it is shown.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Passage {
-    /// The field, the term, the text and the snippet.
+    /// The field, the term, the text and the snippet, without the highlights.
     pub hit: TermHit,
     /// Where in the snippet the text that was met stands, in Unicode scalar values, from and to.
     pub highlights: Vec<(usize, usize)>,
+}
+
+impl Passage {
+    /// As a match keeps it.
+    #[must_use]
+    pub fn into_hit(self) -> TermHit {
+        TermHit { highlights: self.highlights, ..self.hit }
+    }
 }
 
 /// Shows a spot. `source` is the query's.
@@ -26,25 +36,32 @@ pub(super) fn show(spot: &Spot<'_>, source: &str) -> Passage {
             let at = snippet.find(&text).map(|at| (chars(snippet.get(..at).unwrap_or_default()), chars(&text)));
             let highlights = at.map(|(start, length)| (start, start + length)).into_iter().collect();
             let term = source.get(term.at.range()).unwrap_or_default().to_owned();
-            Passage { hit: TermHit { field: field.to_owned(), term, text, snippet }, highlights }
+            let hit = TermHit { field: field.to_owned(), term, text, snippet, highlights: Vec::new() };
+            Passage { hit, highlights }
         }
         Spot::Text { words, first, last, term } => {
-            let raw = words.raw(first, last).unwrap_or(0..0);
-            let bounds = words.bounds(raw.start);
-            let met = head(words.text().get(raw.clone()).unwrap_or_default(), MAX_SNIPPET);
-            let raw = raw.start..raw.start + met.len();
-            let window = window(words.text(), &bounds, &raw);
-            let slice = |range: Range<usize>| words.text().get(range).unwrap_or_default();
-            let start = chars(slice(window.start..raw.start));
-            let hit = TermHit {
-                field: words.part(first).map_or("", |part| part.name()).to_owned(),
-                term: source.get(term.at.range()).unwrap_or_default().to_owned(),
-                text: met.to_owned(),
-                snippet: flat(slice(window)),
-            };
-            Passage { hit, highlights: vec![(start, start + chars(met))] }
+            let field = words.part(first).map_or("", |part| part.name());
+            passage(words, words.raw(first, last).unwrap_or(0..0), field, term, source)
         }
+        Spot::Match { words, raw, part, term } => passage(words, raw.0..raw.1, part.name(), term, source),
     }
+}
+
+fn passage(words: &Words, raw: Range<usize>, field: &str, term: &Node, source: &str) -> Passage {
+    let bounds = words.bounds(raw.start);
+    let met = head(words.text().get(raw.clone()).unwrap_or_default(), MAX_SNIPPET);
+    let raw = raw.start..raw.start + met.len();
+    let window = window(words.text(), &bounds, &raw);
+    let slice = |range: Range<usize>| words.text().get(range).unwrap_or_default();
+    let start = chars(slice(window.start..raw.start));
+    let hit = TermHit {
+        field: field.to_owned(),
+        term: source.get(term.at.range()).unwrap_or_default().to_owned(),
+        text: met.to_owned(),
+        snippet: flat(slice(window)),
+        highlights: Vec::new(),
+    };
+    Passage { hit, highlights: vec![(start, start + chars(met))] }
 }
 
 /// Line feeds and the like become spaces, one for one, so that offsets stay true.
@@ -152,7 +169,7 @@ mod tests {
             let content = format!("{} needle {}", words.concat(), words.join(" "));
             let query = Query::parse("needle").unwrap();
             let folded = Folded::new(&Document { content: &content, ..Document::default() });
-            let crate::query::explain::Verdict::Met(passages) = query.explain(&folded, &[]) else { panic!() };
+            let crate::query::explain::Verdict::Met(passages) = query.explain(&folded, &[], None) else { panic!() };
             for passage in passages {
                 let (start, end) = passage.highlights[0];
                 let shown: String = passage.hit.snippet.chars().skip(start).take(end - start).collect();

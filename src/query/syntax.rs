@@ -3,7 +3,10 @@
 use std::ops::Range;
 use std::sync::Arc;
 
+use super::compile::Index;
 use super::grammar;
+use super::moment::When;
+use super::pattern::Pattern;
 
 /// Bytes that a query may have.
 pub const MAX_LENGTH: usize = 10_000;
@@ -20,14 +23,26 @@ pub struct Query {
     pub(super) inner: Arc<Parsed>,
 }
 
+impl std::hash::Hash for Query {
+    fn hash<H: std::hash::Hasher>(&self, state: &mut H) {
+        self.inner.source.hash(state);
+    }
+}
+
 #[derive(PartialEq, Eq, Debug)]
 pub(super) struct Parsed {
     pub(super) source: Box<str>,
     pub(super) root: Node,
     /// How many atoms of text there are; their ids are below.
     pub(super) atoms: u32,
-    pub(super) reading: Option<Box<str>>,
-    pub(super) warnings: Box<[String]>,
+    pub(super) notes: Option<Box<Notes>>,
+}
+
+/// What is to be said of a query; of most there is nothing.
+#[derive(PartialEq, Eq, Debug)]
+pub(super) struct Notes {
+    pub(super) reading: Option<String>,
+    pub(super) warnings: Vec<String>,
 }
 
 /// A clause of a query, and where it stands in the source.
@@ -54,6 +69,10 @@ pub(super) enum NodeKind {
     Language(Box<str>),
     /// A media type in lower case; `audio/` for `audio/*`.
     Type(Box<str>),
+    /// The item's date.
+    When(When),
+    /// A regular expression.
+    Pattern(Box<Pattern>),
 }
 
 /// `a NEAR/5 b NEAR/3 c`: each operand but the first with its N; the same occurrence of `b` is near both.
@@ -155,6 +174,16 @@ pub(super) enum Field {
     Url,
     Language,
     Type,
+    Before,
+    After,
+    Age,
+}
+
+impl Field {
+    /// Whether words are looked for in it; else its values are whole.
+    pub(super) fn is_text(self) -> bool {
+        matches!(self, Self::Any | Self::Title | Self::Body | Self::Author | Self::Tag | Self::Url)
+    }
 }
 
 /// Why a query is wrong.
@@ -182,7 +211,7 @@ impl Query {
     #[must_use]
     pub fn everything() -> Self {
         let root = Node { at: Span::new(&(0..1)), kind: NodeKind::Everything };
-        let parsed = Parsed { source: "*".into(), root, atoms: 0, reading: None, warnings: Box::default() };
+        let parsed = Parsed { source: "*".into(), root, atoms: 0, notes: None };
         Self { inner: Arc::new(parsed) }
     }
 
@@ -201,13 +230,21 @@ impl Query {
     /// Its bracketed reading, where AND and OR are mixed without brackets.
     #[must_use]
     pub fn reading(&self) -> Option<String> {
-        self.inner.reading.as_deref().map(str::to_owned)
+        self.inner.notes.as_ref()?.reading.clone()
     }
 
     /// What is legal but looks like a mistake, a sentence each: `and` in lower case …
     #[must_use]
     pub fn warnings(&self) -> Vec<String> {
-        self.inner.warnings.to_vec()
+        let mut warnings = self.inner.notes.as_ref().map_or_else(Vec::new, |notes| notes.warnings.clone());
+        if self.inner.has_pattern() && Index::new(std::slice::from_ref(self)).everywhere() > 0 {
+            warnings.push(
+                "No whole word must stand where this regular expression matches, so it is tried on every item. A word \
+                 beside it, or \\b around one in it, makes it cheap."
+                    .to_owned(),
+            );
+        }
+        warnings
     }
 
     /// Whether what it means depends on the names or tags of feeds: whether it has a `feed:` or a `tag:`.
@@ -216,8 +253,21 @@ impl Query {
         self.inner.root.any(&mut |node| match &node.kind {
             NodeKind::Feed(_) => true,
             NodeKind::Text(atom) => atom.field == Field::Tag,
+            NodeKind::Pattern(pattern) => pattern.field == Field::Tag,
             _ => false,
         })
+    }
+}
+
+impl Parsed {
+    /// Whether it has a regular expression.
+    pub(super) fn has_pattern(&self) -> bool {
+        self.root.any(&mut |node| matches!(node.kind, NodeKind::Pattern(_)))
+    }
+
+    /// Whether it looks at the item's date.
+    pub(super) fn has_date(&self) -> bool {
+        self.root.any(&mut |node| matches!(node.kind, NodeKind::When(When::Before(_) | When::From(_))))
     }
 }
 

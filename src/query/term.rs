@@ -2,9 +2,9 @@
 
 use std::ops::Range;
 
-use super::atom;
 use super::grammar::{Reader, ends_word, error};
 use super::syntax::{Field, NodeKind, SyntaxError};
+use super::{atom, pattern};
 
 impl Reader<'_> {
     /// The field that stands here, with its colon's length.
@@ -26,7 +26,9 @@ impl Reader<'_> {
             "url" => Field::Url,
             "lang" => Field::Language,
             "type" => Field::Type,
-            "before" | "after" | "age" => return Err(not_built(&format!("`{name}:`"), at)),
+            "before" => Field::Before,
+            "after" => Field::After,
+            "age" => Field::Age,
             _ => return Err(unknown_field(name, at, rest.get(length + 1..).unwrap_or_default())),
         };
         let after = rest.get(length + 1..).and_then(|r| r.chars().next());
@@ -35,6 +37,21 @@ impl Reader<'_> {
             return Err(error(format!("`{name}:` has nothing to look for."), at, hint));
         }
         Ok(Some((field, length + 1)))
+    }
+
+    /// A regular expression, from its first `/`.
+    fn pattern(&mut self, field: Field) -> Result<NodeKind, SyntaxError> {
+        let open = self.at;
+        let inner = self.rest().get(1..).unwrap_or_default();
+        let Some(length) = pattern::length(inner) else {
+            let hint = "Write a second `/` after it; if the text itself is meant, put it in quotes.";
+            return Err(error("This regular expression is not closed.", open..open + 1, hint));
+        };
+        let text = inner.get(..length).unwrap_or_default();
+        let after = inner.get(length + 1..).unwrap_or_default();
+        let flags = after.split(ends_word).next().unwrap_or_default();
+        self.at = open + 1 + length + 1 + flags.len();
+        pattern::read(field, (text, open + 1), flags).map(|pattern| NodeKind::Pattern(Box::new(pattern)))
     }
 
     /// A phrase, a word, or a `*`, after its field.
@@ -62,7 +79,7 @@ impl Reader<'_> {
             return Err(error("A term is missing here.", start..self.at + 1, hint));
         }
         if token.starts_with('/') && !exact {
-            return Err(not_built("A regular expression (`/…/`)", start..at.end));
+            return self.pattern(field);
         }
         if token.starts_with('-') {
             let hint = "Write the hyphen before the field, as in `-title:word`.";
@@ -83,14 +100,9 @@ impl Reader<'_> {
     }
 }
 
-/// Makes the error for what a later version will know: it must not be taken for something else today.
-fn not_built(what: &str, at: Range<usize>) -> SyntaxError {
-    error(format!("{what} is not built yet in this version."), at, "Leave it out for now.")
-}
-
 fn unknown_field(name: &str, at: Range<usize>, after: &str) -> SyntaxError {
     let lower = name.to_ascii_lowercase();
-    let known = ["title", "body", "author", "tag", "feed", "site", "url", "lang", "type"];
+    let known = ["title", "body", "author", "tag", "feed", "site", "url", "lang", "type", "before", "after", "age"];
     let hint = if after.starts_with("//") {
         "Put the address in quotes to look for its words, or use `site:host` or `url:words`.".to_owned()
     } else if known.contains(&lower.as_str()) {

@@ -53,8 +53,8 @@ pub(super) struct Words {
     /// The folded forms of the other words, end to end.
     other: String,
     entries: Vec<Entry>,
-    /// Where each text begins in `raw`.
-    texts: Vec<usize>,
+    /// Where each text begins in `raw`, and its part.
+    texts: Vec<(usize, Part)>,
     splitter: Splitter,
 }
 
@@ -77,7 +77,7 @@ impl Words {
         if text.is_empty() {
             return;
         }
-        self.texts.push(start);
+        self.texts.push((start, part));
         self.raw.push_str(text);
         self.raw.push('\n');
         self.lower.push_str(text);
@@ -96,6 +96,11 @@ impl Words {
             entries.push(Entry { raw, folded, position: word.position, part, other: word.folded.is_some() });
         });
         self.splitter.end_block();
+    }
+
+    /// How many words there are.
+    pub(super) fn len(&self) -> usize {
+        self.entries.len()
     }
 
     /// The folded forms, in order.
@@ -131,9 +136,18 @@ impl Words {
 
     /// The bounds of the text that a place is in, without the line feed after it.
     pub(super) fn bounds(&self, at: usize) -> Range<usize> {
-        let after = self.texts.partition_point(|start| *start <= at);
-        let start = after.checked_sub(1).and_then(|i| self.texts.get(i)).copied().unwrap_or(0);
-        let end = self.texts.get(after).copied().unwrap_or(self.raw.len());
+        let after = self.texts.partition_point(|(start, _)| *start <= at);
+        after.checked_sub(1).map_or(0..0, |text| self.span(text))
+    }
+
+    /// Each text with its part and where it stands in [`Self::text`].
+    pub(super) fn texts(&self) -> impl Iterator<Item = (Part, Range<usize>)> {
+        self.texts.iter().enumerate().map(|(at, (_, part))| (*part, self.span(at)))
+    }
+
+    fn span(&self, text: usize) -> Range<usize> {
+        let start = self.texts.get(text).map_or(0, |(start, _)| *start);
+        let end = self.texts.get(text + 1).map_or(self.raw.len(), |(start, _)| *start);
         start..end.saturating_sub(1).max(start)
     }
 

@@ -27,11 +27,13 @@ use crate::domain::webhook::{
 mod keep;
 mod learn;
 mod resolve;
+mod search;
 pub mod sqlite;
 
 pub use self::keep::{Anatomy, FeedSize, FeedSizes, KEEP_ROWS, KeepCounts, KeepCursor, KeepRules, KeepStep, TableSize};
 pub use self::learn::{AliasSource, Keymaker, Learned, Learnt, MergeStatus, Rekeyed};
 pub use self::resolve::{Hunt, Hunted, Resolution, ShortLink, Unresolved};
+pub use self::search::{Backlog, Candidate as SearchCandidate, Found, Mark, Order, Raw, Search, Spot, Worded};
 
 /// What every method gives: a result some time later.
 pub type Pending<'a, T> = Pin<Box<dyn Future<Output = Result<T, StoreError>> + Send + 'a>>;
@@ -474,8 +476,28 @@ pub trait Store: Send + Sync + 'static {
     /// A page of a stream.
     fn stream_page(&self, request: PageRequest) -> Pending<'_, Page>;
 
+    /// A page of a stream with at most `per_feed` items of each main feed; the others are passed over.
+    fn shared_page(&self, request: PageRequest, per_feed: u32) -> Pending<'_, Page>;
+
     /// One item.
     fn item(&self, item: ItemId) -> Pending<'_, Option<Item>>;
+
+    /// Those of these items that are shown, in this order.
+    fn items(&self, items: Vec<ItemId>) -> Pending<'_, Vec<Item>>;
+
+    /// Looks for items that may meet a query, by the full-text index and with all that is not in it yet: none that
+    /// does is left out, unless the time was over.
+    fn search(&self, search: Search) -> Pending<'_, Found>;
+
+    /// How many items are shown that have an effective date from `since` on.
+    fn count_since(&self, since: Option<Timestamp>) -> Pending<'_, u64>;
+
+    /// What the full-text index has to take up next: at most `limit` items.
+    fn unindexed(&self, limit: u32) -> Pending<'_, Backlog>;
+
+    /// Takes the words of a backlog up into the full-text index, whole or not at all: from where it began to where it
+    /// ends. False: the index stands elsewhere by now, nothing was changed.
+    fn index(&self, words: Vec<Worded>, from: Mark, to: Mark) -> Pending<'_, bool>;
 
     /// Everything that is written down about one story, or what is known of one that is not stored.
     fn trace(&self, by: TraceBy) -> Pending<'_, Traced>;

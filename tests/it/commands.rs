@@ -35,7 +35,7 @@ url = "ftp://example.com/feed"
 [[feed]]
 name = "Bad Name"
 url = "https://example.com/rss"
-ignore = "title:sponsored"
+ignore = "title:"
 
 [[stream]]
 name = "s"
@@ -65,6 +65,28 @@ notify = ["nobody"]
     assert!(said.matches('^').count() >= 11, "{said}");
     assert_eq!(house.run(&["run"]).status.code(), Some(78));
     assert!(!house.database().exists(), "nothing is opened before the configuration is good");
+}
+
+#[test]
+fn check_shows_how_mixed_operators_are_read_and_what_is_tried_on_every_item() {
+    let house = Installation::new(
+        "[[feed]]\nname = \"x\"\nurl = \"https://example.com/rss\"\nignore = 'ad OR promo title:x and'\n[[stream]]\nname = \
+         \"s\"\nmatch = 'gulf war OR peace'\n[[stream]]\nname = \"t\"\nmatch = '/wa+r/ age:<7d'\n",
+    );
+    let out = house.run(&["check"]);
+    let said = text(&out.stdout);
+    assert!(out.status.success(), "{said}{}", text(&out.stderr));
+    for part in [
+        "stream s: read as (gulf AND war) OR peace",
+        "ignore of feed x: read as ad OR (promo AND title:x AND and)",
+        "warning: ignore of feed x: `and` is a plain word",
+        "it is tried on every item",
+    ] {
+        assert!(said.contains(part), "{part}:\n{said}");
+    }
+    house.configure("[[stream]]\nname = \"t\"\nmatch = 'a OR age:<7d'\n");
+    let said = text(&house.run(&["check"]).stderr);
+    assert!(said.contains("stands alone") && said.contains("         ^^^\n"), "{said}");
 }
 
 #[test]

@@ -8,14 +8,15 @@ use std::time::Duration;
 
 use feedmill::domain::decision::{Candidate, Decision, Fingerprint, Judge, Known, Scope, Survey};
 use feedmill::domain::feed::{FeedId, FeedInfo, NextPoll};
-use feedmill::domain::item::{Entry, Item};
+use feedmill::domain::item::{Entry, Item, ItemId};
 use feedmill::domain::stream::{Match, StreamId};
 use feedmill::domain::time::Timestamp;
 use feedmill::domain::webhook::{Attempt, Settlement, Verdict, WebhookId};
+use feedmill::publish::meet::words;
 use feedmill::store::sqlite::{Access, Options, Sqlite};
 use feedmill::store::{
-    CommitReport, FeedSpec, KEEP_ROWS, KeepCounts, KeepCursor, KeepRules, PageRequest, PollCommit, PollResult, Route,
-    Routes, Store, StreamSpec, Subscriptions, Want,
+    Backlog, CommitReport, FeedSpec, KEEP_ROWS, KeepCounts, KeepCursor, KeepRules, PageRequest, PollCommit, PollResult,
+    Raw, Route, Routes, Store, StreamSpec, Subscriptions, Want, Worded,
 };
 use rusqlite::Connection;
 use tempfile::TempDir;
@@ -43,7 +44,7 @@ impl Judge for Plain {
         feedmill::identity::decide::decide(known, candidate, survey)
     }
 
-    fn rematch(&self, _index: usize, _feeds: &[FeedId]) -> Vec<Match> {
+    fn rematch(&self, _index: usize, _feeds: &[FeedId], _: Timestamp) -> Vec<Match> {
         Vec::new()
     }
 }
@@ -150,6 +151,12 @@ impl Bench {
             done += self.run(&KeepRules { now: day(n), ..rules.clone() }).await;
         }
         done
+    }
+
+    async fn index(&self, backlog: &Backlog) -> bool {
+        let worded = |(item, raw): &(ItemId, Option<Raw>)| Worded { item: *item, texts: raw.as_ref().map(words) };
+        let worded = backlog.items.iter().map(worded).collect();
+        self.store.index(worded, backlog.from, backlog.to).await.unwrap()
     }
 
     async fn settle_all(&self, at: Timestamp, verdict: Verdict) -> usize {
@@ -391,9 +398,30 @@ async fn the_log_of_changes_is_cut_and_still_says_when_all_changed() {
     for n in 0..450 {
         bench.load(0, day(0), vec![candidate(n, "Old")]).await;
     }
-    assert_eq!(bench.days(&KeepRules::default(), 31).await.changes, 449);
+    assert_eq!(bench.days(&KeepRules::default(), 31).await.changes, 0, "the search index has not followed it");
+    let backlog = bench.store.unindexed(1000).await.unwrap();
+    assert!(bench.index(&backlog).await);
+    assert_eq!(bench.count("item_fts_docsize"), bench.count("item WHERE state = 0"));
+    assert!(!bench.index(&backlog).await, "it stands elsewhere by now");
+    assert_eq!(bench.days(&KeepRules::default(), 32).await.changes, 449);
     let page = bench.store.stream_page(PageRequest { stream: None, limit: 1, before: None }).await.unwrap();
     assert_eq!(page.changed_at, Some(day(0)));
+}
+
+#[tokio::test]
+async fn what_goes_goes_from_the_search_index_too_and_does_not_come_back_by_a_batch_that_was_read_before() {
+    let bench = Bench::new().await;
+    bench.load(0, day(0), vec![candidate(1, "Old"), candidate(2, "Old")]).await;
+    let first = bench.store.unindexed(1).await.unwrap();
+    assert!(bench.index(&first).await);
+    let second = bench.store.unindexed(1).await.unwrap();
+    assert_eq!((first.items.len(), second.items.len(), bench.count("item_fts_docsize")), (1, 1, 1));
+    bench.load(0, day(20), vec![candidate(3, "New")]).await;
+    assert_eq!(bench.days(&keep(10), 21).await.bodies, 2);
+    assert!(bench.index(&second).await);
+    assert_eq!(bench.count("item_fts_docsize"), 0);
+    assert!(bench.index(&bench.store.unindexed(10).await.unwrap()).await);
+    assert_eq!(bench.count("item_fts_docsize"), 1);
 }
 
 #[tokio::test]

@@ -203,6 +203,13 @@ fn every_route_answers_and_hostile_requests_get_a_clear_no() {
         "/api/v1/webhooks",
         "/api/v1/deliveries",
         "/api/v1/items?q=one",
+        "/api/v1/matches?q=one&since=30d",
+        "/search",
+        "/search?q=one",
+        "/search?q=one&order=date",
+        "/search.atom?q=one",
+        "/search.rss?q=one",
+        "/search.json?q=one",
     ] {
         let answer = daemon.get(path);
         assert_eq!(answer.status, 200, "{path}: {}", answer.text());
@@ -216,7 +223,9 @@ fn every_route_answers_and_hostile_requests_get_a_clear_no() {
         assert_eq!(answer.status, 404, "{path}");
         assert!(answer.header("content-security-policy").is_some(), "{path}");
     }
-    assert_eq!(daemon.get("/api/v1/items?q=(").status, 400);
+    for wrong in ["/api/v1/items?q=(", "/api/v1/matches", "/search?q=(", "/search.atom?q=(", "/search.rss"] {
+        assert_eq!(daemon.get(wrong).status, 400, "{wrong}");
+    }
     assert_eq!(daemon.request("POST", "/all.atom", &[]).status, 405);
     assert!(matches!(daemon.request("POST", "/api/v1/reload", &[]).status, 401 | 403));
     let head = daemon.request("HEAD", "/all.atom", &[]);

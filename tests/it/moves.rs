@@ -219,7 +219,7 @@ impl Judge for Nobody {
         Decision::Same
     }
 
-    fn rematch(&self, _: usize, _: &[FeedId]) -> Vec<Match> {
+    fn rematch(&self, _: usize, _: &[FeedId], _: Timestamp) -> Vec<Match> {
         Vec::new()
     }
 }

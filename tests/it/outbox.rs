@@ -32,7 +32,7 @@ impl Judge for AllNew {
     fn decide(&self, _known: &Known, _candidate: &Candidate, _: &Survey) -> Decision {
         Decision::New
     }
-    fn rematch(&self, _index: usize, _feeds: &[FeedId]) -> Vec<Match> {
+    fn rematch(&self, _index: usize, _feeds: &[FeedId], _: Timestamp) -> Vec<Match> {
         Vec::new()
     }
 }
@@ -154,6 +154,7 @@ impl Bench {
             term: "story".to_owned(),
             text: "Story".to_owned(),
             snippet: format!("Story {n}"),
+            highlights: vec![(0, 5)],
         };
         let found = |hook: &usize| Match { stream: self.registry.streams[*hook].0, term: Some(term.clone()) };
         let entry = Entry { link: Some(key.clone()), title: Some(format!("Story {n}")), ..Entry::default() };

@@ -77,7 +77,7 @@ impl Judge for Plain {
         }
     }
 
-    fn rematch(&self, _index: usize, feeds: &[FeedId]) -> Vec<Match> {
+    fn rematch(&self, _index: usize, feeds: &[FeedId], _: Timestamp) -> Vec<Match> {
         assert!(feeds.len() > 1, "asked only for stories of several feeds");
         self.both.map(|stream| Match { stream, term: None }).into_iter().collect()
     }
@@ -305,6 +305,16 @@ async fn an_edit_of_a_story_in_a_stream_owes_an_update() {
     assert_eq!(report.deliveries, 1);
     let update = bench.lease_calls().await.into_iter().find(|c| event(c).kind.as_str() == "item.updated").unwrap();
     assert_eq!(event(&update).changed, ["title", "content"]);
+    assert!(event(&update).entered.is_empty(), "it was in the stream before");
+}
+
+#[tokio::test]
+async fn an_edit_by_which_a_story_enters_a_stream_says_so() {
+    let bench = Bench::new(&[A]).await;
+    bench.load(0, vec![candidate("https://x.example/1", "urn:1", "War")]).await;
+    bench.load(0, vec![bench.matching(candidate("https://x.example/1", "urn:1", "Peace"))]).await;
+    let update = bench.lease_calls().await.remove(0);
+    assert_eq!((event(&update).kind.as_str(), &event(&update).entered), ("item.updated", &vec![bench.stream()]));
 }
 
 #[tokio::test]

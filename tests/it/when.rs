@@ -21,6 +21,7 @@ use tokio_util::task::TaskTracker;
 use url::Url;
 
 use crate::support::daemon::{Installation, PATIENCE, rss, story};
+use crate::support::faulty::Faulty;
 use crate::support::origin::{Origin, Reply};
 
 const MINUTE: Duration = Duration::from_secs(60);
@@ -90,11 +91,17 @@ fn manner() -> Manner {
         rules: Arc::new(Rules::default()),
         id_policy: None,
         dedupe: feedmill::domain::feed::Dedupe::default(),
+        ignore: None,
     }
 }
 
 impl House {
     async fn new() -> Self {
+        Self::with(8, 0).await
+    }
+
+    /// With so many polls at a time, of which the first so many panic.
+    async fn with(concurrency: usize, panics: u32) -> Self {
         let begin = Timestamp::parse_rfc3339("2026-03-02T10:17:00Z").unwrap();
         let clock = Arc::new(Hands(AtomicI64::new(begin.as_ms())));
         let (origin, down, dir) =
@@ -110,7 +117,9 @@ impl House {
             });
         }
         let options = Options { access: Access::Own, check: true, tagging: "example.org,2026-01-01".to_owned() };
-        let store: Arc<dyn Store> = Arc::new(Sqlite::open(&dir.path().join("t.db"), &options).unwrap());
+        let store = Faulty::new(Arc::new(Sqlite::open(&dir.path().join("t.db"), &options).unwrap()));
+        store.panics.store(panics, Ordering::SeqCst);
+        let store: Arc<dyn Store> = Arc::new(store);
         let feeds = urls.iter().enumerate().map(|(n, url)| FeedSpec {
             name: format!("f{n}"),
             url: url.clone(),
@@ -128,7 +137,7 @@ impl House {
         let poller = Poller::new(stages, Arc::clone(&heard) as Arc<dyn Observer>);
         let plans = rows.iter().zip(&urls).enumerate().map(|(n, ((id, _), url))| (*id, Arc::new(plan(*id, n, url))));
         let scheduled = rows.iter().map(|(feed, due)| Scheduled { feed: *feed, due: *due }).collect();
-        poller.replace(Plan { feeds: plans.collect(), concurrency: 8, per_host: 1, ..Plan::default() }, scheduled);
+        poller.replace(Plan { feeds: plans.collect(), concurrency, per_host: 1, ..Plan::default() }, scheduled);
         let (stop, tasks) = (CancellationToken::new(), TaskTracker::new());
         tasks.spawn(Arc::clone(&poller).run(stop.clone(), tasks.clone()));
         Self { clock, heard, store, poller, down, stop, _origin: origin, _dir: dir }
@@ -212,6 +221,20 @@ async fn a_step_of_the_clock_and_a_sleep_give_one_poll_a_feed_and_no_stall() {
     assert_eq!(house.polls(), polls);
     house.at(back.plus(HOUR * 12)).await;
     house.once_each(polls);
+    house.stop.cancel();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_poll_that_panics_keeps_no_place_and_is_told_as_failed() {
+    let house = House::with(1, 3).await;
+    let begun = Instant::now();
+    while house.polls() < 6 {
+        assert!(begun.elapsed() < PATIENCE, "{:?}", house.since(0));
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+    house.once_each(0);
+    let failed = house.since(0).values().flatten().filter(|outcome| **outcome == Outcome::Failed).count();
+    assert_eq!(failed, 3);
     house.stop.cancel();
 }
 

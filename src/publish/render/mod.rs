@@ -61,6 +61,8 @@ pub struct Channel {
     pub id: String,
     /// `public_url`.
     pub base: Url,
+    /// What follows its addresses: `?q=…` for a search, else nothing.
+    pub asked: String,
     /// When the stream last changed as readers see it; never the present time.
     pub updated: Timestamp,
     /// The interval of the schedule, in minutes; 0: not known.
@@ -70,12 +72,13 @@ pub struct Channel {
 impl Channel {
     /// The address of the document in one format: `atom`, `rss`, `json`.
     fn document(&self, extension: &str) -> String {
-        address(&self.base, &format!("{}.{extension}", self.name))
+        address(&self.base, &format!("{}.{extension}{}", self.name, self.asked))
     }
 
     /// The address of the stream's page: the river itself for `all`.
     fn page(&self) -> String {
-        address(&self.base, if self.name == ALL { "" } else { &self.name })
+        let name = if self.name == ALL { "" } else { &self.name };
+        address(&self.base, &format!("{name}{}", self.asked))
     }
 }
 
@@ -86,6 +89,15 @@ impl View {
         let link = || self.item.link.as_deref().and_then(text::link);
         let own = text::present(self.item.title.as_deref()).map(|title| text::legal(title).into_owned());
         own.or_else(text).or_else(link).unwrap_or_else(|| self.item.published_id.clone())
+    }
+
+    /// Gives it another title, by a template with `{title}` and `{feed}`.
+    pub fn retitle(&mut self, template: &str) {
+        let (title, feed) = (self.title(), self.source_title().to_owned());
+        // In one go: a title may have brackets of its own.
+        let mut parts = template.split("{title}").map(|part| part.replace("{feed}", &feed));
+        let first = parts.next().unwrap_or_default();
+        self.item.title = Some(parts.fold(first, |made, part| format!("{made}{title}{part}")));
     }
 
     /// The text of the content, else of the summary, unless it is blank.

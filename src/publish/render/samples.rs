@@ -32,6 +32,7 @@ pub(super) fn channel() -> Channel {
         title: "My news".to_owned(),
         id: "tag:example.org,2026-11-24:feedmill:01jd:all".to_owned(),
         base: base(),
+        asked: String::new(),
         updated: at("2026-11-24T09:05:00Z"),
         ttl_minutes: 60,
     }
@@ -464,6 +465,7 @@ pub(super) fn trace() -> TraceShape {
         term: hit.and_then(|hit| some(hit[1])),
         text: hit.and_then(|hit| some(hit[2])),
         snippet: hit.and_then(|hit| some(hit[3])),
+        highlights: Vec::new(),
     };
     let delivery = |webhook: &str, state: DeliveryState, attempts: u32, next: Option<&str>| DeliveryShape {
         id: format!("msg_{webhook}"),

@@ -10,9 +10,11 @@ use serde::{Deserialize, Serialize};
 use super::State;
 use super::problem::Problem;
 use crate::domain::item::ItemId;
+use crate::domain::time::Timestamp;
 use crate::domain::webhook::DeliveryState;
-use crate::publish::items::{self, Params, read_since};
+use crate::publish::items::{self, Params, Sorting, read_since};
 use crate::publish::lists::{self, DEFAULT_LIMIT, DeliveryFilter, MAX_LIMIT, Part};
+use crate::publish::matches::{self, Tried};
 use crate::publish::merges;
 use crate::publish::trace::{self, Answer};
 
@@ -40,8 +42,19 @@ pub(crate) struct ItemQuery {
     q: Option<String>,
     stream: Option<String>,
     since: Option<String>,
+    order: Option<String>,
     limit: Option<u32>,
     after: Option<String>,
+}
+
+/// What a query would have met.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct MatchQuery {
+    q: String,
+    since: Option<String>,
+    item: Option<String>,
+    limit: Option<u32>,
 }
 
 /// Merges: all, or those of one item.
@@ -120,17 +133,35 @@ pub(crate) async fn delivery(Extract(state): Extract<State>, id: Named) -> Resul
 /// `/api/v1/items`.
 pub(crate) async fn items(Extract(state): Extract<State>, asked: Asked<ItemQuery>) -> Result<Response, Problem> {
     let asked = read(asked)?;
-    let since = match asked.since.as_deref() {
-        None => None,
-        Some(text) => Some(read_since(text, state.parts().clock.now()).ok_or_else(|| {
-            Problem::bad_request("`since` is a time such as 2026-11-24T08:00:00Z, or an age such as 30d, 12h, 90m.")
-        })?),
-    };
+    let since = read_age(asked.since.as_deref(), state.parts().clock.now())?;
     let limit = read_limit(asked.limit)?;
-    let params = Params { query: asked.q, stream: asked.stream, since, after: asked.after, limit };
+    let sorting = match asked.order.as_deref() {
+        None | Some("date") => Sorting::Newest,
+        Some("score") => Sorting::Best,
+        Some(_) => return Err(Problem::bad_request("`order` is `date` (newest first) or `score` (best first).")),
+    };
+    let (query, stream, after) = (asked.q, asked.stream, asked.after);
+    let params = Params { query, stream, since, after, limit, sorting, ..Params::default() };
     let _turn = state.0.costly.acquire().await;
-    let list = items::list(state.store(), &state.parts().live.get(), &params).await?;
+    let list = items::list(state.store(), &state.parts().live.get(), &params, state.parts().clock.now()).await?;
     json(&list)
+}
+
+/// `/api/v1/matches`: what a query would have met, or why it meets one story or not.
+pub(crate) async fn matches(Extract(state): Extract<State>, asked: Asked<MatchQuery>) -> Result<Response, Problem> {
+    let asked = read(asked)?;
+    let (published, now) = (state.parts().live.get().published, state.parts().clock.now());
+    let _turn = state.0.costly.acquire().await;
+    if let Some(item) = &asked.item {
+        return match matches::of_item(state.store(), &published, &asked.q, item, now).await? {
+            Tried::Story(told) => json(&told),
+            Tried::Unkept(unkept) => Err(Problem::unkept(unkept)),
+        };
+    }
+    let since = read_age(asked.since.as_deref(), now)?;
+    let samples = read_limit(Some(asked.limit.unwrap_or(matches::SAMPLES)))?;
+    let params = matches::Params { query: asked.q, since, samples };
+    json(&matches::list(state.store(), &published, &params, state.parts().clock.now()).await?)
 }
 
 /// `/api/v1/items/{item}`, with its trace. An absorbed one leads to the one that was kept.
@@ -183,6 +214,14 @@ fn read<T>(asked: Asked<T>) -> Result<T, Problem> {
     asked.map(|Query(asked)| asked).map_err(|error| {
         Problem::bad_request(format!("The query of the address cannot be read: {}.", error.body_text()))
     })
+}
+
+fn read_age(text: Option<&str>, now: Timestamp) -> Result<Option<Timestamp>, Problem> {
+    let Some(text) = text else { return Ok(None) };
+    let since = read_since(text, now).ok_or_else(|| {
+        Problem::bad_request("`since` is a time such as 2026-11-24T08:00:00Z, or an age such as 30d, 12h, 90m.")
+    })?;
+    Ok(Some(since))
 }
 
 fn read_limit(asked: Option<u32>) -> Result<u32, Problem> {

@@ -27,6 +27,8 @@ const SMALLEST_GZIP: usize = 1000;
 pub(crate) struct Document {
     media: &'static str,
     modified: Option<Timestamp>,
+    /// When it becomes another one by itself.
+    until: Option<Timestamp>,
     plain: Coded,
     gzip: Option<Coded>,
 }
@@ -58,7 +60,12 @@ impl Document {
         // hash is of the bytes: the same document made again has the same tag.
         let gzip = gzip.map(|small| Coded { etag: etag(&small, "-gz"), bytes: Bytes::from(small) });
         let plain = Coded { etag: etag(&bytes, ""), bytes };
-        Self { media, modified, plain, gzip }
+        Self { media, modified, until: None, plain, gzip }
+    }
+
+    /// The same, until something in it grows too old.
+    pub(crate) fn until(self, until: Option<Timestamp>) -> Self {
+        Self { until, ..self }
     }
 
     /// 200, or 304 to who has it.
@@ -67,7 +74,8 @@ impl Document {
         let known = self.known(asked, coded);
         let mut headers = HeaderMap::new();
         set(&mut headers, ETAG, known.unwrap_or(&coded.etag));
-        set(&mut headers, CACHE_CONTROL, &format!("max-age={}", manner.max_age));
+        let left = self.until.and_then(|until| u32::try_from(until.since(manner.now).as_secs()).ok());
+        set(&mut headers, CACHE_CONTROL, &format!("max-age={}", manner.max_age.min(left.unwrap_or(u32::MAX))));
         set(&mut headers, VARY, manner.vary);
         if let Some(modified) = self.dated(manner.now) {
             set(&mut headers, LAST_MODIFIED, &modified.rfc822());
@@ -163,20 +171,21 @@ struct Slot {
 }
 
 impl Cache {
-    /// The document of that stream and form as it is since `stamp`; `make` makes it if there is none yet. The stamp
-    /// is to be read before anything that `make` reads.
+    /// The document of that stream and form as it is since `stamp`, and at `now`; `make` makes it if there is none yet. The
+    /// stamp is to be read before anything that `make` reads.
     pub(crate) async fn get<E>(
         &self,
         key: (String, Format),
         stamp: Stamp,
+        now: Timestamp,
         make: impl Future<Output = Result<Document, E>>,
     ) -> Result<Arc<Document>, E> {
         let slot = self.slot(key, stamp.0);
-        if let Some(document) = slot.fresh(stamp) {
+        if let Some(document) = slot.fresh(stamp, now) {
             return Ok(document);
         }
         let _turn = slot.turn.lock().await;
-        if let Some(document) = slot.fresh(stamp) {
+        if let Some(document) = slot.fresh(stamp, now) {
             return Ok(document);
         }
         let document = Arc::new(make.await?);
@@ -196,9 +205,10 @@ impl Cache {
 }
 
 impl Slot {
-    fn fresh(&self, stamp: Stamp) -> Option<Arc<Document>> {
+    fn fresh(&self, stamp: Stamp, now: Timestamp) -> Option<Arc<Document>> {
         let kept = self.kept.read().unwrap_or_else(PoisonError::into_inner);
-        kept.as_ref().filter(|(since, _)| *since >= stamp).map(|(_, document)| Arc::clone(document))
+        let (since, document) = kept.as_ref()?;
+        (*since >= stamp && document.until.is_none_or(|until| now < until)).then(|| Arc::clone(document))
     }
 }
 
@@ -292,14 +302,14 @@ mod tests {
             Ok::<_, Infallible>(Document::new("text/plain", "x".to_owned(), None))
         };
         let key = || ("all".to_owned(), Format::Atom);
-        let ask = |stamp| cache.get(key(), stamp, make());
+        let ask = |stamp| cache.get(key(), stamp, Timestamp::MAX, make());
         let _ = tokio::join!(ask((1, 1)), ask((1, 1)), ask((1, 1)), ask((1, 1)));
         assert_eq!(made.load(Ordering::Relaxed), 1);
         let _ = tokio::join!(ask((1, 2)), ask((1, 2)), ask((1, 1)));
         assert_eq!(made.load(Ordering::Relaxed), 2, "the store changed; a late asker takes the newer one");
         let _ = ask((2, 2)).await;
         assert_eq!(made.load(Ordering::Relaxed), 3, "the configuration changed");
-        let _ = cache.get(("all".to_owned(), Format::Rss), (2, 2), make()).await;
+        let _ = cache.get(("all".to_owned(), Format::Rss), (2, 2), Timestamp::MAX, make()).await;
         assert_eq!(made.load(Ordering::Relaxed), 4, "another form");
     }
 
@@ -307,8 +317,8 @@ mod tests {
     async fn one_that_could_not_be_made_is_made_by_the_next_who_asks() {
         let cache = Cache::default();
         let key = || ("all".to_owned(), Format::Atom);
-        assert!(cache.get(key(), (1, 1), async { Err::<Document, _>("no") }).await.is_err());
+        assert!(cache.get(key(), (1, 1), Timestamp::MAX, async { Err::<Document, _>("no") }).await.is_err());
         let good = async { Ok::<_, &str>(Document::new("text/plain", "x".to_owned(), None)) };
-        assert!(cache.get(key(), (1, 1), good).await.is_ok());
+        assert!(cache.get(key(), (1, 1), Timestamp::MAX, good).await.is_ok());
     }
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use axum::http::HeaderMap;
 use axum::http::HeaderValue;
-use axum::http::header::ACCESS_CONTROL_ALLOW_ORIGIN;
+use axum::http::header::{ACCESS_CONTROL_ALLOW_ORIGIN, CACHE_CONTROL};
 use axum::response::Response;
 
 use super::State;
@@ -18,7 +18,7 @@ use crate::publish::published::{Edition, PublishedStream};
 use crate::publish::render::page::{self, Site};
 use crate::publish::render::{self, Channel, View};
 use crate::publish::views;
-use crate::store::{Cursor, Instance, PageRequest, StoreError};
+use crate::store::{Cursor, Instance, Page, PageRequest, StoreError};
 
 /// What was asked of a stream.
 pub(crate) struct Wanted<'a> {
@@ -28,6 +28,8 @@ pub(crate) struct Wanted<'a> {
     pub(crate) format: Format,
     /// Older than this place; `None`: the newest.
     pub(crate) before: Option<&'a str>,
+    /// The token that came along.
+    pub(crate) token: Option<&'a str>,
     /// Whether the address is that of a feed, also where a page is given for it.
     pub(crate) feed_address: bool,
 }
@@ -35,22 +37,31 @@ pub(crate) struct Wanted<'a> {
 /// The answer to a request for a stream.
 pub(crate) async fn answer(state: &State, wanted: Wanted<'_>, asked: &HeaderMap) -> Result<Response, Problem> {
     let edition = state.parts().live.get();
-    let Some(stream) = edition.published.stream(wanted.stream) else {
+    // Who does not know the token learns no more than of a stream that is none.
+    let Some(stream) = edition.published.stream(wanted.stream).filter(|stream| stream.admits(wanted.token)) else {
         return Err(Problem::not_found("There is no such stream. The front page lists those that there are."));
     };
     let now = state.parts().clock.now();
-    let document = match wanted.before {
-        None => head(state, &edition, stream, wanted.format).await?,
-        Some(text) => {
-            let before = cursor::decode(text).ok_or_else(bad_place)?;
+    let before = wanted.before.map(|text| cursor::decode(text).ok_or_else(bad_place)).transpose()?;
+    let is_private = stream.token.is_some();
+    // The page of a private stream has the token in its link to older ones: it is made for who brought it.
+    let token = wanted.token.filter(|_| is_private && wanted.format == Format::Page);
+    let document = match before {
+        None if token.is_none() => head(state, &edition, stream, wanted.format, now).await?,
+        before => {
             let _turn = state.0.costly.acquire().await;
-            Arc::new(make(state, &edition, stream, wanted.format, Some(before)).await?)
+            Arc::new(make(state, &edition, stream, (wanted.format, before, token), now).await?)
         }
     };
     let max_age = state.0.freshness.max_age(state.store(), now).await;
     let vary = if wanted.feed_address { "Accept-Encoding, Sec-Fetch-Dest" } else { "Accept-Encoding" };
     let mut response = document.answer(asked, Manner { max_age, vary, now });
-    if wanted.feed_address {
+    if is_private {
+        // RFC 9111 5.2.2.7: no cache between may keep it.
+        if let Ok(value) = HeaderValue::from_str(&format!("private, max-age={max_age}")) {
+            response.headers_mut().insert(CACHE_CONTROL, value);
+        }
+    } else if wanted.feed_address {
         response.headers_mut().insert(ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
     }
     Ok(response)
@@ -65,35 +76,51 @@ async fn head(
     edition: &Edition,
     stream: &PublishedStream,
     format: Format,
+    now: Timestamp,
 ) -> Result<Arc<Document>, StoreError> {
     // Before anything is read: what commits meanwhile makes the document stale, never unseen.
     let stamp = (edition.number, state.store().version());
-    let make = make(state, edition, stream, format, None);
-    state.0.cache.get((stream.name.clone(), format), stamp, make).await
+    let make = make(state, edition, stream, (format, None, None), now);
+    state.0.cache.get((stream.name.clone(), format), stamp, now, make).await
 }
 
 async fn make(
     state: &State,
     edition: &Edition,
     stream: &PublishedStream,
-    format: Format,
-    before: Option<Cursor>,
+    (format, before, token): (Format, Option<Cursor>, Option<&str>),
+    now: Timestamp,
 ) -> Result<Document, StoreError> {
     let store = state.store();
-    let page = store.stream_page(PageRequest { stream: stream.row, limit: stream.limit, before }).await?;
-    let views = views::prepare(store, page.items).await?;
-    let published = Arc::clone(&edition.published);
+    let request = PageRequest { stream: stream.row, limit: stream.limit, before };
+    let mut page = match stream.max_per_feed {
+        None => store.stream_page(request).await?,
+        Some(most) => store.shared_page(request, most).await?,
+    };
+    let (aged, until) = leave_out_old(&mut page, stream, now);
+    let mut views = views::prepare(store, page.items).await?;
     let instance = store.instance();
-    let updated = page.changed_at.unwrap_or_else(|| birth(&instance));
+    for view in &mut views {
+        dress(view, edition, stream, &instance, format);
+    }
+    let published = Arc::clone(&edition.published);
+    let updated = page.changed_at.max(aged).unwrap_or_else(|| birth(&instance));
     let channel = Channel {
         name: stream.name.clone(),
         title: stream.title.clone(),
         id: format!("tag:{}:{}/{}", instance.tagging, instance.id, stream.name),
         base: published.public_url.clone(),
+        asked: String::new(),
         updated,
         ttl_minutes: published.ttl_minutes,
     };
-    let older = page.next.map(|next| format!("?before={}", cursor::encode(next)));
+    let older = page.next.map(|next| {
+        let before = cursor::encode(next);
+        token.map_or_else(
+            || page::asked(&[("before", &before)]),
+            |token| page::asked(&[("token", token), ("before", &before)]),
+        )
+    });
     let work = tokio::task::spawn_blocking(move || {
         let text = match format {
             Format::Page => {
@@ -103,12 +130,38 @@ async fn make(
             }
             _ => document(format, &channel, &views),
         };
-        Document::new(media(format), text, Some(updated))
+        Document::new(media(format), text, Some(updated)).until(until)
     });
     work.await.map_err(|error| StoreError::Failed(format!("rendering was cut short: {error}")))
 }
 
-fn document(format: Format, channel: &Channel, views: &[View]) -> String {
+/// Leaves out what is too old for the stream at `now`. Gives when something grew too old last, which changed what is
+/// shown, and when that happens next.
+fn leave_out_old(page: &mut Page, stream: &PublishedStream, now: Timestamp) -> (Option<Timestamp>, Option<Timestamp>) {
+    let (Some(age), Some(oldest)) = (stream.max_age, stream.oldest(now)) else { return (None, None) };
+    let young = page.items.partition_point(|item| item.effective_at >= oldest);
+    let aged = page.items.get(young).map(|item| item.effective_at.plus(age));
+    if aged.is_some() {
+        page.items.truncate(young);
+        page.next = None;
+    }
+    (aged, page.items.last().map(|item| item.effective_at.plus(age)))
+}
+
+/// Shows an item as its stream has it shown.
+fn dress(view: &mut View, edition: &Edition, stream: &PublishedStream, instance: &Instance, format: Format) {
+    edition.published.keep_public(&mut view.item.streams);
+    if let Some(template) = stream.item_title.as_deref().filter(|_| format != Format::Page) {
+        view.retitle(template);
+    }
+    let ours = format!("tag:{}:{}/item/", instance.tagging, instance.id);
+    if stream.own_ids && !view.item.published_id.starts_with(&ours) {
+        // Rows are never given twice, and digests have no hyphen.
+        view.item.published_id = format!("{ours}row-{}", view.item.id.0);
+    }
+}
+
+pub(crate) fn document(format: Format, channel: &Channel, views: &[View]) -> String {
     match format {
         Format::Rss => render::rss(channel, views),
         Format::Json => render::json(channel, views),
@@ -116,7 +169,7 @@ fn document(format: Format, channel: &Channel, views: &[View]) -> String {
     }
 }
 
-fn media(format: Format) -> &'static str {
+pub(crate) fn media(format: Format) -> &'static str {
     match format {
         Format::Atom => "application/atom+xml; charset=utf-8",
         Format::Rss => "application/rss+xml; charset=utf-8",
@@ -127,7 +180,7 @@ fn media(format: Format) -> &'static str {
 
 /// When the installation was made, to the day: the date of its `tag:` URIs. A stream that never held anything
 /// is as old as that; now would make another document of it each time.
-fn birth(instance: &Instance) -> Timestamp {
+pub(crate) fn birth(instance: &Instance) -> Timestamp {
     let date = instance.tagging.rsplit(',').next().unwrap_or_default();
     Timestamp::parse_rfc3339(&format!("{date}T00:00:00Z")).unwrap_or_default()
 }

@@ -33,6 +33,7 @@ mod patient;
 mod probes;
 pub mod problem;
 pub mod routes;
+mod search;
 #[cfg(test)]
 mod tests;
 mod waiting;

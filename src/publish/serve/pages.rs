@@ -35,13 +35,14 @@ const STYLE_AGE: u32 = 24 * 3600;
 #[derive(Deserialize)]
 pub(crate) struct Before {
     before: Option<String>,
+    token: Option<String>,
 }
 
 type AskedBefore = Result<Query<Before>, QueryRejection>;
 
-fn before(asked: AskedBefore) -> Result<Option<String>, Problem> {
+fn before(asked: AskedBefore) -> Result<Before, Problem> {
     match asked {
-        Ok(Query(asked)) => Ok(asked.before.filter(|before| !before.is_empty())),
+        Ok(Query(asked)) => Ok(Before { before: asked.before.filter(|before| !before.is_empty()), ..asked }),
         Err(error) => Err(Problem::bad_request(format!("The query of the address cannot be read: {error}."))),
     }
 }
@@ -52,8 +53,9 @@ pub(crate) async fn front(
     query: AskedBefore,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
-    let before = before(query)?;
-    let wanted = Wanted { stream: ALL, format: Format::Page, before: before.as_deref(), feed_address: false };
+    let Before { before, .. } = before(query)?;
+    let before = before.as_deref();
+    let wanted = Wanted { stream: ALL, format: Format::Page, before, token: None, feed_address: false };
     feeds::answer(&state, wanted, &headers).await
 }
 
@@ -65,13 +67,14 @@ pub(crate) async fn file(
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
     let Ok(Path(file)) = file else { return Err(nothing().await) };
-    let before = before(query)?;
+    let Before { before, token } = before(query)?;
+    let (before, token) = (before.as_deref(), token.as_deref());
     let wanted = match feeds::split(&file) {
-        None => Wanted { stream: &file, format: Format::Page, before: before.as_deref(), feed_address: false },
+        None => Wanted { stream: &file, format: Format::Page, before, token, feed_address: false },
         Some((stream, format)) => {
             // A person who opens the address of a feed gets the same items as a page that says what it is for.
             let format = if conditional::is_navigation(&headers) { Format::Page } else { format };
-            Wanted { stream, format, before: before.as_deref(), feed_address: true }
+            Wanted { stream, format, before, token, feed_address: true }
         }
     };
     feeds::answer(&state, wanted, &headers).await
@@ -143,7 +146,7 @@ pub(crate) async fn item(
 }
 
 /// Ten thousand feeds take some ten milliseconds to write: not on a thread that serves.
-async fn aside<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, StoreError> {
+pub(crate) async fn aside<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, StoreError> {
     let done = tokio::task::spawn_blocking(work).await;
     done.map_err(|error| StoreError::Failed(format!("rendering was cut short: {error}")))
 }
@@ -177,7 +180,7 @@ pub(crate) fn error(state: &State, problem: &Problem) -> String {
     page::error(&site(&edition, &streams), problem.status, &problem.title, &problem.detail)
 }
 
-fn site<'a>(edition: &'a Edition, streams: &'a [StreamShape]) -> Site<'a> {
+pub(crate) fn site<'a>(edition: &'a Edition, streams: &'a [StreamShape]) -> Site<'a> {
     Site { title: &edition.published.title, base: &edition.published.public_url, streams }
 }
 

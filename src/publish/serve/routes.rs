@@ -5,7 +5,7 @@ use axum::routing::{get, post};
 use axum::{Extension, Router, middleware};
 
 use super::writes::Access;
-use super::{State, api, guard, pages, probes, writes};
+use super::{State, api, guard, pages, probes, search, writes};
 use crate::store::HookOrder;
 
 /// Everything on one listener; writes ask for the admin token.
@@ -34,6 +34,10 @@ fn outward() -> Router<State> {
         .route("/feeds", get(pages::feeds))
         .route("/feeds.opml", get(pages::opml))
         .route("/item/{item}", get(pages::item))
+        .route("/search", get(search::page))
+        .route("/search.atom", get(search::atom))
+        .route("/search.rss", get(search::rss))
+        .route("/search.json", get(search::json))
         .route("/static/style.css", get(pages::style))
         .route("/robots.txt", get(pages::robots))
         // axum has one parameter a segment: the handler splits at the last dot.
@@ -52,6 +56,7 @@ fn inward() -> Router<State> {
         .route("/api/v1/explain", get(api::explain))
         .route("/api/v1/items/{item}/unmerge", post(writes::unmerge))
         .route("/api/v1/merges", get(api::merges))
+        .route("/api/v1/matches", get(api::matches))
         .route("/api/v1/streams", get(api::streams))
         .route("/api/v1/webhooks", get(api::webhooks))
         .route("/api/v1/deliveries", get(api::deliveries))

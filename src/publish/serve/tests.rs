@@ -1,6 +1,7 @@
 //! The routes against the real store: what a client sees.
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -9,7 +10,7 @@ use axum::body::Body;
 use axum::http::header::{
     ACCEPT, ACCEPT_ENCODING, ACCESS_CONTROL_ALLOW_ORIGIN, ALLOW, AUTHORIZATION, CACHE_CONTROL, CONTENT_ENCODING,
     CONTENT_LENGTH, CONTENT_SECURITY_POLICY, CONTENT_TYPE, ETAG, HOST, IF_MODIFIED_SINCE, IF_NONE_MATCH, LAST_MODIFIED,
-    REFERRER_POLICY, VARY, WWW_AUTHENTICATE, X_CONTENT_TYPE_OPTIONS,
+    REFERRER_POLICY, RETRY_AFTER, VARY, WWW_AUTHENTICATE, X_CONTENT_TYPE_OPTIONS,
 };
 use axum::http::{HeaderMap, HeaderName, Method, Request};
 use hyper::service::Service as _;
@@ -42,11 +43,13 @@ fn now() -> Timestamp {
     Timestamp::parse_rfc3339("2026-03-01T12:00:00Z").unwrap()
 }
 
-struct Noon;
+/// An hour after [`now`], and as many seconds more as it was told.
+#[derive(Default)]
+struct Noon(AtomicU64);
 
 impl Clock for Noon {
     fn now(&self) -> Timestamp {
-        now().plus(HOUR)
+        now().plus(HOUR + Duration::from_secs(self.0.load(Ordering::Relaxed)))
     }
 }
 
@@ -57,7 +60,7 @@ impl Judge for AllNew {
         if known.sighting.is_some() { Decision::Same } else { Decision::New }
     }
 
-    fn rematch(&self, _: usize, _: &[FeedId]) -> Vec<Match> {
+    fn rematch(&self, _: usize, _: &[FeedId], _: Timestamp) -> Vec<Match> {
         Vec::new()
     }
 }
@@ -133,6 +136,7 @@ struct House {
     live: Live,
     progress: Arc<Progress>,
     start: Instant,
+    clock: Arc<Noon>,
     _dir: tempfile::TempDir,
 }
 
@@ -209,16 +213,17 @@ impl House {
         let (live, operator, start) =
             (Live::new(published), Arc::new(Operator::default()), Instant::now() - Duration::from_secs(1));
         let progress = Arc::new(Progress::new(start));
+        let clock = Arc::new(Noon::default());
         let state = State::new(Parts {
             store: Arc::clone(&store),
-            clock: Arc::new(Noon),
+            clock: Arc::clone(&clock) as Arc<dyn Clock>,
             live: live.clone(),
             control: Arc::new(Desk(Arc::clone(&operator))),
             metrics: Arc::new(Metrics::new("0")),
             progress: Arc::clone(&progress),
             version: "0",
         });
-        Self { state, store, registry, operator, live, progress, start, _dir: dir }
+        Self { state, store, registry, operator, live, progress, start, clock, _dir: dir }
     }
 
     /// Stories `from` to `to`, the later the newer; the even ones are in the stream.
@@ -271,6 +276,36 @@ impl House {
     async fn get(&self, path: &str, headers: &[(HeaderName, &str)]) -> Answer {
         self.ask(routes::whole(&self.state), Method::GET, path, headers).await
     }
+}
+
+#[tokio::test]
+async fn what_is_too_old_for_a_stream_leaves_it_at_that_moment_and_nothing_else_changes_by_itself() {
+    let house = House::new().await;
+    house.load(1, 4).await;
+    // Story n is dated n - 1000 seconds from `now`; it is an hour later, and the stream shows two hours.
+    let mut published = house.live.get().published.as_ref().clone();
+    published.streams[0].max_age = Some(HOUR + Duration::from_secs(1000));
+    house.live.set(published);
+    house.clock.0.store(1, Ordering::Relaxed);
+    let first = house.get("/all.json", &[]).await;
+    assert_eq!(first.titles(), ["Story 4", "Story 3", "Story 2"], "story 1 is as old as that now");
+    assert_eq!(first.header(CACHE_CONTROL), Some("max-age=1"), "story 2 is the next to leave");
+    let api = house.get("/api/v1/items?stream=all", &[]).await;
+    assert_eq!(api.titles(), first.titles());
+    let tag = first.header(ETAG).unwrap().to_owned();
+    let dated = first.header(LAST_MODIFIED).map(str::to_owned);
+    assert_eq!(house.get("/all.json", &[(IF_NONE_MATCH, &tag)]).await.status, 304);
+    house.clock.0.store(2, Ordering::Relaxed);
+    let second = house.get("/all.json", &[(IF_NONE_MATCH, &tag)]).await;
+    assert_eq!(second.titles(), ["Story 4", "Story 3"]);
+    house.clock.0.store(10, Ordering::Relaxed);
+    let last = house.get("/all.json", &[]).await;
+    assert!(last.titles().is_empty());
+    assert_ne!(last.header(LAST_MODIFIED).map(str::to_owned), dated, "what left it changed it");
+    assert_eq!(last.header(LAST_MODIFIED), Some(now().plus(HOUR + Duration::from_secs(4)).rfc822().as_str()));
+    house.clock.0.store(20, Ordering::Relaxed);
+    let same = house.get("/all.json", &[(IF_NONE_MATCH, last.header(ETAG).unwrap())]).await;
+    assert_eq!(same.status, 304);
 }
 
 const FEEDS: [(&str, &str); 3] = [
@@ -327,6 +362,24 @@ async fn head_has_the_headers_of_get_and_no_body() {
             assert_eq!(head.header(CONTENT_LENGTH), Some(get.body.len().to_string().as_str()), "{path}");
         }
     }
+}
+
+#[tokio::test]
+async fn a_search_that_finds_all_places_taken_is_asked_to_come_again() {
+    let house = House::new().await;
+    house.load(1, 4).await;
+    assert_eq!(house.get("/search.json?q=story", &[]).await.titles().len(), 4);
+    let places = house.state.0.costly.acquire_many(2).await.unwrap();
+    tokio::time::pause();
+    for path in ["/search?q=story", "/search.atom?q=story"] {
+        let answer = house.get(path, &[]).await;
+        assert_eq!((answer.status, answer.header(RETRY_AFTER)), (503, Some("10")), "{path}");
+    }
+    tokio::time::resume();
+    drop(places);
+    assert_eq!(house.get("/search?q=story", &[]).await.status, 200);
+    let long = format!("/search.rss?q={}", "a".repeat(1001));
+    assert_eq!(house.get(&long, &[]).await.status, 400);
 }
 
 #[tokio::test]

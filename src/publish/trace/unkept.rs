@@ -7,7 +7,7 @@ use super::super::published::{Keys, Published};
 use super::{hide, learnt};
 use crate::domain::feed::Health;
 use crate::domain::shape::FeedShape;
-use crate::domain::trace::{Alias, AskedShape, Habit, Keyed, Past, UnkeptShape};
+use crate::domain::trace::{Alias, AskedShape, Habit, Ignored, Keyed, Past, UnkeptShape};
 
 /// Feeds of one site whose health is told.
 const FEEDS: usize = 5;
@@ -20,6 +20,7 @@ pub(super) struct Unkept<'a> {
     pub(super) alias: Option<Alias>,
     pub(super) past: Option<Past>,
     pub(super) hubs: Vec<Habit>,
+    pub(super) ignored: Vec<Ignored>,
     pub(super) feeds: Vec<FeedShape>,
 }
 
@@ -59,6 +60,17 @@ impl Unkept<'_> {
                  it is not taken in again.",
                 past.item.0
             ));
+            return reasons;
+        }
+        for ignored in &self.ignored {
+            reasons.push(format!(
+                "The feed `{}` has carried it since {}, and does not keep it: its query of what to ignore is `{}`.",
+                ignored.feed,
+                ignored.at.rfc3339(),
+                ignored.query
+            ));
+        }
+        if !self.ignored.is_empty() {
             return reasons;
         }
         for hub in &self.hubs {
@@ -172,6 +184,7 @@ mod tests {
             alias: None,
             past: None,
             hubs: Vec::new(),
+            ignored: Vec::new(),
             feeds: vec![feed("courier", "http://a.example/home", Health::Ok)],
         };
         change(&mut unkept);
@@ -215,6 +228,11 @@ mod tests {
         let at = Timestamp::parse_rfc3339("2026-03-01T12:00:00Z").unwrap();
         let past = Past { item: crate::domain::item::ItemId(7), seen: at };
         let told = tell("https://a.example/1", |unkept| unkept.past = Some(past));
+        let told_ignored = tell("https://a.example/1", |unkept| {
+            unkept.ignored = vec![Ignored { feed: "courier".to_owned(), query: "title:sponsored".to_owned(), at }];
+        });
+        assert!(told_ignored.contains("`courier`") && told_ignored.contains("`title:sponsored`"), "{told_ignored}");
+        assert!(!told_ignored.contains("No feed has carried"), "{told_ignored}");
         assert!(told.contains("item 7, seen on 2026-03-01") && !told.contains("No feed has carried"), "{told}");
         let told = tell("https://a.example/1", |unkept| {
             let to = "https://a.example/2".to_owned();

@@ -15,7 +15,7 @@ use super::{Instance, Result, items, streams};
 use crate::domain::decision::{Candidate, Decision, Judge, Life, LinkChange, Survey};
 use crate::domain::feed::{FeedId, FeedInfo};
 use crate::domain::item::ItemId;
-use crate::domain::stream::Match;
+use crate::domain::stream::{Match, StreamId};
 use crate::domain::time::Timestamp;
 use crate::domain::webhook::EventKind;
 
@@ -42,6 +42,9 @@ pub(super) struct Load<'a> {
     pub(super) info: &'a FeedInfo,
     /// The feed was loaded before.
     pub(super) again: bool,
+    /// It has ignored something before, and does so now.
+    pub(super) has_ignored: bool,
+    pub(super) ignored: bool,
     /// The snapshot of `info` for the items of this load, made at the first that needs it.
     pub(super) source: Option<i64>,
     /// The newest date among the items that it brought.
@@ -56,6 +59,8 @@ pub(super) struct Entered {
     pub(super) matches: Vec<Match>,
     pub(super) all: bool,
     pub(super) changed: Vec<String>,
+    /// Which of the streams an edited item was not in before.
+    pub(super) newly: Vec<StreamId>,
 }
 
 impl Commit<'_> {
@@ -68,7 +73,11 @@ impl Commit<'_> {
         let digests: Vec<Digest> = candidates
             .iter()
             .zip(&places)
-            .map(|(candidate, place)| listing::digest(self.keys.hasher, place, candidate))
+            .enumerate()
+            .map(|(index, (candidate, place))| {
+                let ignored = self.judge.ignore().filter(|_| self.judge.is_ignored(index));
+                listing::digest(self.keys.hasher, place, candidate, ignored)
+            })
             .collect();
         let is_listed = |index: usize| digests.get(index).is_some_and(|digest| listing.has(digest));
         let (known, present) = match newest {
@@ -77,7 +86,20 @@ impl Commit<'_> {
         };
         let survey = self.judge.survey(&known, candidates, newest);
         let (feed, at, again) = (poll.feed, poll.at, newest.is_some());
-        let mut load = Load { feed, at, quiet: false, info, again, source: None, newest, present, report };
+        let has_ignored = self.has_ignored(feed)?;
+        let mut load = Load {
+            feed,
+            at,
+            quiet: false,
+            info,
+            again,
+            has_ignored,
+            ignored: false,
+            source: None,
+            newest,
+            present,
+            report,
+        };
         // Oldest first, as documents stand newest first: rows and sequence numbers then follow time.
         for (index, (candidate, place)) in candidates.iter().zip(&places).enumerate().rev() {
             let unchanged = |known| known_as_it_is(known, candidate, self.judge.decide(known, candidate, &survey));
@@ -87,6 +109,7 @@ impl Commit<'_> {
             }
         }
         listing.replace(self.tx.db, poll.feed, &digests)?;
+        self.keep_ignore(&load, &places)?;
         if let Some(habits) = survey.habits.as_ref().or(habits.as_ref()) {
             feeds::keep_habits(self.tx.db, poll.feed, habits)?;
         }
@@ -114,7 +137,11 @@ impl Commit<'_> {
             self.add_twins(load.feed, candidate, &mut looked.known, &load.present)?;
         }
         let life = looked.known.item.map_or(Life::Shown, |item| item.life);
-        let item = match self.judge.decide(&looked.known, candidate, survey) {
+        let decision = self.judge.decide(&looked.known, candidate, survey);
+        if self.ignores(load, index, candidate, place, decision)? {
+            return Ok(());
+        }
+        let item = match decision {
             Decision::Same => return self.follow(load, candidate, place, &looked),
             Decision::Changed { item, revise, link } => {
                 self.changed(load, index, candidate, place, &looked, (item, revise, link))?;
@@ -145,7 +172,7 @@ impl Commit<'_> {
     ) -> Result<ItemId> {
         let (db, at) = (self.tx.db, load.at);
         let published = candidate.entry.published.or(candidate.entry.updated);
-        let effective_at = published.map_or(at, |published| published.min(at));
+        let effective_at = candidate.effective_at(at);
         // What the source says of its last change counts, but not a date in the future.
         let updated = candidate.entry.updated.map_or(effective_at, |updated| updated.min(at).max(effective_at));
         let (published_id, published_hash) = self.mint(load.feed, candidate)?;
@@ -178,7 +205,11 @@ impl Commit<'_> {
         load.newest = load.newest.max(Some(effective_at));
         load.report.new += 1;
         let matches = candidate.matches.clone();
-        self.owe(load, item, &Entered { kind: EventKind::ItemNew, matches, all: true, changed: Vec::new() })?;
+        self.owe(
+            load,
+            item,
+            &Entered { kind: EventKind::ItemNew, matches, all: true, changed: Vec::new(), newly: Vec::new() },
+        )?;
         Ok(item)
     }
 
@@ -205,7 +236,11 @@ impl Commit<'_> {
         }
         let (_, matches) = self.rematch(index, candidate, item, load.at)?;
         streams::touch(self.tx.db, item, load.at)?;
-        self.owe(load, item, &Entered { kind: EventKind::ItemNew, matches, all: false, changed: Vec::new() })
+        self.owe(
+            load,
+            item,
+            &Entered { kind: EventKind::ItemNew, matches, all: false, changed: Vec::new(), newly: Vec::new() },
+        )
     }
 
     /// An entry that is not as it was, where it was.
@@ -259,11 +294,12 @@ impl Commit<'_> {
         kind: EventKind,
     ) -> Result<()> {
         let changed = self.rewrite(load, candidate, item)?;
-        let (now, _) = self.rematch(index, candidate, item, load.at)?;
+        let (now, entered) = self.rematch(index, candidate, item, load.at)?;
         streams::touch(self.tx.db, item, load.at)?;
         load.report.changed += 1;
         let matches = self.memberships(item, &now)?;
-        self.owe(load, item, &Entered { kind, matches, all: true, changed })
+        let newly = entered.iter().map(|found| found.stream).collect();
+        self.owe(load, item, &Entered { kind, matches, all: true, changed, newly })
     }
 
     /// Puts the entry's text and link into the item, as its next revision; gives what it changed.

@@ -162,7 +162,7 @@ pub(super) const BACK: u16 = 0;
 const STATE: &str = "s.current_url, s.validator_url, s.etag, s.last_modified, s.body_hash, s.loaded_once, s.last_try, \
      s.last_ok, s.due_at, s.due_reason, s.fresh_until, s.retry_until, s.errors, s.failing_since, s.error_kind, \
      s.error_status, s.error_text, s.gone, s.habits, s.cadence, s.moved_at, s.moved_from, s.dead, s.broken_at, \
-     s.merged_into";
+     s.merged_into, s.ignore";
 
 /// Reads the columns of [`STATE`], which begin at `base`. By number: by name, each read of a row would compare
 /// some 200 names.
@@ -202,6 +202,7 @@ fn state(row: &Row<'_>, base: usize) -> Result<FeedState> {
         dead: row.get(base + 22)?,
         broken_at: time(23)?,
         merged_into: row.get::<_, Option<i64>>(base + 24)?.map(FeedId),
+        ignore: row.get(base + 25)?,
     })
 }
 

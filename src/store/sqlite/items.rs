@@ -99,6 +99,23 @@ pub(super) fn load(db: &Connection, id: ItemId) -> Result<Option<Item>> {
     found.map(|item| complete(db, item)).transpose()
 }
 
+/// Those of these items that are shown.
+pub(super) fn shown(db: &Connection, ids: &[ItemId]) -> Result<Vec<Item>> {
+    let mut read = db.prepare_cached(&format!("SELECT {COLUMNS} FROM {TABLES} WHERE i.id = ?1 AND i.state = 0"))?;
+    let mut items = Vec::with_capacity(ids.len());
+    for id in ids {
+        let found = read.query_row([id.0], item).optional()?;
+        items.extend(found.map(|item| complete(db, item)).transpose()?);
+    }
+    Ok(items)
+}
+
+/// How many items are shown, from a date on.
+pub(super) fn count_since(db: &Connection, since: Option<Timestamp>) -> Result<u64> {
+    db.prepare_cached("SELECT count(*) FROM item WHERE state = 0 AND effective_at >= ?1")?
+        .query_row([since.map_or(i64::MIN, Timestamp::as_ms)], |row| super::count(row, 0))
+}
+
 fn item(row: &Row<'_>) -> Result<Item> {
     let time = |name: &str| Ok::<_, rusqlite::Error>(Timestamp::from_ms(row.get(name)?));
     let extra: Option<String> = row.get("extra")?;

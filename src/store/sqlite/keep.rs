@@ -11,7 +11,7 @@ use rusqlite::{Connection, OptionalExtension as _, params};
 use super::super::keep::{KEEP_ROWS, KeepCursor, KeepRules, KeepStep, Measure, Stage};
 use super::hash::Hasher;
 use super::writer::Tx;
-use super::{Result, measure, past};
+use super::{Result, fts, measure, past};
 use crate::domain::feed::FeedId;
 use crate::domain::item::ItemId;
 
@@ -223,6 +223,7 @@ impl Doing<'_> {
         let db = self.tx.db;
         let bodies = db.prepare_cached("DELETE FROM item_body WHERE item_id = ?1")?.execute([id])?;
         db.prepare_cached("DELETE FROM stream_item WHERE item_id = ?1")?.execute([id])?;
+        fts::forget(db, ItemId(id))?;
         db.prepare_cached("UPDATE item SET state = 2 WHERE id = ?1 AND state = 0")?.execute([id])?;
         self.step.done.bodies += bodies as u64;
         self.step.done.past += u64::from(past::compact(db, hasher, ItemId(id))?);
@@ -243,10 +244,12 @@ fn set_clock(db: &Connection, rules: &KeepRules) -> Result<i64> {
     Ok(clock)
 }
 
-/// The last of the lines of the log that may go now. The newest line of all stays: it says when `all` changed.
+/// The last of the lines of the log that may go now. The newest line of all stays: it says when `all` changed; and so do
+/// those that the full-text index has not followed yet.
 fn old_changes(db: &Connection, before: i64) -> Result<Option<i64>> {
     let newest: Option<i64> = db.prepare_cached("SELECT max(seq) FROM change")?.query_row([], |row| row.get(0))?;
     let Some(newest) = newest else { return Ok(None) };
+    let newest = newest.min(fts::mark(db)?.done_seq + 1);
     let mut read = db.prepare_cached("SELECT seq, at FROM change WHERE seq < ?1 ORDER BY seq LIMIT ?2")?;
     let mut rows = read.query(params![newest, KEEP_ROWS])?;
     let mut last = None;

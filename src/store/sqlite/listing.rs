@@ -49,13 +49,17 @@ impl Listing {
     }
 }
 
-/// Whatever a decision hangs on is in it, so that an entry with the digest of the last load is the same.
-pub(super) fn digest(hasher: Hasher, place: &Place, candidate: &Candidate) -> Digest {
+/// Whatever a decision hangs on is in it, so that an entry with the digest of the last load is the same. `ignored`: the query
+/// because of which it is not kept.
+pub(super) fn digest(hasher: Hasher, place: &Place, candidate: &Candidate, ignored: Option<&str>) -> Digest {
     let mut all = [0_u8; 32];
     let (entry, rest) = all.split_at_mut(16);
     let (key, print) = rest.split_at_mut(8);
     entry.copy_from_slice(&place.entry_hash);
     key.copy_from_slice(&place.key_hash.to_be_bytes());
     print.copy_from_slice(&candidate.fingerprint.pack().to_be_bytes());
-    hasher.long_of(&all)
+    match ignored {
+        None => hasher.long_of(&all),
+        Some(query) => hasher.long_of(&[&all, query.as_bytes()].concat()),
+    }
 }

@@ -27,15 +27,18 @@ impl Commit<'_> {
             )?
             .query_map([item.0], |row| row.get(0).map(FeedId))?
             .collect::<Result<_>>()?;
-        let matches = if feeds.len() > 1 { self.judge.rematch(index, &feeds) } else { candidate.matches.clone() };
-        if matches.is_empty() {
-            return Ok((matches, Vec::new()));
-        }
-        let effective_at: i64 =
+        let date: i64 =
             db.prepare_cached("SELECT effective_at FROM item WHERE id = ?1")?.query_row([item.0], |row| row.get(0))?;
+        let date = Timestamp::from_ms(date);
+        let redated = self.judge.looks_at_dates() && date != candidate.effective_at(at);
+        let matches = if redated || feeds.len() > 1 {
+            self.judge.rematch(index, &feeds, date)
+        } else {
+            candidate.matches.clone()
+        };
         let mut entered = Vec::new();
         for found in &matches {
-            if self.enter(found, item, Timestamp::from_ms(effective_at), at)? {
+            if self.enter(found, item, date, at)? {
                 entered.push(found.clone());
             }
         }

@@ -10,7 +10,7 @@ use super::super::MergeStatus;
 use super::feeds::json;
 use super::keys::{ABSORBED, Keys, SHOWN};
 use super::writer::Tx;
-use super::{Result, streams};
+use super::{Result, fts, streams};
 use crate::domain::item::ItemId;
 use crate::domain::stream::StreamId;
 use crate::domain::time::Timestamp;
@@ -101,6 +101,7 @@ fn absorb(keys: Keys<'_>, kept: ItemId, absorbed: ItemId, at: Timestamp) -> Resu
     db.execute("UPDATE sighting SET item_id = ?1 WHERE item_id = ?2", [kept.0, absorbed.0])?;
     db.execute("UPDATE item SET merged_into = ?1 WHERE merged_into = ?2", [kept.0, absorbed.0])?;
     db.execute("UPDATE item SET state = ?3, merged_into = ?1 WHERE id = ?2", params![kept.0, absorbed.0, ABSORBED])?;
+    fts::forget(db, absorbed)?;
     Ok(undo)
 }
 

@@ -9,7 +9,9 @@ mod checkpoint;
 mod commit;
 mod endpoint;
 mod feeds;
+mod fts;
 mod hash;
+mod ignore;
 mod items;
 mod keep;
 mod keys;
@@ -30,6 +32,7 @@ mod rekey;
 mod remember;
 mod resolve;
 mod schema;
+mod search;
 mod settle;
 mod streams;
 mod trace;
@@ -48,10 +51,10 @@ use self::hash::Hasher;
 use self::reader::Readers;
 use self::writer::{Tx, Writer};
 use super::{
-    Anatomy, Cleaned, CommitReport, FeedLease, FeedSizes, FeedStatus, HookOrder, Hunt, Hunted, Instance, KeepCursor,
-    KeepRules, KeepStep, Keymaker, Learned, Learnt, Leased, MergeStatus, Page, PageRequest, Pending, PollCommit,
-    Registry, Rekeyed, Replay, Replayed, Resolution, Routes, Store, StoreError, StoreHealth, Subscriptions, Unresolved,
-    Want,
+    Anatomy, Backlog, Cleaned, CommitReport, FeedLease, FeedSizes, FeedStatus, Found, HookOrder, Hunt, Hunted,
+    Instance, KeepCursor, KeepRules, KeepStep, Keymaker, Learned, Learnt, Leased, Mark, MergeStatus, Page, PageRequest,
+    Pending, PollCommit, Registry, Rekeyed, Replay, Replayed, Resolution, Routes, Search, Store, StoreError,
+    StoreHealth, Subscriptions, Unresolved, Want, Worded,
 };
 use crate::domain::decision::Judge;
 use crate::domain::feed::{FeedId, FeedState, Health, NextPoll};
@@ -257,8 +260,32 @@ impl Store for Sqlite {
         self.read(move |db| streams::page(db, &request))
     }
 
+    fn shared_page(&self, request: PageRequest, per_feed: u32) -> Pending<'_, Page> {
+        self.read(move |db| streams::shared_page(db, &request, per_feed))
+    }
+
     fn item(&self, item: ItemId) -> Pending<'_, Option<Item>> {
         self.read(move |db| items::load(db, item))
+    }
+
+    fn items(&self, items: Vec<ItemId>) -> Pending<'_, Vec<Item>> {
+        self.read(move |db| items::shown(db, &items))
+    }
+
+    fn search(&self, search: Search) -> Pending<'_, Found> {
+        self.read(move |db| search::Searching::new(db, &search)?.run())
+    }
+
+    fn count_since(&self, since: Option<Timestamp>) -> Pending<'_, u64> {
+        self.read(move |db| items::count_since(db, since))
+    }
+
+    fn unindexed(&self, limit: u32) -> Pending<'_, Backlog> {
+        self.read(move |db| fts::unindexed(db, limit))
+    }
+
+    fn index(&self, words: Vec<Worded>, from: Mark, to: Mark) -> Pending<'_, bool> {
+        self.write(move |tx| fts::index(tx.db, &words, from, to))
     }
 
     fn trace(&self, by: TraceBy) -> Pending<'_, Traced> {

@@ -46,8 +46,13 @@ impl Commit<'_> {
         let db = self.tx.db;
         let Some(snapshot) = items::load(db, item)? else { return Err(rusqlite::Error::QueryReturnedNoRows) };
         let revision = snapshot.revision;
-        let event =
-            Event { kind: entered.kind, occurred_at: load.at, item: snapshot, changed: entered.changed.clone() };
+        let event = Event {
+            kind: entered.kind,
+            occurred_at: load.at,
+            item: snapshot,
+            changed: entered.changed.clone(),
+            entered: entered.newly.clone(),
+        };
         let id = db
             .prepare_cached(
                 "INSERT INTO event (kind, item_id, revision, occurred_at, data) VALUES (?1, ?2, ?3, ?4, ?5)

@@ -21,6 +21,8 @@ const MIGRATIONS: &[(&str, &str)] = &[
     ("0008_cadence", include_str!("../migrations/0008_cadence.sql")),
     ("0009_moves", include_str!("../migrations/0009_moves.sql")),
     ("0010_endpoint", include_str!("../migrations/0010_endpoint.sql")),
+    ("0011_ignore", include_str!("../migrations/0011_ignore.sql")),
+    ("0012_search", include_str!("../migrations/0012_search.sql")),
 ];
 
 /// The version that this program writes.
@@ -167,6 +169,7 @@ mod tests {
         assert_eq!(number("SELECT newest FROM feed_state"), 3);
         assert_eq!(number("SELECT count(*) FROM feed_state WHERE cadence IS NULL"), 1);
         assert_eq!(number("SELECT count(*) FROM feed_state WHERE moved_at = 7 AND moved_from = 'http://a/'"), 1);
+        assert_eq!(number("SELECT below FROM fts_state"), 4, "what was there before is still to be indexed");
         assert_eq!(number("PRAGMA user_version"), NEWEST);
         assert_eq!(number("SELECT count(*) FROM pragma_foreign_key_check"), 0);
     }

@@ -1,5 +1,7 @@
 //! Streams: who is in them, and their pages.
 
+use std::collections::HashMap;
+
 use rusqlite::{Connection, OptionalExtension as _, params};
 
 use super::super::{Cursor, Page, PageRequest, StreamSpec};
@@ -91,41 +93,73 @@ fn changed_at(db: &Connection, stream: Option<StreamId>) -> Result<Option<Timest
     Ok(at.flatten().map(Timestamp::from_ms))
 }
 
+/// Rows that a page with a share for each feed goes through, for each item that it may have.
+const PASSED_OVER: usize = 50;
+
 /// A page, newest first, then by row.
 pub(super) fn page(db: &Connection, request: &PageRequest) -> Result<Page> {
+    let limit = usize::try_from(request.limit).unwrap_or(usize::MAX);
+    let mut found = places(db, request, limit.saturating_add(1))?;
+    let more = found.len() > limit;
+    found.truncate(limit);
+    let next = found.last().copied().filter(|_| more);
+    gather(db, request.stream, &found, next)
+}
+
+/// A page with at most so many items of each feed.
+pub(super) fn shared_page(db: &Connection, request: &PageRequest, per_feed: u32) -> Result<Page> {
+    let limit = usize::try_from(request.limit).unwrap_or(usize::MAX);
+    let most = limit.saturating_mul(PASSED_OVER);
+    let all = places(db, request, most.saturating_add(1))?;
+    let (mut found, mut shares, mut next) = (Vec::new(), HashMap::<i64, u32>::new(), None);
+    let mut read = db.prepare_cached("SELECT main_feed FROM item WHERE id = ?1")?;
+    for place in &all {
+        if found.len() == limit {
+            break;
+        }
+        let share = shares.entry(read.query_row([place.1], |row| row.get(0))?).or_default();
+        if *share < per_feed {
+            *share += 1;
+            found.push(*place);
+        }
+        next = Some(*place);
+    }
+    // Behind the last place that was looked at, unless that was the last one of all.
+    let next = next.filter(|next| all.last() != Some(next));
+    gather(db, request.stream, &found, next)
+}
+
+/// The places of items from where a page begins.
+fn places(db: &Connection, request: &PageRequest, most: usize) -> Result<Vec<(i64, i64)>> {
     let (at, id) = match request.before {
         Some(Cursor { effective_at, item }) => (effective_at.as_ms(), item.0),
         None => (i64::MAX, i64::MAX),
     };
-    let limit = i64::from(request.limit) + 1;
+    let limit = i64::try_from(most).unwrap_or(i64::MAX);
     let row = |row: &rusqlite::Row<'_>| Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?));
-    let mut found: Vec<(i64, i64)> = match request.stream {
+    match request.stream {
         Some(stream) => db
             .prepare_cached(
                 "SELECT effective_at, item_id FROM stream_item WHERE stream_id = ?1 AND (effective_at, item_id) < (?2, ?3)
                  ORDER BY effective_at DESC, item_id DESC LIMIT ?4",
             )?
             .query_map(params![stream.0, at, id, limit], row)?
-            .collect::<Result<_>>()?,
+            .collect(),
         None => db
             .prepare_cached(
                 "SELECT effective_at, id FROM item WHERE state = 0 AND (effective_at, id) < (?1, ?2)
                  ORDER BY effective_at DESC, id DESC LIMIT ?3",
             )?
             .query_map(params![at, id, limit], row)?
-            .collect::<Result<_>>()?,
-    };
-    let more = found.len() > usize::try_from(request.limit).unwrap_or(usize::MAX);
-    if more {
-        found.pop();
+            .collect(),
     }
-    let next = found
-        .last()
-        .filter(|_| more)
-        .map(|(at, id)| Cursor { effective_at: Timestamp::from_ms(*at), item: ItemId(*id) });
-    let mut page = Page { items: Vec::with_capacity(found.len()), next, changed_at: changed_at(db, request.stream)? };
+}
+
+fn gather(db: &Connection, stream: Option<StreamId>, found: &[(i64, i64)], next: Option<(i64, i64)>) -> Result<Page> {
+    let next = next.map(|(at, id)| Cursor { effective_at: Timestamp::from_ms(at), item: ItemId(id) });
+    let mut page = Page { items: Vec::with_capacity(found.len()), next, changed_at: changed_at(db, stream)? };
     for (_, id) in found {
-        page.items.extend(items::load(db, ItemId(id))?);
+        page.items.extend(items::load(db, ItemId(*id))?);
     }
     Ok(page)
 }

@@ -3,7 +3,7 @@
 use rusqlite::{Connection, OptionalExtension as _, Row, params};
 
 use super::keys::{ABSORBED, Keys, PURGED};
-use super::{Result, items, outbox};
+use super::{Result, ignore, items, outbox};
 use crate::domain::feed::Habits;
 use crate::domain::item::{Item, ItemId};
 use crate::domain::stream::TermHit;
@@ -25,23 +25,36 @@ pub(super) struct Tracer<'a> {
 impl Tracer<'_> {
     pub(super) fn run(&self, by: &TraceBy) -> Result<Traced> {
         let mut traced = Traced::default();
+        self.find(by, &mut traced)?;
+        let keys: Vec<&String> = match (&traced.story, by) {
+            (Some(story), _) => vec![&story.item.key],
+            (None, TraceBy::Given { keys, .. }) => keys.iter().collect(),
+            (None, TraceBy::Item(_)) => Vec::new(),
+        };
+        for key in keys {
+            traced.ignored.extend(ignore::of_key(self.db, self.keys, key)?);
+        }
+        Ok(traced)
+    }
+
+    fn find(&self, by: &TraceBy, traced: &mut Traced) -> Result<()> {
         match by {
             TraceBy::Item(item) => traced.story = self.story(*item)?,
             TraceBy::Given { text, keys } => {
                 for key in keys {
-                    self.by_key(key, &mut traced)?;
+                    self.by_key(key, traced)?;
                     if traced.story.is_some() || traced.past.is_some() {
-                        return Ok(traced);
+                        return Ok(());
                     }
                 }
                 if let Some(item) = self.by_published_id(text)? {
                     traced.story = self.story(item)?;
-                    return Ok(traced);
+                    return Ok(());
                 }
                 traced.hubs = self.hubs(keys)?;
             }
         }
-        Ok(traced)
+        Ok(())
     }
 
     fn by_key(&self, key: &str, traced: &mut Traced) -> Result<()> {

@@ -13,25 +13,26 @@ use feedmill::domain::webhook::{
     DeliveryId, DeliveryState, DeliveryStatus, HookAlert, Settled, Settlement, WebhookId, WebhookStatus,
 };
 use feedmill::store::{
-    Anatomy, Cleaned, CommitReport, FeedLease, FeedSizes, FeedStatus, HookOrder, Hunt, Hunted, Instance, KeepCursor,
-    KeepRules, KeepStep, Keymaker, Learned, Learnt, Leased, MergeStatus, Page, PageRequest, Pending, PollCommit,
-    Registry, Rekeyed, Replay, Replayed, Resolution, Routes, Store, StoreError, StoreHealth, Subscriptions, Unresolved,
-    Want,
+    Anatomy, Backlog, Cleaned, CommitReport, FeedLease, FeedSizes, FeedStatus, Found, HookOrder, Hunt, Hunted,
+    Instance, KeepCursor, KeepRules, KeepStep, Keymaker, Learned, Learnt, Leased, Mark, MergeStatus, Page, PageRequest,
+    Pending, PollCommit, Registry, Rekeyed, Replay, Replayed, Resolution, Routes, Search, Store, StoreError,
+    StoreHealth, Subscriptions, Unresolved, Want, Worded,
 };
 
-/// Each of `leases`, `bodies` and `settlements` is how many of the next calls fail.
+/// Each of `leases`, `bodies` and `settlements` is how many of the next calls fail; `panics`, how many commits of a poll panic.
 pub(crate) struct Faulty {
     pub(crate) inner: Arc<dyn Store>,
     pub(crate) leases: AtomicU32,
     pub(crate) bodies: AtomicU32,
     pub(crate) settlements: AtomicU32,
+    pub(crate) panics: AtomicU32,
     /// How often bodies were kept.
     pub(crate) kept: AtomicU32,
 }
 
 impl Faulty {
     pub(crate) fn new(inner: Arc<dyn Store>) -> Self {
-        Self { inner, leases: 0.into(), bodies: 0.into(), settlements: 0.into(), kept: 0.into() }
+        Self { inner, leases: 0.into(), bodies: 0.into(), settlements: 0.into(), panics: 0.into(), kept: 0.into() }
     }
 
     fn fails(&self, left: &AtomicU32) -> bool {
@@ -65,6 +66,7 @@ impl Store for Faulty {
     }
 
     fn commit_poll(&self, poll: PollCommit, judge: Arc<dyn Judge>, routes: Arc<Routes>) -> Pending<'_, CommitReport> {
+        assert!(!self.fails(&self.panics), "a fault of ours");
         self.inner.commit_poll(poll, judge, routes)
     }
 
@@ -114,8 +116,32 @@ impl Store for Faulty {
         self.inner.stream_page(request)
     }
 
+    fn shared_page(&self, request: PageRequest, per_feed: u32) -> Pending<'_, Page> {
+        self.inner.shared_page(request, per_feed)
+    }
+
     fn item(&self, item: ItemId) -> Pending<'_, Option<Item>> {
         self.inner.item(item)
+    }
+
+    fn items(&self, items: Vec<ItemId>) -> Pending<'_, Vec<Item>> {
+        self.inner.items(items)
+    }
+
+    fn search(&self, search: Search) -> Pending<'_, Found> {
+        self.inner.search(search)
+    }
+
+    fn count_since(&self, since: Option<Timestamp>) -> Pending<'_, u64> {
+        self.inner.count_since(since)
+    }
+
+    fn unindexed(&self, limit: u32) -> Pending<'_, Backlog> {
+        self.inner.unindexed(limit)
+    }
+
+    fn index(&self, words: Vec<Worded>, from: Mark, to: Mark) -> Pending<'_, bool> {
+        self.inner.index(words, from, to)
     }
 
     fn trace(&self, by: TraceBy) -> Pending<'_, Traced> {

@@ -1,4 +1,4 @@
-//! The pages that people see: the river of news, one story with its trace, what is followed, how it all is, and what
+//! The pages that people see: the river of news, what a search found, one story with its trace, what is followed, how it all is, and what
 //! went wrong.
 //!
 //! Never a script, a style in the markup, or HTML that a publisher wrote: the Content-Security-Policy allows
@@ -16,10 +16,12 @@ use crate::domain::shape::StreamShape;
 
 pub use self::item::item;
 pub use self::river::river;
+pub use self::search::{Results, asked, search};
 pub use self::status::{feeds, status};
 
 mod item;
 mod river;
+mod search;
 mod status;
 mod words;
 
@@ -41,6 +43,7 @@ pub struct Site<'a> {
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Place {
     River,
+    Search,
     Feeds,
     Status,
     Elsewhere,
@@ -93,6 +96,7 @@ fn shell(site: &Site<'_>, title: &str, here: Place, head: &Markup, main: &Markup
                     a.brand href=(site.path("")) { bdi { (site.title()) } }
                     nav aria-label="Site" {
                         a href=(site.path("")) aria-current=[current(Place::River)] { "News" }
+                        a href=(site.path("search")) aria-current=[current(Place::Search)] { "Search" }
                         a href=(site.path("feeds")) aria-current=[current(Place::Feeds)] { "Feeds" }
                         a href=(site.path("status")) aria-current=[current(Place::Status)] { "Status" }
                     }

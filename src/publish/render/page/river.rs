@@ -33,7 +33,7 @@ pub fn river(site: &Site<'_>, channel: &Channel, views: &[View], older: Option<&
                     @if let Some(first) = day.first() {
                         section.day {
                             h2 { time datetime=(date(first)) { (words::day(first.published())) } }
-                            @for view in day { (story(site, view)) }
+                            @for view in day { (story(site, view, lead(view).map(|lead| html! { (lead) }))) }
                         }
                     }
                 }
@@ -68,7 +68,8 @@ fn intro(site: &Site<'_>, channel: &Channel, title: &str) -> Markup {
     }
 }
 
-fn story(site: &Site<'_>, view: &View) -> Markup {
+/// A story in a list, with what is shown of its text.
+pub(super) fn story(site: &Site<'_>, view: &View, lead: Option<Markup>) -> Markup {
     let item = &view.item;
     let source = &item.source;
     let language = text::language(item.language.as_deref());
@@ -76,7 +77,7 @@ fn story(site: &Site<'_>, view: &View) -> Markup {
     html! {
         article {
             h3 lang=[language] dir="auto" { (away(item.link.as_deref(), &view.title())) }
-            @if let Some(lead) = lead(view) {
+            @if let Some(lead) = lead {
                 p.lead lang=[language] dir="auto" { (lead) }
             }
             p.meta {
@@ -91,7 +92,7 @@ fn story(site: &Site<'_>, view: &View) -> Markup {
 }
 
 /// The beginning of the text, where it says more than the title.
-fn lead(view: &View) -> Option<String> {
+pub(super) fn lead(view: &View) -> Option<String> {
     let text = text::present(view.summary_text.as_deref()).or_else(|| view.text())?;
     let lead = text::excerpt(text, LEAD_CHARACTERS);
     let title = view.title();

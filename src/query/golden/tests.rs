@@ -3,6 +3,7 @@
 use super::compile::Index;
 use super::scan::{Document, FeedTerms, Folded};
 use super::syntax::{MAX_LENGTH, Query};
+use crate::domain::time::Timestamp;
 
 fn query(text: &str) -> Query {
     Query::parse(text).unwrap_or_else(|error| panic!("{text}: {error:?}"))
@@ -141,6 +142,7 @@ fn fields_look_where_they_say() {
         url: "https://news.bbc.co.uk/world/m%C3%BCnchen-article",
         language: Some("de_AT"),
         types: vec!["audio/mpeg; codecs=mp3"],
+        date: Timestamp::parse_rfc3339("2026-01-31T10:00:00Z").unwrap(),
     };
     for (text, want) in [
         ("title:peace", true),
@@ -198,6 +200,27 @@ fn fields_look_where_they_say() {
         ("type:audio/mp", false),
         ("type:video/*", false),
         ("NOT type:video/*", true),
+        ("before:2026-02-01", true),
+        ("before:2026-01-31", false),
+        ("after:2026-01-30", true),
+        ("after:2026-01-31", false),
+        ("after:2026-01-31T10:00:00Z -before:2026-01-31T10:00:00Z", true),
+        ("age:<1s", true),
+        ("peace age:<1s", true),
+        ("/Peace t\\w+s/", true),
+        ("/peace talks/", false),
+        ("/peace talks/i", true),
+        ("/peace   talks/xi", false),
+        ("/about (tea|coffee)$/", true),
+        ("title:/about/", false),
+        ("body:/^A summary/", true),
+        ("body:/talks/", false),
+        ("author:/^(Ann|Bob) S/", true),
+        ("author:/Smith.*Bob/s", false),
+        ("tag:/\\+$/", true),
+        ("tag:/^World/", true),
+        ("url:/\\/world\\/m\u{fc}n/", true),
+        ("-/war/ (peace OR /x/)", true),
     ] {
         assert_eq!(meets(text, &document, &feeds), want, "{text}");
     }
@@ -231,6 +254,34 @@ fn a_hit_shows_the_first_term_that_was_met() {
         let term = hit.term.as_ref();
         let shown = term.map(|t| (t.field.as_str(), t.term.as_str(), t.text.as_str(), t.snippet.as_str()));
         assert_eq!(shown, want, "{text}");
+    }
+}
+
+#[test]
+fn an_age_is_reckoned_to_the_moment_that_is_asked_and_left_out_where_there_is_none() {
+    let at = |text: &str| Timestamp::parse_rfc3339(text).unwrap();
+    let folded = Folded::new(&Document { title: "x", date: at("2026-01-31T10:00:00Z"), ..Document::default() });
+    for (text, now, want) in [
+        ("age:<1h", "2026-01-31T10:59:59Z", true),
+        ("age:<1h", "2026-01-31T11:00:00Z", false),
+        ("age:>1h", "2026-01-31T11:00:00Z", false),
+        ("age:>1h", "2026-01-31T11:00:01Z", true),
+        ("-age:<1h x", "2026-01-31T11:00:00Z", true),
+        ("age:<1w", "2026-01-01T00:00:00Z", true),
+    ] {
+        let index = || Index::new(&[query(text)]);
+        assert_eq!(index().as_of(at(now)).scan(&folded, &[]).len(), usize::from(want), "{text} at {now}");
+    }
+    assert_eq!(Index::new(&[query("age:<1h")]).scan(&folded, &[]).len(), 1);
+}
+
+#[test]
+fn a_regular_expression_without_a_word_is_counted_and_warned_about() {
+    let index = Index::new(&["/ab+c/", "x /ab+c/", r"/\bab\b/", "-x", "x OR /ab+c/"].map(query));
+    assert_eq!(index.everywhere(), 2);
+    for (text, warned) in [("/ab+c/", true), ("x /ab+c/", false), (r"/\bab\b/", false), ("-x", false), ("-/ab/", true)]
+    {
+        assert_eq!(query(text).warnings().len(), usize::from(warned), "{text}");
     }
 }
 
@@ -341,18 +392,44 @@ fn a_wrong_query_is_refused_with_its_place() {
         ("site:bbc.co.uk/news", "bbc.co.uk/news", "no host"),
         ("lang:d", "d", "no language"),
         ("type:audio", "audio", "no media type"),
-        ("a /b.*c/i", "/b.*c/i", "is not built yet in this version."),
-        ("title:/x/", "title:/x/", "is not built yet in this version."),
-        ("before:2026-01-31", "before:", "is not built yet in this version."),
-        ("x after:2026-01-31", "after:", "is not built yet in this version."),
-        ("age:<7d", "age:", "is not built yet in this version."),
     ] {
-        let error = Query::parse(text).expect_err(text);
-        assert!(error.message.contains(says), "{text}: {error:?}");
-        let place = text.get(error.at.clone()).unwrap_or_else(|| panic!("{text}: {error:?}"));
-        assert!(at.starts_with(place) && !place.is_empty(), "{text}: {place} {error:?}");
-        assert!(error.hint.is_some_and(|hint| !hint.is_empty()), "{text}");
+        refused(text, at, says);
     }
+}
+
+#[test]
+fn a_wrong_value_is_refused_with_its_place() {
+    for (text, at, says) in [
+        ("a /b.*c", "/", "not closed"),
+        ("/b\\/", "/", "not closed"),
+        ("/r/rust", "r", "no flag"),
+        ("/a/ig", "g", "no flag"),
+        ("/a(b/", "(", "unclosed group"),
+        ("a title:/x[z-a]/", "z-a", "invalid character class range"),
+        ("/\\p{Nonsense}/", "\\p{Nonsense}", "Unicode property not found"),
+        ("/x*/", "/x*/", "where there is nothing"),
+        ("//", "//", "where there is nothing"),
+        ("/(\\w{900}){900}/", "/(\\w{900}){900}/", "too large"),
+        ("feed:/a/", "/a/", "means nothing in this field"),
+        ("a NEAR/2 /b/", "/b/", "beside NEAR"),
+        ("before:2026-02-30", "2026-02-30", "no date"),
+        ("x after:monday", "monday", "no date"),
+        ("before:", "before:", "nothing to look for"),
+        ("before:=2026-01-31", "2026-01-31", "means nothing"),
+        ("age:7d", "7d", "no age"),
+        ("age:<7y", "<7y", "no age"),
+        ("a NEAR/2 age:<7d", "<7d", "beside NEAR"),
+    ] {
+        refused(text, at, says);
+    }
+}
+
+fn refused(text: &str, at: &str, says: &str) {
+    let error = Query::parse(text).expect_err(text);
+    assert!(error.message.contains(says), "{text}: {error:?}");
+    let place = text.get(error.at.clone()).unwrap_or_else(|| panic!("{text}: {error:?}"));
+    assert!(at.starts_with(place) && !place.is_empty(), "{text}: {place} {error:?}");
+    assert!(error.hint.is_some_and(|hint| !hint.is_empty()), "{text}");
 }
 
 #[test]

@@ -1,0 +1,145 @@
+//! What a stream may be told of how it is shown, and how it is filled.
+
+use crate::support::daemon::{Daemon, Installation, rss, story};
+use crate::support::origin::{Origin, Reply};
+use crate::support::receiver::Receiver;
+
+const TOKEN: &str = "a-token-of-more-than-16";
+
+fn feeds(origin: &Origin) -> String {
+    let feed = |name: &str| format!("[[feed]]\nname = \"{name}\"\nurl = \"{}\"\n", origin.url(&format!("/{name}")));
+    format!("schedule = \"@every 1h\"\nspread = false\n{}{}", feed("chatty"), feed("quiet"))
+}
+
+/// Six stories of one feed, two of the other.
+fn serve(origin: &Origin) {
+    for (name, count) in [("chatty", 6), ("quiet", 2)] {
+        let one = |n: i32| {
+            let (link, guid) = (format!("https://{name}.example/{n}"), format!("https://{name}.example/id/{n}"));
+            story(&format!("Peace {n} {{title}}"), &link, &guid)
+        };
+        let document = rss(&(0..count).map(one).collect::<Vec<_>>());
+        origin.answer(&format!("/{name}"), move |_| Reply::ok(document.clone()));
+    }
+}
+
+fn items(daemon: &Daemon, path: &str) -> Vec<serde_json::Value> {
+    daemon.json(path)["items"].as_array().unwrap().clone()
+}
+
+fn texts(items: &[serde_json::Value], key: &str) -> Vec<String> {
+    items.iter().map(|item| item[key].as_str().unwrap().to_owned()).collect()
+}
+
+#[test]
+fn a_chatty_feed_has_its_share_titles_name_their_feed_and_ids_are_ours_where_that_is_asked_for() {
+    let origin = Origin::start();
+    serve(&origin);
+    let house = Installation::new(&format!(
+        "{}[[stream]]\nname = \"plain\"\nmatch = 'peace'\n[[stream]]\nname = \"shared\"\nmatch = 'peace'\nlimit = 4\n\
+         max_per_feed = 2\nids = \"own\"\nitem_title = \"[{{feed}}] {{title}}\"\n",
+        feeds(&origin)
+    ));
+    let daemon = house.start();
+    daemon.until("both feeds were polled", |d| items(d, "/plain.json").len() == 8);
+    let plain = items(&daemon, "/plain.json");
+    let shared = items(&daemon, "/shared.json");
+    let feed = |item: &serde_json::Value| item["_feedmill"]["source"]["name"].as_str().unwrap().to_owned();
+    let from: Vec<String> = shared.iter().map(feed).collect();
+    assert_eq!(from.iter().filter(|name| *name == "chatty").count(), 2);
+    assert_eq!(from.iter().filter(|name| *name == "quiet").count(), 2);
+    for item in &shared {
+        let same = plain.iter().find(|other| other["_feedmill"]["item"] == item["_feedmill"]["item"]).unwrap();
+        assert!(same["id"].as_str().unwrap().starts_with("https://"), "{}", same["id"]);
+        assert!(item["id"].as_str().unwrap().starts_with("tag:"), "{}", item["id"]);
+        assert_eq!(item["title"], format!("[T] {}", same["title"].as_str().unwrap()));
+    }
+    let atom = daemon.get("/shared.atom").text();
+    assert!(texts(&shared, "id").iter().all(|id| atom.contains(&format!("<id>{id}</id>"))));
+    // The page shows the source anyway; what was passed over is not on a later page either.
+    let page = daemon.get("/shared").text();
+    assert!(page.matches("<article>").count() == 4 && !page.contains("[T]"), "{page}");
+    assert_eq!(daemon.stop(), Some(0));
+    // A restart changes nothing.
+    let daemon = house.start();
+    assert_eq!(texts(&items(&daemon, "/shared.json"), "id"), texts(&shared, "id"));
+    assert_eq!(daemon.stop(), Some(0));
+}
+
+#[test]
+fn a_private_stream_is_there_for_those_who_know_its_token_and_for_nobody_else() {
+    let origin = Origin::start();
+    serve(&origin);
+    let house = Installation::new(&format!(
+        "{}[[stream]]\nname = \"secret\"\ntitle = \"Hidden\"\nmatch = 'peace'\nlimit = 3\ntoken = \"{TOKEN}\"\n",
+        feeds(&origin)
+    ));
+    let daemon = house.start();
+    let with = |path: &str| format!("{path}?token={TOKEN}");
+    daemon.until("both feeds were polled", |d| items(d, "/all.json").len() == 8);
+    let nothing = daemon.get("/none.atom");
+    for path in
+        ["/secret", "/secret.atom", "/secret.rss", "/secret.json", "/secret.json?token=", "/secret.json?token=wrong"]
+    {
+        let answer = daemon.get(path);
+        assert_eq!((answer.status, answer.text()), (404, nothing.text()), "{path}");
+    }
+    for path in ["/secret", "/secret.atom", "/secret.rss", "/secret.json"] {
+        let answer = daemon.get(&with(path));
+        assert_eq!(answer.status, 200, "{path}");
+        assert!(answer.header("cache-control").unwrap().starts_with("private"), "{path}");
+        assert!(answer.header("access-control-allow-origin").is_none(), "{path}");
+        // Only the page's link to older stories has it, for whoever brought it.
+        let times = answer.text().matches(TOKEN).count();
+        assert_eq!(times, usize::from(path == "/secret"), "{path}: {}", answer.text());
+    }
+    let page = daemon.get(&with("/secret")).text();
+    let (_, next) = page.split_once("rel=\"next\" href=\"").unwrap();
+    let next = next.split('"').next().unwrap().replace("&amp;", "&");
+    assert_eq!(daemon.get(&format!("/secret{next}")).text().matches("<article>").count(), 3);
+    for path in [
+        "/",
+        "/all.json",
+        "/api/v1/items",
+        "/api/v1/items?q=peace",
+        "/api/v1/streams",
+        "/item/1",
+        "/api/v1/items/1",
+        "/feeds.opml",
+        "/search?q=peace",
+        "/api/v1/matches?q=peace",
+    ] {
+        let text = daemon.get(path).text();
+        assert!(!text.contains("\"secret\"") && !text.contains("Hidden") && !text.contains(TOKEN), "{path}: {text}");
+    }
+    assert_eq!(daemon.get("/api/v1/items?stream=secret").status, 400);
+    assert_eq!(daemon.stop(), Some(0));
+}
+
+#[test]
+fn a_new_or_changed_stream_is_filled_from_what_is_stored_and_calls_nobody() {
+    let (origin, receiver) = (Origin::start(), Receiver::start(&[b"crash-crash-crash-crash-crash-32"]));
+    serve(&origin);
+    let stream = |query: &str| {
+        format!(
+            "{}[[stream]]\nname = \"watch\"\nmatch = '{query}'\nnotify = [\"desk\"]\n[[webhook]]\nname = \"desk\"\nurl = \
+             \"{}\"\nsecret = \"whsec_Y3Jhc2gtY3Jhc2gtY3Jhc2gtY3Jhc2gtY3Jhc2gtMzI=\"\nallow_networks = [\"127.0.0.0/8\"]\n",
+            feeds(&origin),
+            receiver.url("/")
+        )
+    };
+    let house = Installation::new(&feeds(&origin));
+    let daemon = house.start();
+    daemon.until("both feeds were polled", |d| items(d, "/all.json").len() == 8);
+    for (query, count) in [("peace", 8), ("feed:quiet", 2), ("\"peace 1\"", 2)] {
+        house.configure(&stream(query));
+        assert!(house.run(&["reload"]).status.success());
+        daemon.until("the stream was filled", |d| {
+            let answer = d.get("/watch.json");
+            answer.status == 200 && items(d, "/watch.json").len() == count
+        });
+    }
+    assert!(daemon.log().contains("stream filled from what is stored"), "{}", daemon.log());
+    assert_eq!(daemon.stop(), Some(0));
+    assert!(receiver.calls().is_empty(), "a fill calls nobody");
+}
