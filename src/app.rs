@@ -32,7 +32,7 @@ use crate::config::{Environment, Settings};
 use crate::deliver::{self, Outbox};
 use crate::domain::feed::{FeedId, FeedState, NextPoll};
 use crate::domain::time::{Clock, Timestamp};
-use crate::domain::webhook::{Attempt, Verdict};
+use crate::domain::webhook::{Attempt, Settled, Verdict};
 use crate::fetch::client::Fetcher;
 use crate::fetch::guard::Guard;
 use crate::ops::health::Progress;
@@ -479,8 +479,11 @@ impl House {
 
 fn count_attempts(metrics: &Arc<Metrics>) -> deliver::outbox::OnAttempt {
     let metrics = Arc::clone(metrics);
-    Arc::new(move |_, attempt: &Attempt, verdict: &Verdict| {
-        metrics.attempt(supervise::delivery_result(verdict), Duration::from_millis(attempt.duration_ms));
+    Arc::new(move |_, attempt: &Attempt, settled: &Settled| {
+        metrics.attempt(supervise::delivery_result(&settled.verdict), Duration::from_millis(attempt.duration_ms));
+        if settled.verdict == Verdict::Succeeded {
+            metrics.delivered(settled.after);
+        }
     })
 }
 

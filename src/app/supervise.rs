@@ -80,6 +80,7 @@ pub(super) fn delivery_result(verdict: &Verdict) -> DeliveryResult {
         Verdict::Retry(_) => DeliveryResult::Retried,
         Verdict::Failed => DeliveryResult::Failed,
         Verdict::Disabled => DeliveryResult::Disabled,
+        Verdict::PutBack => DeliveryResult::PutBack,
     }
 }
 

@@ -18,6 +18,7 @@ use crate::config::settings::FeedSettings;
 use crate::config::{self, Settings};
 use crate::domain::reach::Proxy;
 use crate::domain::time::{Clock as _, SystemClock, Timestamp};
+use crate::domain::webhook::{WebhookState, WebhookStatus};
 use crate::store::sqlite::{Access, Options as Opening, Sqlite};
 use crate::store::{Anatomy, Store as _};
 
@@ -175,6 +176,8 @@ async fn look_at_database(
     let measured = match Sqlite::open(file, &opening) {
         Ok(store) => {
             let measured = store.anatomy(LARGEST, now).await;
+            // An older database has no states yet.
+            checks.extend(store.webhook_status().await.unwrap_or_default().iter().filter_map(held_up));
             let _ = store.close().await;
             measured
         }
@@ -207,6 +210,26 @@ async fn look_at_database(
         checks.push(Check::warning(name, said, "raise [storage] max_size"));
     }
     Some(database)
+}
+
+/// A webhook that is not called, or that keeps what nobody will be called about.
+fn held_up(hook: &WebhookStatus) -> Option<Check> {
+    let (name, due) = (&hook.name, hook.due);
+    if !hook.active {
+        let said = format!("The webhook {name} is no longer configured and is owed {due} deliveries.");
+        let advice = format!("bring it back, or `feedmill webhooks drop {name}`");
+        return Some(Check::warning("webhooks", said, &advice));
+    }
+    let why = hook.reason.as_deref().unwrap_or("it fails");
+    let said = format!("The webhook {name} is {} and is owed {due} deliveries: {why}.", hook.state.as_str());
+    match hook.state {
+        WebhookState::Active => None,
+        WebhookState::Slowed => Some(Check::warning("webhooks", said, "it is tried again by itself")),
+        WebhookState::Paused | WebhookState::Disabled => {
+            let advice = format!("mend its endpoint, then `feedmill webhooks resume {name}`");
+            Some(Check::warning("webhooks", said, &advice))
+        }
+    }
 }
 
 /// Feeds and webhooks may be private, and so is what is stored of them.

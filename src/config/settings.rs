@@ -15,7 +15,9 @@ use crate::domain::address::Address;
 use crate::domain::feed::{Dedupe, IdPolicy};
 use crate::domain::name::Name;
 use crate::domain::reach::Reach;
+use crate::domain::webhook::Rate;
 use crate::identity::canonical::Rules;
+use crate::message::Format;
 use crate::query::syntax::Query;
 use crate::schedule::cron::Timing;
 
@@ -253,6 +255,8 @@ pub struct WebhookSettings {
     pub name: Name,
     /// Its address.
     pub url: Url,
+    /// The form of its calls.
+    pub format: Format,
     /// Keys to sign with: the decoded bytes, the first one is the newest.
     pub secrets: Vec<WebhookSecret>,
     /// Headers to add.
@@ -271,6 +275,14 @@ pub struct WebhookSettings {
     pub timeout: Duration,
     /// Attempts at a time.
     pub concurrency: usize,
+    /// After so long of nothing but failures it is paused.
+    pub pause_after: Duration,
+    /// One at a time, the oldest first.
+    pub strict: bool,
+    /// How often it is called at the most.
+    pub max_rate: Option<Rate>,
+    /// How its server is reached.
+    pub reach: Arc<Reach>,
 }
 
 /// The bytes of a signing secret; never printed.

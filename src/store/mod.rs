@@ -21,7 +21,7 @@ use crate::domain::stream::StreamId;
 use crate::domain::time::Timestamp;
 use crate::domain::trace::{TraceBy, Traced};
 use crate::domain::webhook::{
-    DeliveryId, DeliveryLease, DeliveryState, DeliveryStatus, Settlement, WebhookId, WebhookStatus,
+    DeliveryId, DeliveryLease, DeliveryState, DeliveryStatus, HookAlert, Settled, Settlement, WebhookId, WebhookStatus,
 };
 
 mod keep;
@@ -277,6 +277,41 @@ pub struct Want {
     pub webhook: WebhookId,
     /// At most so many.
     pub most: u32,
+    /// The oldest that is owed, before any other: one at a time.
+    pub strict: bool,
+}
+
+/// Which deliveries are sent again.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Replay {
+    /// Of this webhook.
+    pub webhook: String,
+    /// Enqueued at this time or later.
+    pub since: Timestamp,
+    /// Enqueued before this time.
+    pub until: Timestamp,
+    /// Those that succeeded, too.
+    pub all: bool,
+}
+
+/// What is to be done with a webhook.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum HookOrder {
+    /// Nothing is sent until it is resumed; what it is owed is held.
+    Pause,
+    /// It is called again, and the schedule of what is held begins anew.
+    Resume,
+    /// What it is owed is given up.
+    Drop,
+}
+
+/// A step of sending deliveries again.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Replayed {
+    /// How many are due by it.
+    pub count: u64,
+    /// Where the next step begins.
+    pub next: Option<DeliveryId>,
 }
 
 /// Deliveries that were leased.
@@ -367,6 +402,8 @@ pub struct StoreHealth {
     pub failed: u64,
     /// When the oldest delivery that is owed was enqueued.
     pub oldest_owed: Option<Timestamp>,
+    /// Webhooks that are configured, by state: active, slowed, paused, disabled.
+    pub webhooks: [u64; 4],
     /// Size of the database on disk, in bytes.
     pub size_bytes: u64,
     /// When the next feed is due.
@@ -416,11 +453,25 @@ pub trait Store: Send + Sync + 'static {
     /// Keeps the body of a delivery before its first attempt. A body that is there already stays.
     fn keep_bodies(&self, bodies: Vec<(DeliveryId, Vec<u8>)>) -> Pending<'_, ()>;
 
-    /// Ends an attempt: the log, and what follows. False: the lease was lost, nothing was changed.
-    fn settle_delivery(&self, settlement: Settlement) -> Pending<'_, bool>;
+    /// Ends an attempt: the log, and what follows for the delivery and its webhook. `None`: the lease was lost, nothing
+    /// was changed.
+    fn settle_delivery(&self, settlement: Settlement) -> Pending<'_, Option<Settled>>;
 
     /// Gives a leased delivery back untouched: no attempt was made.
     fn release_delivery(&self, delivery: DeliveryId, token: u64) -> Pending<'_, ()>;
+
+    /// Tells the operator of a webhook, by a delivery to each of `alerts` but itself; of one kind once a day. Gives how
+    /// many were enqueued.
+    fn tell_of_webhook(&self, webhook: WebhookId, alert: HookAlert, alerts: Arc<[WebhookId]>) -> Pending<'_, u32>;
+
+    /// Does something with a webhook: how many deliveries it concerns, and, if there are more than it does at a time,
+    /// that it is to be asked again. `None`: there is no webhook of that name, configured or owed anything.
+    fn order_webhook(&self, name: String, order: HookOrder, now: Timestamp) -> Pending<'_, Option<(u64, bool)>>;
+
+    /// Makes deliveries that were given up (or all) due again, under their old ids and with their old bodies: a step
+    /// from behind `after`. Gives how many, and where the next step begins, if there is one. `None`: there is no webhook
+    /// of that name.
+    fn replay(&self, replay: Replay, after: Option<DeliveryId>, now: Timestamp) -> Pending<'_, Option<Replayed>>;
 
     /// A page of a stream.
     fn stream_page(&self, request: PageRequest) -> Pending<'_, Page>;

@@ -400,20 +400,32 @@ pub(super) fn webhooks() -> Vec<WebhookShape> {
         format: "standard".to_owned(),
         events: events.iter().map(|event| (*event).to_owned()).collect(),
         state: WebhookState::Active,
+        reason: None,
+        slowed_until: None,
         due: 0,
         failed: 0,
         oldest_due: None,
         last_attempt: Some(attempt),
     };
-    let good = AttemptShape { at: at("2026-11-24T08:42:09Z"), http_status: Some(204), duration_ms: 86, error: None };
+    let good = AttemptShape {
+        at: at("2026-11-24T08:42:09Z"),
+        http_status: Some(204),
+        duration_ms: 86,
+        error: None,
+        request: None,
+        response: None,
+    };
     let bad = AttemptShape {
         at: at("2026-11-24T08:55:00Z"),
         http_status: Some(503),
         duration_ms: 1_240,
-        error: some("hooks.example.net answered 503 Service Unavailable; the next attempt is in 30 min."),
+        error: some("hooks.example.net answered 503 Service Unavailable"),
+        ..good.clone()
     };
     let mut archive = hook("archive", &["item.new", "item.updated"], bad);
     archive.state = WebhookState::Slowed;
+    archive.reason = some("hooks.example.net answered 503 Service Unavailable; one call at a time is tried");
+    archive.slowed_until = Some(at("2026-11-24T09:05:00Z"));
     archive.due = 14;
     archive.failed = 2;
     archive.oldest_due = Some(at("2026-11-24T06:05:10Z"));
@@ -426,6 +438,7 @@ pub(super) fn health() -> StoreHealth {
         owed: 14,
         failed: 2,
         oldest_owed: Some(at("2026-11-24T06:05:10Z")),
+        webhooks: [1, 1, 0, 0],
         size_bytes: 184_320_512,
         next_due: Some(at("2026-11-24T09:05:00Z")),
     }
@@ -463,6 +476,7 @@ pub(super) fn trace() -> TraceShape {
         state,
         attempts,
         next_attempt: next.map(at),
+        body: None,
         log: vec![],
     };
     TraceShape {

@@ -6,6 +6,7 @@ use axum::{Extension, Router, middleware};
 
 use super::writes::Access;
 use super::{State, api, guard, pages, probes, search, writes};
+use crate::store::HookOrder;
 
 /// Everything on one listener; writes ask for the admin token.
 pub fn whole(state: &State) -> Router {
@@ -63,6 +64,10 @@ fn inward() -> Router<State> {
         .route("/api/v1/poll", post(writes::poll_many))
         .route("/api/v1/feeds/{name}/poll", post(writes::poll_one))
         .route("/api/v1/webhooks/{name}/test", post(writes::test_webhook))
+        .route("/api/v1/webhooks/{name}/pause", post(writes::order_webhook).layer(Extension(HookOrder::Pause)))
+        .route("/api/v1/webhooks/{name}/resume", post(writes::order_webhook).layer(Extension(HookOrder::Resume)))
+        .route("/api/v1/webhooks/{name}/drop", post(writes::order_webhook).layer(Extension(HookOrder::Drop)))
+        .route("/api/v1/webhooks/{name}/replay", post(writes::replay))
         .route("/api/v1/reload", post(writes::reload))
 }
 

@@ -90,17 +90,24 @@ impl Installation {
         self.spawn_in(&[])
     }
 
+    /// The same, under a program that ends up as the daemon itself.
+    pub(crate) fn spawn_under(&self, program: &str, args: &[&str]) -> Daemon {
+        let mut command = Command::new(program);
+        command.env_clear().env("HOME", self.dir.path()).current_dir(self.dir.path());
+        command.args(args).arg(env!("CARGO_BIN_EXE_feedmill")).arg("--config").arg(self.config());
+        self.daemon(command)
+    }
+
     fn spawn_in(&self, environment: &[(&str, &str)]) -> Daemon {
+        let mut command = self.command();
+        command.envs(environment.iter().copied());
+        self.daemon(command)
+    }
+
+    fn daemon(&self, mut command: Command) -> Daemon {
         let log = self.dir.path().join("daemon.log");
         let file = std::fs::OpenOptions::new().create(true).append(true).open(&log).unwrap();
-        let child = self
-            .command()
-            .envs(environment.iter().copied())
-            .arg("run")
-            .stderr(file)
-            .stdout(Stdio::null())
-            .spawn()
-            .unwrap();
+        let child = command.arg("run").stderr(file).stdout(Stdio::null()).spawn().unwrap();
         Daemon { child, address: self.address, log }
     }
 }
@@ -132,6 +139,10 @@ impl Daemon {
         assert!(Command::new("kill").args([format!("-{name}"), pid]).status().unwrap().success());
     }
 
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     /// Pulls the plug.
     pub(crate) fn kill(mut self) {
         self.child.kill().unwrap();
@@ -142,6 +153,11 @@ impl Daemon {
     pub(crate) fn stop(mut self) -> Option<i32> {
         self.signal("TERM");
         self.wait()
+    }
+
+    /// Whether it has ended.
+    pub(crate) fn ended(&mut self) -> bool {
+        self.child.try_wait().unwrap().is_some()
     }
 
     /// Waits for its end.

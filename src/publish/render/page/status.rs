@@ -180,11 +180,15 @@ fn webhook_table(webhooks: &[WebhookShape], now: Timestamp) -> Markup {
                         th scope="row" {
                             (webhook.name)
                             small { (webhook.events.join(", ")) }
-                            @if let Some(error) = webhook.last_attempt.as_ref().and_then(|last| last.error.as_deref()) {
-                                p.trouble { bdi { (text::excerpt(error, ERROR_CHARACTERS)) } }
+                            @let error = webhook.last_attempt.as_ref().and_then(|last| last.error.as_deref());
+                            @if let Some(trouble) = webhook.reason.as_deref().or(error) {
+                                p.trouble { bdi { (text::excerpt(trouble, ERROR_CHARACTERS)) } }
                             }
                         }
-                        td data-label="State" { span.state.(webhook.state.as_str()) { (webhook.state.as_str()) } }
+                        td data-label="State" {
+                            span.state.(webhook.state.as_str()) { (webhook.state.as_str()) }
+                            @if let Some(until) = webhook.slowed_until { small { "next call " (words::around(until, now)) } }
+                        }
                         td data-label="Last call" { (last_call(webhook.last_attempt.as_ref(), now)) }
                         td.number data-label="Due" {
                             (words::count(webhook.due))
