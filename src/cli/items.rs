@@ -160,7 +160,7 @@ pub(super) fn show(listing: &Listing, query: &str, sorting: Sorting, place: &Pla
     };
     out::table(head, rows.collect())?;
     if list.partial {
-        out::line("the time was over before everything was looked at: there may be more")?;
+        out::line("only the latest was looked at: more words, or rarer ones, find the rest")?;
     }
     out::more(list.next.as_deref())
 }

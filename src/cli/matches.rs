@@ -143,7 +143,7 @@ fn underline(query: &str, failed: &FailedShape) -> [String; 2] {
 fn print(list: &MatchList, since: Timestamp, now: Timestamp) -> Result<(), Failure> {
     out::line(&format!("{} of {} stories since {} meet it", list.matched, list.scanned, out::time(Some(since))))?;
     if list.partial {
-        out::line("the time was over before everything was looked at: older ones are missing")?;
+        out::line("only the latest was looked at: older ones are missing")?;
     }
     if list.matched == 0 {
         return Ok(());

@@ -73,7 +73,7 @@ pub struct ItemList {
     /// Where to go on. With a query it may be there although fewer than `limit` were found.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub next: Option<String>,
-    /// The time was over before everything was looked at: there may be more, and better ones.
+    /// Only the latest was looked at, for the time was over or there is too much: there may be more, and better ones.
     #[serde(skip_serializing_if = "std::ops::Not::not", default)]
     pub partial: bool,
 }

@@ -59,7 +59,7 @@ pub struct MatchList {
     pub words: Vec<WordShape>,
     /// The newest of them.
     pub items: Vec<MatchedShape>,
-    /// The time was over before everything was looked at: older items are missing.
+    /// Only the latest was looked at: older items are missing.
     #[serde(skip_serializing_if = "std::ops::Not::not", default)]
     pub partial: bool,
 }

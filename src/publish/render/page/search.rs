@@ -23,7 +23,7 @@ pub struct Results<'a> {
     pub told: &'a [(Option<f64>, Vec<PassageShape>)],
     /// Where it goes on.
     pub next: Option<&'a str>,
-    /// The time was over before everything was looked at.
+    /// Only the latest was looked at.
     pub partial: bool,
     /// Why the query cannot be read.
     pub trouble: Option<&'a str>,
@@ -59,7 +59,7 @@ pub fn search(site: &Site<'_>, results: &Results<'_>) -> String {
                     p { "Words, " code { "\"a phrase\"" } ", " code { "begin*" } ", " code { "title:word" } ", " code { "tag:name" } ", " code { "-without" } ", " code { "this OR that" } "." }
                 }
                 @if results.partial {
-                    p role="status" { "The time was over before everything was looked at: there may be more. Rarer words are found sooner." }
+                    p role="status" { "This may be met by so much that only the latest was looked at. More words, or rarer ones, find the rest." }
                 }
             }
             @for (view, (_, passages)) in results.views.iter().zip(results.told) {
