@@ -7,7 +7,7 @@ use clap::Args;
 use super::client::problem;
 use super::reach::{Place, Source};
 use super::{Failure, out};
-use crate::domain::shape::PassageShape;
+use crate::domain::stream::TermHit;
 use crate::domain::time::{Clock as _, SystemClock, Timestamp};
 use crate::publish::items::read_since;
 use crate::publish::matches::{self, DayShape, FailedShape, MatchList, Params, Tried, TriedShape};
@@ -125,7 +125,7 @@ fn print_one(told: &TriedShape) -> Result<(), Failure> {
     }
 }
 
-fn where_met(passage: &PassageShape) -> String {
+fn where_met(passage: &TermHit) -> String {
     format!("{} in its {}: {}", passage.term, passage.field, out::marked(passage, 80))
 }
 

@@ -56,31 +56,7 @@ pub struct ItemShape {
     pub score: Option<f64>,
     /// Where it meets what was searched for.
     #[serde(skip_serializing_if = "Vec::is_empty", default)]
-    pub snippets: Vec<PassageShape>,
-}
-
-/// A place where an item meets a query.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
-pub struct PassageShape {
-    /// Where.
-    pub field: String,
-    /// The query's term.
-    pub term: String,
-    /// The text as it stands in the item.
-    pub text: String,
-    /// Some words around it.
-    pub snippet: String,
-    /// Where in the snippet the text stands, in Unicode scalar values, from and to.
-    pub highlights: Vec<[usize; 2]>,
-}
-
-impl PassageShape {
-    /// Of a hit.
-    #[must_use]
-    pub fn new(hit: TermHit) -> Self {
-        let TermHit { field, term, text, snippet, highlights } = hit;
-        Self { field, term, text, snippet, highlights: highlights.into_iter().map(|(from, to)| [from, to]).collect() }
-    }
+    pub snippets: Vec<TermHit>,
 }
 
 /// A JSON Feed author.

@@ -12,8 +12,8 @@ use super::render::View;
 use super::search::{Caught, Hunt, Place, aside, young};
 use super::{cursor, views};
 use crate::domain::item::Item;
-use crate::domain::shape::{ItemShape, PassageShape};
-use crate::domain::stream::StreamId;
+use crate::domain::shape::ItemShape;
+use crate::domain::stream::{StreamId, TermHit};
 use crate::domain::time::Timestamp;
 use crate::query::explain::Verdict;
 use crate::query::syntax::{Query, SyntaxError};
@@ -82,7 +82,7 @@ pub struct ItemList {
 pub(super) struct Finding {
     pub(super) views: Vec<View>,
     /// Of each, its score and where it meets the query.
-    pub(super) told: Vec<(Option<f64>, Vec<PassageShape>)>,
+    pub(super) told: Vec<(Option<f64>, Vec<TermHit>)>,
     pub(super) next: Option<String>,
     pub(super) partial: bool,
 }
@@ -192,9 +192,9 @@ fn read_place(sorting: Sorting, text: &str) -> Result<Place, ListError> {
 }
 
 /// Where an item meets a query.
-pub(super) fn passages(item: &Item, query: &Query, published: &Published, now: Timestamp) -> Vec<PassageShape> {
+pub(super) fn passages(item: &Item, query: &Query, published: &Published, now: Timestamp) -> Vec<TermHit> {
     match explain(item, query, published, now) {
-        Verdict::Met(passages) => passages.into_iter().map(|passage| PassageShape::new(passage.into_hit())).collect(),
+        Verdict::Met(passages) => passages,
         Verdict::Failed { .. } => Vec::new(),
     }
 }

@@ -5,7 +5,7 @@ use maud::{Markup, html};
 use super::super::{View, text};
 use super::river::{lead, story};
 use super::{Place, Site, address, alternates, shell};
-use crate::domain::shape::PassageShape;
+use crate::domain::stream::TermHit;
 
 /// Places of one story that are shown.
 const PASSAGES: usize = 2;
@@ -20,7 +20,7 @@ pub struct Results<'a> {
     /// What was found, in order.
     pub views: &'a [View],
     /// Of each, its score and where it meets the query.
-    pub told: &'a [(Option<f64>, Vec<PassageShape>)],
+    pub told: &'a [(Option<f64>, Vec<TermHit>)],
     /// Where it goes on.
     pub next: Option<&'a str>,
     /// Only the latest was looked at.
@@ -99,9 +99,8 @@ fn form(site: &Site<'_>, results: &Results<'_>) -> Markup {
 }
 
 /// The places outside of the title, with what meets the query marked; else the beginning of the text.
-fn found(view: &View, passages: &[PassageShape]) -> Option<Markup> {
-    let outside: Vec<&PassageShape> =
-        passages.iter().filter(|passage| passage.field != "title").take(PASSAGES).collect();
+fn found(view: &View, passages: &[TermHit]) -> Option<Markup> {
+    let outside: Vec<&TermHit> = passages.iter().filter(|passage| passage.field != "title").take(PASSAGES).collect();
     if outside.is_empty() {
         return lead(view).map(|lead| html! { (lead) });
     }
@@ -113,12 +112,12 @@ fn found(view: &View, passages: &[PassageShape]) -> Option<Markup> {
     })
 }
 
-fn marked(passage: &PassageShape) -> Markup {
+fn marked(passage: &TermHit) -> Markup {
     let chars: Vec<char> = passage.snippet.chars().collect();
     let part = |from: usize, to: usize| chars.get(from..to).unwrap_or_default().iter().collect::<String>();
     let mut at = 0;
     html! {
-        @for [from, to] in &passage.highlights {
+        @for (from, to) in &passage.highlights {
             (part(at, *from)) mark { (part(*from, *to)) }
             @let () = at = *to;
         }
