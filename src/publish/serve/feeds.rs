@@ -55,7 +55,7 @@ pub(crate) async fn answer(state: &State, wanted: Wanted<'_>, asked: &HeaderMap)
     };
     let max_age = state.0.freshness.max_age(state.store(), now).await;
     let vary = if wanted.feed_address { "Accept-Encoding, Sec-Fetch-Dest" } else { "Accept-Encoding" };
-    let mut response = document.answer(asked, Manner { max_age, vary, now });
+    let mut response = document.answer(asked, Manner { max_age, vary, now }).await;
     if is_private {
         // RFC 9111 5.2.2.7: no cache between may keep it.
         if let Ok(value) = HeaderValue::from_str(&format!("private, max-age={max_age}")) {

@@ -21,6 +21,7 @@ use crate::store::Store;
 
 mod api;
 mod cache;
+mod coding;
 mod conditional;
 pub mod control;
 pub mod door;

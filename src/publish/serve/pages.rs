@@ -102,7 +102,7 @@ pub(crate) async fn opml(Extract(state): Extract<State>, headers: HeaderMap) -> 
     let work = move || Document::new(OPML, render::opml(&published.title, &feeds, published.applied_at), None);
     let document = aside(work).await?;
     let max_age = state.0.freshness.max_age(state.store(), now).await;
-    Ok(document.answer(&headers, Manner { max_age, vary: "Accept-Encoding", now }))
+    Ok(document.answer(&headers, Manner { max_age, vary: "Accept-Encoding", now }).await)
 }
 
 /// `/status`: how everything is.
@@ -142,7 +142,7 @@ pub(crate) async fn item(
         Document::new(HTML, page::item(&site(&edition, &streams), &told.view, &told.trace), None)
     };
     let now = state.parts().clock.now();
-    Ok(aside(work).await?.answer(&headers, Manner { max_age: 0, vary: "Accept-Encoding", now }))
+    Ok(aside(work).await?.answer(&headers, Manner { max_age: 0, vary: "Accept-Encoding", now }).await)
 }
 
 /// Ten thousand feeds take some ten milliseconds to write: not on a thread that serves.
@@ -159,7 +159,7 @@ pub(crate) fn style_document() -> Document {
 /// `/static/style.css`.
 pub(crate) async fn style(Extract(state): Extract<State>, headers: HeaderMap) -> Response {
     let manner = Manner { max_age: STYLE_AGE, vary: "Accept-Encoding", now: state.parts().clock.now() };
-    state.0.style.answer(&headers, manner)
+    state.0.style.answer(&headers, manner).await
 }
 
 /// `/robots.txt`: everything here was published elsewhere first, and that is where it should be found.

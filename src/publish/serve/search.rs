@@ -178,7 +178,8 @@ async fn feed(state: State, asked: AskedFor, headers: HeaderMap, format: Format)
     };
     let document = aside(made).await?;
     let max_age = state.0.freshness.max_age(state.store(), now).await;
-    let mut response = document.answer(&headers, Manner { max_age, vary: "Accept-Encoding, Sec-Fetch-Dest", now });
+    let mut response =
+        document.answer(&headers, Manner { max_age, vary: "Accept-Encoding, Sec-Fetch-Dest", now }).await;
     response.headers_mut().insert(ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
     Ok(response)
 }
