@@ -14,6 +14,7 @@ mod dates;
 mod deliver;
 mod explain;
 mod fetch;
+mod gate;
 mod habits;
 mod hosts;
 mod house;

@@ -37,12 +37,14 @@ pub mod routes;
 mod search;
 #[cfg(test)]
 mod tests;
+mod visitor;
 mod waiting;
 mod writes;
 
 use cache::{Cache, Document};
 use control::Control;
 use freshness::Freshness;
+use visitor::Wrong;
 
 /// What the routes work with.
 pub struct Parts {
@@ -73,6 +75,8 @@ struct Inner {
     style: Document,
     /// Older pages, searches and lists of all feeds are made for whoever asks: so many at a time, the rest queues.
     costly: Semaphore,
+    /// Who showed wrong tokens.
+    wrong: Wrong,
 }
 
 /// Such pages and searches at a time.
@@ -84,7 +88,8 @@ impl State {
     pub fn new(parts: Parts) -> Self {
         let costly = Semaphore::new(COSTLY);
         let (cache, freshness) = (Cache::default(), Freshness::default());
-        Self(Arc::new(Inner { parts, cache, freshness, style: pages::style_document(), costly }))
+        let (style, wrong) = (pages::style_document(), Wrong::default());
+        Self(Arc::new(Inner { parts, cache, freshness, style, costly, wrong }))
     }
 
     fn store(&self) -> &dyn Store {

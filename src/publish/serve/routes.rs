@@ -71,6 +71,6 @@ fn finish(routes: Router<State>, state: &State, access: Access) -> Router {
         .fallback(pages::nothing)
         .layer(DefaultBodyLimit::max(guard::MAX_BODY_BYTES))
         .layer(Extension(access))
-        .layer(middleware::from_fn_with_state(state.clone(), guard::guard))
+        .layer(middleware::from_fn_with_state((state.clone(), access), guard::guard))
         .with_state(state.clone())
 }

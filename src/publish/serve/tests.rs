@@ -35,6 +35,8 @@ use crate::publish::published::{Live, Published, PublishedFeed, TokenHash};
 use crate::store::sqlite::{Access, Options, Sqlite};
 use crate::store::{FeedSpec, PollCommit, PollResult, Registry, Route, Store, StreamSpec, Subscriptions, Want};
 
+mod gate;
+
 const HOUR: Duration = Duration::from_secs(3600);
 
 fn now() -> Timestamp {
