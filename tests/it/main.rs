@@ -8,6 +8,7 @@
 )]
 
 mod alerts;
+mod archives;
 mod commands;
 mod crash;
 mod dates;

@@ -3,7 +3,7 @@
 use url::Url;
 
 use super::page::Site;
-use super::{Channel, View};
+use super::{Channel, Pages, View};
 use crate::domain::feed::{ErrorKind, FeedInfo, Health, IdPolicy};
 use crate::domain::item::{Category, Clean, Enclosure, Extras, Item, ItemId, Person, Sighting, Source};
 use crate::domain::shape::{
@@ -35,6 +35,7 @@ pub(super) fn channel() -> Channel {
         asked: String::new(),
         updated: at("2026-11-24T09:05:00Z"),
         ttl_minutes: 60,
+        pages: Pages::default(),
     }
 }
 

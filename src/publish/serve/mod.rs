@@ -20,6 +20,7 @@ use crate::ops::metrics::Metrics;
 use crate::store::Store;
 
 mod api;
+mod archive;
 mod cache;
 mod coding;
 mod conditional;

@@ -5,7 +5,7 @@ use axum::routing::{get, post};
 use axum::{Extension, Router, middleware};
 
 use super::writes::Access;
-use super::{State, api, guard, pages, probes, search, writes};
+use super::{State, api, archive, guard, pages, probes, search, writes};
 
 /// Everything on one listener; writes ask for the admin token.
 pub fn whole(state: &State) -> Router {
@@ -33,6 +33,7 @@ fn outward() -> Router<State> {
         .route("/feeds", get(pages::feeds))
         .route("/feeds.opml", get(pages::opml))
         .route("/item/{item}", get(pages::item))
+        .route("/{stream}/archive/{file}", get(archive::archive))
         .route("/search", get(search::page))
         .route("/search.atom", get(search::atom))
         .route("/search.rss", get(search::rss))

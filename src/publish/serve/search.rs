@@ -18,8 +18,8 @@ use super::pages::{HTML, aside, site};
 use super::problem::Problem;
 use crate::publish::items::{self, Finding, Params, Sorting};
 use crate::publish::lists::ListError;
-use crate::publish::render::Channel;
 use crate::publish::render::page::{self, Results};
+use crate::publish::render::{Channel, Pages};
 
 /// Longest query, in bytes.
 const MAX_QUERY_BYTES: usize = 1000;
@@ -173,6 +173,7 @@ async fn feed(state: State, asked: AskedFor, headers: HeaderMap, format: Format)
             asked,
             updated,
             ttl_minutes: published.ttl_minutes,
+            pages: Pages::default(),
         };
         Document::new(media(format), document(format, &channel, &found.views), Some(updated))
     };

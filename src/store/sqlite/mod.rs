@@ -5,6 +5,7 @@
 //! Invariant: everything is written by the one writer thread, in transactions that are whole before they
 //! are answered (`synchronous=FULL`).
 
+mod archive;
 mod checkpoint;
 mod commit;
 mod feeds;
@@ -49,10 +50,10 @@ use self::hash::Hasher;
 use self::reader::Readers;
 use self::writer::{Tx, Writer};
 use super::{
-    Anatomy, Backlog, Cleaned, CommitReport, FeedLease, FeedSizes, FeedStatus, Found, Hunt, Hunted, Instance,
-    KeepCursor, KeepRules, KeepStep, Keymaker, Learned, Learnt, Leased, Mark, MergeStatus, Page, PageRequest, Pending,
-    PollCommit, Registry, Rekeyed, Resolution, Routes, Search, Store, StoreError, StoreHealth, Subscriptions,
-    Unresolved, Want, Worded,
+    Anatomy, Archive, ArchiveRequest, Backlog, Cleaned, CommitReport, FeedLease, FeedSizes, FeedStatus, Found, Hunt,
+    Hunted, Instance, KeepCursor, KeepRules, KeepStep, Keymaker, Learned, Learnt, Leased, Mark, MergeStatus, Page,
+    PageRequest, Pending, PollCommit, Registry, Rekeyed, Resolution, Routes, Search, Store, StoreError, StoreHealth,
+    Subscriptions, Unresolved, Want, Worded,
 };
 use crate::domain::decision::Judge;
 use crate::domain::feed::{FeedId, FeedState, Health, NextPoll};
@@ -234,6 +235,10 @@ impl Store for Sqlite {
 
     fn stream_page(&self, request: PageRequest) -> Pending<'_, Page> {
         self.read(move |db| streams::page(db, &request))
+    }
+
+    fn archive(&self, request: ArchiveRequest) -> Pending<'_, Option<Archive>> {
+        self.read(move |db| archive::page(db, request))
     }
 
     fn shared_page(&self, request: PageRequest, per_feed: u32) -> Pending<'_, Page> {

@@ -11,10 +11,10 @@ use feedmill::domain::time::Timestamp;
 use feedmill::domain::trace::{TraceBy, Traced};
 use feedmill::domain::webhook::{DeliveryId, DeliveryState, DeliveryStatus, Settlement, WebhookStatus};
 use feedmill::store::{
-    Anatomy, Backlog, Cleaned, CommitReport, FeedLease, FeedSizes, FeedStatus, Found, Hunt, Hunted, Instance,
-    KeepCursor, KeepRules, KeepStep, Keymaker, Learned, Learnt, Leased, Mark, MergeStatus, Page, PageRequest, Pending,
-    PollCommit, Registry, Rekeyed, Resolution, Routes, Search, Store, StoreError, StoreHealth, Subscriptions,
-    Unresolved, Want, Worded,
+    Anatomy, Archive, ArchiveRequest, Backlog, Cleaned, CommitReport, FeedLease, FeedSizes, FeedStatus, Found, Hunt,
+    Hunted, Instance, KeepCursor, KeepRules, KeepStep, Keymaker, Learned, Learnt, Leased, Mark, MergeStatus, Page,
+    PageRequest, Pending, PollCommit, Registry, Rekeyed, Resolution, Routes, Search, Store, StoreError, StoreHealth,
+    Subscriptions, Unresolved, Want, Worded,
 };
 
 /// Each of `leases`, `bodies` and `settlements` is how many of the next calls fail; `panics`, how many commits of a poll panic.
@@ -100,6 +100,10 @@ impl Store for Faulty {
 
     fn stream_page(&self, request: PageRequest) -> Pending<'_, Page> {
         self.inner.stream_page(request)
+    }
+
+    fn archive(&self, request: ArchiveRequest) -> Pending<'_, Option<Archive>> {
+        self.inner.archive(request)
     }
 
     fn shared_page(&self, request: PageRequest, per_feed: u32) -> Pending<'_, Page> {
