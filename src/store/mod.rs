@@ -467,6 +467,9 @@ pub trait Store: Send + Sync + 'static {
     /// How many items are shown that have an effective date from `since` on.
     fn count_since(&self, since: Option<Timestamp>) -> Pending<'_, u64>;
 
+    /// How many items that are shown have an effective date on each of the last `days` UTC days, that of `now` last.
+    fn days(&self, now: Timestamp, days: u32) -> Pending<'_, Vec<u64>>;
+
     /// What the full-text index has to take up next: at most `limit` items.
     fn unindexed(&self, limit: u32) -> Pending<'_, Backlog>;
 

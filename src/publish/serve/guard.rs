@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use axum::extract::{Request, State as Extract};
 use axum::http::header::{
     ALLOW, AUTHORIZATION, CACHE_CONTROL, CONNECTION, CONTENT_LENGTH, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HOST,
-    REFERRER_POLICY, RETRY_AFTER, TRANSFER_ENCODING, WWW_AUTHENTICATE, X_CONTENT_TYPE_OPTIONS,
+    REFERRER_POLICY, RETRY_AFTER, TRANSFER_ENCODING, USER_AGENT, WWW_AUTHENTICATE, X_CONTENT_TYPE_OPTIONS,
 };
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, Version};
 use axum::middleware::Next;
@@ -13,7 +13,7 @@ use axum::response::{IntoResponse, Response};
 
 use super::problem::Problem;
 use super::writes::Access;
-use super::{State, conditional, pages, visitor};
+use super::{State, conditional, feeds, pages, visitor};
 use crate::ops::health::Part;
 
 /// Longest path and query, in bytes: more is answered with 414.
@@ -71,11 +71,32 @@ async fn run(state: &State, request: Request, next: Next) -> Response {
         visitor::client(&published.gate, request.extensions(), request.headers())
     };
     let shown = request.headers().contains_key(AUTHORIZATION);
+    let reader = reader(&request);
     let response = next.run(request).await;
+    if let Some((file, agent)) = reader
+        && matches!(response.status(), StatusCode::OK | StatusCode::NOT_MODIFIED)
+        && let Some(feed) = feeds::split(&file)
+        && state.parts().live.get().published.stream(feed.0).is_some()
+    {
+        state.parts().readers.note(feed, client, &agent, state.parts().clock.now());
+    }
     if shown && response.status() == StatusCode::UNAUTHORIZED {
         state.0.wrong.note(client, Instant::now());
     }
     response
+}
+
+/// The feed that a reader follows and what reads it: not one who looks at it, nor at older pages of it.
+fn reader(request: &Request) -> Option<(String, String)> {
+    let (uri, headers) = (request.uri(), request.headers());
+    let older = uri.query().is_some_and(|query| query.split('&').any(|pair| pair.starts_with("before=")));
+    let file = uri.path().strip_prefix('/').filter(|file| !file.contains('/'))?;
+    if request.method() != Method::GET || older || conditional::is_navigation(headers) {
+        return None;
+    }
+    feeds::split(file)?;
+    let agent = headers.get(USER_AGENT).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    Some((file.to_owned(), agent.to_owned()))
 }
 
 /// Whom the gate does not let in: under a name that is not ours, after too many wrong tokens, without the token.

@@ -34,6 +34,7 @@ mod pages;
 mod patient;
 mod probes;
 pub mod problem;
+pub mod readers;
 pub mod routes;
 mod search;
 #[cfg(test)]
@@ -45,6 +46,7 @@ mod writes;
 use cache::{Cache, Document};
 use control::Control;
 use freshness::Freshness;
+use readers::Readers;
 use visitor::Wrong;
 
 /// What the routes work with.
@@ -61,6 +63,8 @@ pub struct Parts {
     pub metrics: Arc<Metrics>,
     /// Where answers are marked as progress, and what readiness looks at.
     pub progress: Arc<Progress>,
+    /// Who follows what.
+    pub readers: Arc<Readers>,
     /// The program's version, for the status page.
     pub version: &'static str,
 }

@@ -1,5 +1,7 @@
 //! The routes that people open, and the addresses of feeds beside them.
 
+use std::sync::Arc;
+
 use axum::extract::rejection::{PathRejection, QueryRejection};
 use axum::extract::{Path, Query, State as Extract};
 use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE};
@@ -17,7 +19,7 @@ use crate::domain::shape::StreamShape;
 use crate::publish::lists;
 use crate::publish::published::Edition;
 use crate::publish::render;
-use crate::publish::render::page::{self, Site};
+use crate::publish::render::page::{self, Report, Site};
 use crate::publish::trace;
 use crate::store::StoreError;
 
@@ -28,6 +30,8 @@ const CSS: &str = "text/css; charset=utf-8";
 const OPML: &str = "text/x-opml; charset=utf-8";
 /// Feeds whose size is shown.
 const LARGEST: u32 = 20;
+/// Days whose stories are counted.
+const DAYS: u32 = 30;
 /// How long the style is fresh, in seconds.
 const STYLE_AGE: u32 = 24 * 3600;
 
@@ -115,9 +119,14 @@ pub(crate) async fn status(Extract(state): Extract<State>) -> Result<Response, P
     let webhooks = lists::all_webhooks(store, &edition.published).await?;
     let health = store.health().await?;
     let sizes = store.feed_sizes(LARGEST).await?;
+    let days = store.days(now, DAYS).await?;
+    let known = Arc::clone(&state.parts().readers);
     let work = move || {
         let streams = edition.published.stream_shapes();
-        page::status(&site(&edition, &streams), &feeds, &webhooks, &health, &sizes, version, now)
+        let readers: Vec<u64> = streams.iter().map(|stream| known.of(&stream.name, now)).collect();
+        let (feeds, webhooks, days, readers) = (&*feeds, &*webhooks, &*days, &*readers);
+        let report = Report { feeds, webhooks, health: &health, sizes: &sizes, days, readers, version };
+        page::status(&site(&edition, &streams), &report, now)
     };
     Ok(html(aside(work).await?))
 }

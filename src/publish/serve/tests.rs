@@ -211,6 +211,7 @@ impl House {
             control: Arc::new(Desk(Arc::clone(&operator))),
             metrics: Arc::new(Metrics::new("0")),
             progress: Arc::clone(&progress),
+            readers: Arc::default(),
             version: "0",
         });
         Self { state, store, registry, operator, live, progress, start, clock, _dir: dir }

@@ -87,7 +87,7 @@ impl Wrong {
 }
 
 /// One who has an IPv6 address has 2^64 of them.
-fn household(address: IpAddr) -> IpAddr {
+pub(crate) fn household(address: IpAddr) -> IpAddr {
     match address {
         IpAddr::V6(address) => IpAddr::V6(Ipv6Addr::from(u128::from(address) >> 64 << 64)),
         IpAddr::V4(_) => address,

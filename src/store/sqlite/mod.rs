@@ -261,6 +261,10 @@ impl Store for Sqlite {
         self.read(move |db| items::count_since(db, since))
     }
 
+    fn days(&self, now: Timestamp, days: u32) -> Pending<'_, Vec<u64>> {
+        self.read(move |db| items::days(db, now, days))
+    }
+
     fn unindexed(&self, limit: u32) -> Pending<'_, Backlog> {
         self.read(move |db| fts::unindexed(db, limit))
     }

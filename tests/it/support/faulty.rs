@@ -126,6 +126,10 @@ impl Store for Faulty {
         self.inner.count_since(since)
     }
 
+    fn days(&self, now: Timestamp, days: u32) -> Pending<'_, Vec<u64>> {
+        self.inner.days(now, days)
+    }
+
     fn unindexed(&self, limit: u32) -> Pending<'_, Backlog> {
         self.inner.unindexed(limit)
     }

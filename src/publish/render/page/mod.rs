@@ -17,7 +17,7 @@ use crate::domain::shape::StreamShape;
 pub use self::item::item;
 pub use self::river::river;
 pub use self::search::{Results, asked, search};
-pub use self::status::{feeds, status};
+pub use self::status::{Report, feeds, status};
 
 mod item;
 mod river;
