@@ -41,3 +41,4 @@ mod support;
 mod tls;
 mod url_corpus;
 mod when;
+mod xss;
