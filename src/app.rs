@@ -446,6 +446,7 @@ impl House {
             metrics: Arc::clone(&self.metrics),
             progress: Arc::clone(&self.progress),
             readers: Arc::clone(&self.readers),
+            stop: self.stop.clone(),
             version: VERSION,
         });
         let limits =

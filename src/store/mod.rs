@@ -342,6 +342,15 @@ pub struct Archive {
     pub later: Option<u64>,
 }
 
+/// What the log of changes says, in its order.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct News {
+    /// The last line that was looked at.
+    pub upto: i64,
+    /// Lines, items, and whether the item was edited rather than new.
+    pub changes: Vec<(i64, ItemId, bool)>,
+}
+
 /// The clean HTML of an item, made at its first publication.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Cleaned {
@@ -469,6 +478,10 @@ pub trait Store: Send + Sync + 'static {
 
     /// How many items that are shown have an effective date on each of the last `days` UTC days, that of `now` last.
     fn days(&self, now: Timestamp, days: u32) -> Pending<'_, Vec<u64>>;
+
+    /// What came and was edited after a line of the log of changes, up to some hundred lines at a time; `None`, or a line that is
+    /// not there yet: nothing, but where the log ends.
+    fn news(&self, after: Option<i64>) -> Pending<'_, News>;
 
     /// What the full-text index has to take up next: at most `limit` items.
     fn unindexed(&self, limit: u32) -> Pending<'_, Backlog>;

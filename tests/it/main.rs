@@ -13,6 +13,7 @@ mod commands;
 mod crash;
 mod dates;
 mod deliver;
+mod events;
 mod explain;
 mod fetch;
 mod gate;

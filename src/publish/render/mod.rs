@@ -82,6 +82,8 @@ pub struct Pages {
     pub next: Option<u64>,
     /// What follows the address of the page with older items: `?before=…`.
     pub older: Option<String>,
+    /// Whether the page is told of stories that come in: it is the newest one of a public stream.
+    pub live: bool,
 }
 
 impl Channel {

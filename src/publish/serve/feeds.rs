@@ -103,6 +103,8 @@ async fn make(
     if format == Format::Atom && before.is_none() && archive::has_archives(stream) {
         pages.previous = archive::with_open(store, stream, &mut page.items).await?;
     }
+    // The page of a private stream has no token to listen with.
+    pages.live = format == Format::Page && before.is_none() && stream.token.is_none();
     if format == Format::Json && stream.token.is_none() {
         pages.older = page.next.map(|next| page::asked(&[("before", &cursor::encode(next))]));
     }

@@ -12,6 +12,7 @@
 use std::sync::Arc;
 
 use tokio::sync::Semaphore;
+use tokio_util::sync::CancellationToken;
 
 use super::published::Live;
 use crate::domain::time::Clock;
@@ -26,6 +27,7 @@ mod coding;
 mod conditional;
 pub mod control;
 pub mod door;
+mod events;
 mod feeds;
 mod freshness;
 mod guard;
@@ -63,6 +65,8 @@ pub struct Parts {
     pub metrics: Arc<Metrics>,
     /// Where answers are marked as progress, and what readiness looks at.
     pub progress: Arc<Progress>,
+    /// Cancelled when the daemon stops: those who listen are let go.
+    pub stop: CancellationToken,
     /// Who follows what.
     pub readers: Arc<Readers>,
     /// The program's version, for the status page.
@@ -78,6 +82,8 @@ struct Inner {
     cache: Cache,
     freshness: Freshness,
     style: Document,
+    script: Document,
+    listeners: Arc<Semaphore>,
     /// Older pages, searches and lists of all feeds are made for whoever asks: so many at a time, the rest queues.
     costly: Semaphore,
     /// Who showed wrong tokens.
@@ -93,8 +99,9 @@ impl State {
     pub fn new(parts: Parts) -> Self {
         let costly = Semaphore::new(COSTLY);
         let (cache, freshness) = (Cache::default(), Freshness::default());
-        let (style, wrong) = (pages::style_document(), Wrong::default());
-        Self(Arc::new(Inner { parts, cache, freshness, style, costly, wrong }))
+        let ((style, script), wrong) = (pages::static_documents(), Wrong::default());
+        let listeners = Arc::new(Semaphore::new(events::LISTENERS));
+        Self(Arc::new(Inner { parts, cache, freshness, style, script, listeners, costly, wrong }))
     }
 
     fn store(&self) -> &dyn Store {

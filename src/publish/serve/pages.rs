@@ -26,6 +26,7 @@ use crate::store::StoreError;
 /// The media type of pages.
 pub(crate) const HTML: &str = "text/html; charset=utf-8";
 const TEXT: &str = "text/plain; charset=utf-8";
+const SCRIPT: &str = "text/javascript; charset=utf-8";
 const CSS: &str = "text/css; charset=utf-8";
 const OPML: &str = "text/x-opml; charset=utf-8";
 /// Feeds whose size is shown.
@@ -160,9 +161,15 @@ pub(crate) async fn aside<T: Send + 'static>(work: impl FnOnce() -> T + Send + '
     done.map_err(|error| StoreError::Failed(format!("rendering was cut short: {error}")))
 }
 
-/// The style of all pages, made ready once for all requests.
-pub(crate) fn style_document() -> Document {
-    Document::new(CSS, page::STYLE.to_owned(), None)
+/// Style and script of all pages, made ready once for all requests.
+pub(crate) fn static_documents() -> (Document, Document) {
+    (Document::new(CSS, page::STYLE.to_owned(), None), Document::new(SCRIPT, page::SCRIPT.to_owned(), None))
+}
+
+/// `/static/live.js`.
+pub(crate) async fn script(Extract(state): Extract<State>, headers: HeaderMap) -> Response {
+    let manner = Manner { max_age: STYLE_AGE, vary: "Accept-Encoding", now: state.parts().clock.now() };
+    state.0.script.answer(&headers, manner).await
 }
 
 /// `/static/style.css`.

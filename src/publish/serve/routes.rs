@@ -5,7 +5,7 @@ use axum::routing::{get, post};
 use axum::{Extension, Router, middleware};
 
 use super::writes::Access;
-use super::{State, api, archive, guard, pages, probes, search, writes};
+use super::{State, api, archive, events, guard, pages, probes, search, writes};
 
 /// Everything on one listener; writes ask for the admin token.
 pub fn whole(state: &State) -> Router {
@@ -38,7 +38,9 @@ fn outward() -> Router<State> {
         .route("/search.atom", get(search::atom))
         .route("/search.rss", get(search::rss))
         .route("/search.json", get(search::json))
+        .route("/events", get(events::events))
         .route("/static/style.css", get(pages::style))
+        .route("/static/live.js", get(pages::script))
         .route("/robots.txt", get(pages::robots))
         // axum has one parameter a segment: the handler splits at the last dot.
         .route("/{file}", get(pages::file))

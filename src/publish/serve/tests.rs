@@ -212,6 +212,7 @@ impl House {
             metrics: Arc::new(Metrics::new("0")),
             progress: Arc::clone(&progress),
             readers: Arc::default(),
+            stop: CancellationToken::new(),
             version: "0",
         });
         Self { state, store, registry, operator, live, progress, start, clock, _dir: dir }

@@ -22,6 +22,7 @@ mod measure;
 mod member;
 mod merge;
 mod mint;
+mod news;
 mod open;
 mod outbox;
 mod over_time;
@@ -51,9 +52,9 @@ use self::reader::Readers;
 use self::writer::{Tx, Writer};
 use super::{
     Anatomy, Archive, ArchiveRequest, Backlog, Cleaned, CommitReport, FeedLease, FeedSizes, FeedStatus, Found, Hunt,
-    Hunted, Instance, KeepCursor, KeepRules, KeepStep, Keymaker, Learned, Learnt, Leased, Mark, MergeStatus, Page,
-    PageRequest, Pending, PollCommit, Registry, Rekeyed, Resolution, Routes, Search, Store, StoreError, StoreHealth,
-    Subscriptions, Unresolved, Want, Worded,
+    Hunted, Instance, KeepCursor, KeepRules, KeepStep, Keymaker, Learned, Learnt, Leased, Mark, MergeStatus, News,
+    Page, PageRequest, Pending, PollCommit, Registry, Rekeyed, Resolution, Routes, Search, Store, StoreError,
+    StoreHealth, Subscriptions, Unresolved, Want, Worded,
 };
 use crate::domain::decision::Judge;
 use crate::domain::feed::{FeedId, FeedState, Health, NextPoll};
@@ -263,6 +264,10 @@ impl Store for Sqlite {
 
     fn days(&self, now: Timestamp, days: u32) -> Pending<'_, Vec<u64>> {
         self.read(move |db| items::days(db, now, days))
+    }
+
+    fn news(&self, after: Option<i64>) -> Pending<'_, News> {
+        self.read(move |db| news::after(db, after))
     }
 
     fn unindexed(&self, limit: u32) -> Pending<'_, Backlog> {

@@ -111,6 +111,10 @@ impl Installation {
 }
 
 impl Daemon {
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.address
+    }
+
     pub(crate) fn get(&self, path: &str) -> Answer {
         self.get_with(path, &[])
     }

@@ -12,9 +12,9 @@ use feedmill::domain::trace::{TraceBy, Traced};
 use feedmill::domain::webhook::{DeliveryId, DeliveryState, DeliveryStatus, Settlement, WebhookStatus};
 use feedmill::store::{
     Anatomy, Archive, ArchiveRequest, Backlog, Cleaned, CommitReport, FeedLease, FeedSizes, FeedStatus, Found, Hunt,
-    Hunted, Instance, KeepCursor, KeepRules, KeepStep, Keymaker, Learned, Learnt, Leased, Mark, MergeStatus, Page,
-    PageRequest, Pending, PollCommit, Registry, Rekeyed, Resolution, Routes, Search, Store, StoreError, StoreHealth,
-    Subscriptions, Unresolved, Want, Worded,
+    Hunted, Instance, KeepCursor, KeepRules, KeepStep, Keymaker, Learned, Learnt, Leased, Mark, MergeStatus, News,
+    Page, PageRequest, Pending, PollCommit, Registry, Rekeyed, Resolution, Routes, Search, Store, StoreError,
+    StoreHealth, Subscriptions, Unresolved, Want, Worded,
 };
 
 /// Each of `leases`, `bodies` and `settlements` is how many of the next calls fail; `panics`, how many commits of a poll panic.
@@ -128,6 +128,10 @@ impl Store for Faulty {
 
     fn days(&self, now: Timestamp, days: u32) -> Pending<'_, Vec<u64>> {
         self.inner.days(now, days)
+    }
+
+    fn news(&self, after: Option<i64>) -> Pending<'_, News> {
+        self.inner.news(after)
     }
 
     fn unindexed(&self, limit: u32) -> Pending<'_, Backlog> {

@@ -1,8 +1,8 @@
 //! The pages that people see: the river of news, what a search found, one story with its trace, what is followed, how it all is, and what
 //! went wrong.
 //!
-//! Never a script, a style in the markup, or HTML that a publisher wrote: the Content-Security-Policy allows
-//! none of them, and a page shows text alone. Whatever is folded away by the width of a screen is still there.
+//! Never a script or a style in the markup, or HTML that a publisher wrote: the Content-Security-Policy allows
+//! none of them, and a page shows text alone. One script file says when news came in; nothing depends on it. Whatever is folded away by the width of a screen is still there.
 //!
 //! Invariant: each link within the site is below the path of `public_url`, so that the pages work behind a
 //! prefix; the addresses to subscribe to are whole.
@@ -27,6 +27,8 @@ mod words;
 
 /// The style of all pages; served at `/static/style.css`.
 pub const STYLE: &str = include_str!("../style.css");
+/// The script of the river; served at `/static/live.js`.
+pub const SCRIPT: &str = include_str!("../live.js");
 
 /// What all pages show.
 #[derive(Clone, Copy, Debug)]
