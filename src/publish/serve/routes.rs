@@ -63,6 +63,7 @@ fn inward() -> Router<State> {
         .route("/api/v1/webhooks", get(api::webhooks))
         .route("/api/v1/deliveries", get(api::deliveries))
         .route("/api/v1/deliveries/{id}", get(api::delivery))
+        .route("/api/v1/openapi.json", get(api::openapi))
         .route("/api/v1/poll", post(writes::poll_many))
         .route("/api/v1/feeds/{name}/poll", post(writes::poll_one))
         .route("/api/v1/webhooks/{name}/test", post(writes::test_webhook))

@@ -36,6 +36,7 @@ use crate::store::sqlite::{Access, Options, Sqlite};
 use crate::store::{FeedSpec, PollCommit, PollResult, Registry, Route, Store, StreamSpec, Subscriptions, Want};
 
 mod gate;
+mod openapi;
 
 const HOUR: Duration = Duration::from_secs(3600);
 
