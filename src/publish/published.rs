@@ -146,7 +146,9 @@ impl Published {
         self.streams.iter().filter(|stream| stream.token.is_none()).map(|stream| self.stream_shape(stream)).collect()
     }
 
-    fn stream_shape(&self, stream: &PublishedStream) -> StreamShape {
+    /// A stream with its addresses.
+    #[must_use]
+    pub fn stream_shape(&self, stream: &PublishedStream) -> StreamShape {
         let base = self.public_url.as_str();
         let name = stream.name.as_str();
         StreamShape {

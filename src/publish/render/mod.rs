@@ -15,7 +15,7 @@ use crate::domain::time::Timestamp;
 
 pub use self::atom::atom;
 pub use self::json::json;
-pub use self::opml::{opml, opml_export};
+pub use self::opml::{opml, opml_export, stream_opml};
 pub use self::rss::rss;
 
 mod atom;

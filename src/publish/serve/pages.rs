@@ -110,6 +110,48 @@ pub(crate) async fn opml(Extract(state): Extract<State>, headers: HeaderMap) -> 
     Ok(document.answer(&headers, Manner { max_age, vary: "Accept-Encoding", now }).await)
 }
 
+/// `/{stream}/subscribe`: its addresses.
+pub(crate) async fn subscribe(
+    Extract(state): Extract<State>,
+    name: Result<Path<String>, PathRejection>,
+    query: AskedBefore,
+) -> Result<Response, Problem> {
+    let edition = state.parts().live.get();
+    let (stream, asked) = followed(&edition, name, query)?;
+    let streams = edition.published.stream_shapes();
+    Ok(html(page::subscribe(&site(&edition, &streams), &stream, &asked)))
+}
+
+/// `/{stream}/subscribe.opml`: the same as a file.
+pub(crate) async fn subscribe_opml(
+    Extract(state): Extract<State>,
+    name: Result<Path<String>, PathRejection>,
+    query: AskedBefore,
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
+    let edition = state.parts().live.get();
+    let (stream, asked) = followed(&edition, name, query)?;
+    let (page, atom) = (format!("{}{asked}", stream.page_url), format!("{}{asked}", stream.atom_url));
+    let text = render::stream_opml(&stream.title, &page, &atom, edition.published.applied_at);
+    let now = state.parts().clock.now();
+    Ok(Document::new(OPML, text, None).answer(&headers, Manner { max_age: 0, vary: "Accept-Encoding", now }).await)
+}
+
+/// A stream that who asks may follow, and what follows its addresses: the token that they brought.
+fn followed(
+    edition: &Edition,
+    name: Result<Path<String>, PathRejection>,
+    query: AskedBefore,
+) -> Result<(StreamShape, String), Problem> {
+    let token = before(query)?.token;
+    let missing = || Problem::not_found("There is no such stream. The front page lists those that there are.");
+    let Ok(Path(name)) = name else { return Err(missing()) };
+    let stream = edition.published.stream(&name).filter(|stream| stream.admits(token.as_deref()));
+    let stream = stream.ok_or_else(missing)?;
+    let asked = token.filter(|_| stream.token.is_some()).map(|token| page::asked(&[("token", &token)]));
+    Ok((edition.published.stream_shape(stream), asked.unwrap_or_default()))
+}
+
 /// `/status`: how everything is.
 pub(crate) async fn status(Extract(state): Extract<State>) -> Result<Response, Problem> {
     let edition = state.parts().live.get();
@@ -159,6 +201,12 @@ pub(crate) async fn item(
 pub(crate) async fn aside<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, StoreError> {
     let done = tokio::task::spawn_blocking(work).await;
     done.map_err(|error| StoreError::Failed(format!("rendering was cut short: {error}")))
+}
+
+/// `/static/icon.svg`, and `/favicon.ico`, which browsers ask for beside feeds.
+pub(crate) async fn icon() -> Response {
+    let cache = (CACHE_CONTROL, HeaderValue::from_static("max-age=86400"));
+    ([(CONTENT_TYPE, HeaderValue::from_static("image/svg+xml")), cache], page::ICON).into_response()
 }
 
 /// Style and script of all pages, made ready once for all requests.

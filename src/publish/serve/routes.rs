@@ -33,6 +33,8 @@ fn outward() -> Router<State> {
         .route("/feeds", get(pages::feeds))
         .route("/feeds.opml", get(pages::opml))
         .route("/item/{item}", get(pages::item))
+        .route("/{stream}/subscribe", get(pages::subscribe))
+        .route("/{stream}/subscribe.opml", get(pages::subscribe_opml))
         .route("/{stream}/archive/{file}", get(archive::archive))
         .route("/search", get(search::page))
         .route("/search.atom", get(search::atom))
@@ -41,6 +43,8 @@ fn outward() -> Router<State> {
         .route("/events", get(events::events))
         .route("/static/style.css", get(pages::style))
         .route("/static/live.js", get(pages::script))
+        .route("/static/icon.svg", get(pages::icon))
+        .route("/favicon.ico", get(pages::icon))
         .route("/robots.txt", get(pages::robots))
         // axum has one parameter a segment: the handler splits at the last dot.
         .route("/{file}", get(pages::file))

@@ -37,6 +37,7 @@ use crate::store::{FeedSpec, PollCommit, PollResult, Registry, Route, Store, Str
 
 mod gate;
 mod openapi;
+mod pages;
 
 const HOUR: Duration = Duration::from_secs(3600);
 

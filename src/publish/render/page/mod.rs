@@ -18,15 +18,19 @@ pub use self::item::item;
 pub use self::river::river;
 pub use self::search::{Results, asked, search};
 pub use self::status::{Report, feeds, status};
+pub use self::subscribe::subscribe;
 
 mod item;
 mod river;
 mod search;
 mod status;
+mod subscribe;
 mod words;
 
 /// The style of all pages; served at `/static/style.css`.
 pub const STYLE: &str = include_str!("../style.css");
+/// The icon of all pages; served at `/static/icon.svg` and `/favicon.ico`.
+pub const ICON: &str = include_str!("../icon.svg");
 /// The script of the river; served at `/static/live.js`.
 pub const SCRIPT: &str = include_str!("../live.js");
 
@@ -68,7 +72,7 @@ impl Site<'_> {
 #[must_use]
 pub fn error(site: &Site<'_>, status: u16, title: &str, sentence: &str) -> String {
     let main = html! {
-        main.error {
+        main.error #main {
             p.code { (status) }
             h1 { (title) }
             p { (sentence) }
@@ -90,10 +94,12 @@ fn shell(site: &Site<'_>, title: &str, here: Place, head: &Markup, main: &Markup
                 meta name="viewport" content="width=device-width, initial-scale=1";
                 meta name="color-scheme" content="light dark";
                 title { (whole_title) }
+                link rel="icon" type="image/svg+xml" href=(site.path("static/icon.svg"));
                 link rel="stylesheet" href=(site.path("static/style.css"));
                 (head)
             }
             body {
+                a.skip href="#main" { "To the content" }
                 header.site {
                     a.brand href=(site.path("")) { bdi { (site.title()) } }
                     nav aria-label="Site" {

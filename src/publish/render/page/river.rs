@@ -29,7 +29,7 @@ pub fn river(site: &Site<'_>, channel: &Channel, views: &[View], older: Option<&
     let events = site.path(&format!("events?stream={}", channel.name));
     let main = html! {
         div.columns {
-            main {
+            main #main {
                 (intro(site, channel, title))
                 @if live { p.fresh #fresh role="status" data-events=(events) {} }
                 @for day in views.chunk_by(|one, next| words::day(one.published()) == words::day(next.published())) {
@@ -69,6 +69,8 @@ fn intro(site: &Site<'_>, channel: &Channel, title: &str) -> Markup {
             }
             p.follow {
                 "Follow it in any reader: " code { (channel.document("atom")) }
+                // A private stream's page would need the token in the link.
+                @if query.is_some() { " · " a href=(site.path(&format!("{}/subscribe", channel.name))) { "Other formats" } }
                 a.more href="#streams" { "All streams" }
             }
         }

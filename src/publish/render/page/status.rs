@@ -39,7 +39,7 @@ pub fn status(site: &Site<'_>, report: &Report<'_>, now: Timestamp) -> String {
     let mut sorted: Vec<&FeedShape> = feeds.iter().collect();
     sorted.sort_by_key(|feed| rank(feed.state));
     let main = html! {
-        main.wide {
+        main.wide #main {
             div.intro {
                 h1 { "Status" }
                 p.verdict { (verdict(feeds, webhooks)) }
@@ -74,7 +74,7 @@ pub fn status(site: &Site<'_>, report: &Report<'_>, now: Timestamp) -> String {
 pub fn feeds(site: &Site<'_>, feeds: &[FeedShape], now: Timestamp) -> String {
     let opml = address(site.base, "feeds.opml");
     let main = html! {
-        main.wide {
+        main.wide #main {
             div.intro {
                 h1 { "Feeds" }
                 p { (words::counted(words::number(feeds.len()), "feed is", "feeds are")) " followed here. " a href=(opml) { "Take them along as OPML" } "." }

@@ -100,7 +100,7 @@ fn every_parameter_in_a_path_is_described_and_every_reference_leads_somewhere() 
 }
 
 #[tokio::test]
-async fn every_answer_has_the_shape_that_is_described_and_every_refusal_is_a_problem_document() {
+async fn every_answer_has_the_shape_that_is_described() {
     let house = House::new().await;
     house.load(1, 4).await;
     let document = document();
@@ -154,6 +154,13 @@ async fn every_answer_has_the_shape_that_is_described_and_every_refusal_is_a_pro
             assert_eq!(wrong(&document, schema, &answer.json(), path), Vec::<String>::new(), "{path}");
         }
     }
+}
+
+#[tokio::test]
+async fn every_refusal_is_a_problem_document() {
+    let house = House::new().await;
+    house.load(1, 4).await;
+    let document = document();
     let problem = &document["components"]["schemas"]["Problem"];
     for path in [
         "/api/v1/items?limit=0",
