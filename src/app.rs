@@ -135,6 +135,8 @@ struct House {
     hurry: CancellationToken,
     metrics: Arc<Metrics>,
     progress: Arc<Progress>,
+    /// Who follows what is published.
+    readers: Arc<serve::readers::Readers>,
     /// Set when the feeds may be in other states than they were when that was last counted.
     stirred: Arc<AtomicBool>,
     /// Rung when something was stored.
@@ -255,6 +257,7 @@ impl Daemon {
             hurry: CancellationToken::new(),
             metrics,
             progress,
+            readers: Arc::default(),
             stirred,
             bell,
             notifier: Arc::new(Notifier::new()),
@@ -442,6 +445,8 @@ impl House {
             control: Arc::new(control::Operator(Arc::clone(self))),
             metrics: Arc::clone(&self.metrics),
             progress: Arc::clone(&self.progress),
+            readers: Arc::clone(&self.readers),
+            stop: self.stop.clone(),
             version: VERSION,
         });
         let limits =

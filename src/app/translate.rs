@@ -19,6 +19,7 @@ use crate::domain::trace::{Keyed, RuleShape};
 use crate::domain::webhook::WebhookId;
 use crate::identity::canonical::Rules;
 use crate::poll::{FeedPlan, Ignore, Manner, Plan, Scheduled};
+use crate::publish::gate::Gate;
 use crate::publish::published::{
     Keys, MakeKey, Published, PublishedFeed, PublishedStream, PublishedWebhook, TokenHash,
 };
@@ -272,8 +273,22 @@ pub(super) fn published(settings: &Settings, registry: &Registry, now: Timestamp
         merged: HashMap::new(),
         ttl_minutes: ttl_minutes(settings, now),
         admin: settings.server.admin_token.as_ref().map(|token| TokenHash::of(token.expose_secret())),
+        gate: gate(settings),
         applied_at: written_at(settings).unwrap_or(now),
         keys: keys(settings),
+    }
+}
+
+/// Who may ask.
+fn gate(settings: &Settings) -> Gate {
+    let server = &settings.server;
+    let mut hosts = server.hosts.clone().unwrap_or_default();
+    hosts.extend(server.public_url.host_str().map(str::to_owned));
+    Gate {
+        read: server.read_token.as_ref().map(|token| TokenHash::of(token.expose_secret())),
+        hosts,
+        local_names: server.hosts.is_none(),
+        proxies: server.trusted_proxies.clone(),
     }
 }
 

@@ -63,6 +63,12 @@ pub struct Server {
     pub title: String,
     /// What the write side of the API asks for; `None`: the write side is off.
     pub admin_token: Option<SecretString>,
+    /// What everything asks for, as the password of any user; `None`: it is open.
+    pub read_token: Option<SecretString>,
+    /// The names that it answers to beside that of `public_url`; `None`: those that nobody outside can have.
+    pub hosts: Option<Vec<String>>,
+    /// Proxies that may say for whom they ask.
+    pub trusted_proxies: Vec<IpNet>,
     /// Connections at a time; more wait in the backlog.
     pub max_connections: usize,
 }

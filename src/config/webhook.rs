@@ -69,12 +69,12 @@ fn retry(section: &Section<'_>) -> Option<Vec<Duration>> {
 }
 
 /// A list of networks.
-pub(super) fn networks(section: &Section<'_>) -> Vec<IpNet> {
+pub(super) fn networks<'a>(section: &Section<'a>, key: &'a str) -> Vec<IpNet> {
     let read = |value: Value<'_>| match units::network(value.text()?) {
         Ok(network) => Some(network),
-        Err(why) => value.refuse(format!("`allow_networks` cannot have this: {why}."), None),
+        Err(why) => value.refuse(format!("`{key}` cannot have this: {why}."), None),
     };
-    section.list("allow_networks", false).unwrap_or_default().into_iter().filter_map(read).collect()
+    section.list(key, false).unwrap_or_default().into_iter().filter_map(read).collect()
 }
 
 /// Reads a `[[webhook]]`.
@@ -86,7 +86,7 @@ pub(super) fn read(section: &Section<'_>, defaults: &Defaults) -> Option<Webhook
     let (on_new, on_updated) = events(section);
     let headers = headers::read(section, headers::WEBHOOK_REFUSED).unwrap_or_default();
     let content = section.choice("content", &[("text", ContentForm::Text), ("html", ContentForm::Html)]);
-    let allow_networks = networks(section);
+    let allow_networks = networks(section, "allow_networks");
     let ordering = section.choice("ordering", &[("none", false), ("strict", true)]);
     let max_rate = section.parsed("max_rate", units::rate);
     let reach = reach::refined(section, &Arc::default());

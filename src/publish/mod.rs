@@ -12,6 +12,7 @@
 //! Invariant: nothing that a publisher wrote leaves here but through `sanitize` and `render`.
 
 pub mod cursor;
+pub mod gate;
 pub mod hooks;
 pub mod items;
 pub mod lists;

@@ -354,6 +354,38 @@ pub struct Page {
     pub changed_at: Option<Timestamp>,
 }
 
+/// Which page of a stream by the order in which items entered it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct ArchiveRequest {
+    /// The stream; `None`: `all`.
+    pub stream: Option<StreamId>,
+    /// Which of the full ones, from 1; `None`: the one that is being filled.
+    pub number: Option<u64>,
+    /// Places of a page. It must never change.
+    pub size: u32,
+}
+
+/// A page of a stream by the order in which items entered it. What entered a full one is what it has for good, but for
+/// items that were absorbed by others, left the stream or went with retention.
+#[derive(Clone, PartialEq, Debug, Default)]
+pub struct Archive {
+    /// The items, newest first.
+    pub items: Vec<Item>,
+    /// The last page before it that has any.
+    pub earlier: Option<u64>,
+    /// The next full page that has any.
+    pub later: Option<u64>,
+}
+
+/// What the log of changes says, in its order.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct News {
+    /// The last line that was looked at.
+    pub upto: i64,
+    /// Lines, items, and whether the item was edited rather than new.
+    pub changes: Vec<(i64, ItemId, bool)>,
+}
+
 /// The clean HTML of an item, made at its first publication.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Cleaned {
@@ -479,6 +511,9 @@ pub trait Store: Send + Sync + 'static {
     /// A page of a stream with at most `per_feed` items of each main feed; the others are passed over.
     fn shared_page(&self, request: PageRequest, per_feed: u32) -> Pending<'_, Page>;
 
+    /// A page of a stream by the order in which items entered it; `None`: there is no such page, or it is not full yet.
+    fn archive(&self, request: ArchiveRequest) -> Pending<'_, Option<Archive>>;
+
     /// One item.
     fn item(&self, item: ItemId) -> Pending<'_, Option<Item>>;
 
@@ -491,6 +526,13 @@ pub trait Store: Send + Sync + 'static {
 
     /// How many items are shown that have an effective date from `since` on.
     fn count_since(&self, since: Option<Timestamp>) -> Pending<'_, u64>;
+
+    /// How many items that are shown have an effective date on each of the last `days` UTC days, that of `now` last.
+    fn days(&self, now: Timestamp, days: u32) -> Pending<'_, Vec<u64>>;
+
+    /// What came and was edited after a line of the log of changes, up to some hundred lines at a time; `None`, or a line that is
+    /// not there yet: nothing, but where the log ends.
+    fn news(&self, after: Option<i64>) -> Pending<'_, News>;
 
     /// What the full-text index has to take up next: at most `limit` items.
     fn unindexed(&self, limit: u32) -> Pending<'_, Backlog>;

@@ -8,13 +8,16 @@
 )]
 
 mod alerts;
+mod archives;
 mod commands;
 mod crash;
 mod dates;
 mod deliver;
 mod endpoints;
+mod events;
 mod explain;
 mod fetch;
+mod gate;
 mod habits;
 mod hosts;
 mod house;
@@ -41,3 +44,4 @@ mod tls;
 mod url_corpus;
 mod webhooks;
 mod when;
+mod xss;

@@ -2,8 +2,8 @@
 
 use url::Url;
 
-use super::page::Site;
-use super::{Channel, View};
+use super::page::{Report, Site};
+use super::{Channel, Pages, View};
 use crate::domain::feed::{ErrorKind, FeedInfo, Health, IdPolicy};
 use crate::domain::item::{Category, Clean, Enclosure, Extras, Item, ItemId, Person, Sighting, Source};
 use crate::domain::shape::{
@@ -35,6 +35,7 @@ pub(super) fn channel() -> Channel {
         asked: String::new(),
         updated: at("2026-11-24T09:05:00Z"),
         ttl_minutes: 60,
+        pages: Pages::default(),
     }
 }
 
@@ -559,4 +560,13 @@ pub(super) fn hostile_trace() -> TraceShape {
         found.snippet = some(evil);
     }
     trace
+}
+
+pub(super) fn report<'a>(
+    feeds: &'a [FeedShape],
+    webhooks: &'a [WebhookShape],
+    health: &'a StoreHealth,
+    sizes: &'a FeedSizes,
+) -> Report<'a> {
+    Report { feeds, webhooks, health, sizes, days: &[0, 3, 12, 1, 7], readers: &[17, 2, 0, 1], version: "0.1.0" }
 }

@@ -37,6 +37,10 @@ use crate::store::HookOrder;
 use crate::store::sqlite::{Access, Options, Sqlite};
 use crate::store::{FeedSpec, PollCommit, PollResult, Registry, Route, Store, StreamSpec, Subscriptions, Want};
 
+mod gate;
+mod openapi;
+mod pages;
+
 const HOUR: Duration = Duration::from_secs(3600);
 
 fn now() -> Timestamp {
@@ -221,6 +225,8 @@ impl House {
             control: Arc::new(Desk(Arc::clone(&operator))),
             metrics: Arc::new(Metrics::new("0")),
             progress: Arc::clone(&progress),
+            readers: Arc::default(),
+            stop: CancellationToken::new(),
             version: "0",
         });
         Self { state, store, registry, operator, live, progress, start, clock, _dir: dir }

@@ -5,6 +5,7 @@
 //! Invariant: everything is written by the one writer thread, in transactions that are whole before they
 //! are answered (`synchronous=FULL`).
 
+mod archive;
 mod checkpoint;
 mod commit;
 mod endpoint;
@@ -22,6 +23,7 @@ mod measure;
 mod member;
 mod merge;
 mod mint;
+mod news;
 mod open;
 mod outbox;
 mod over_time;
@@ -51,10 +53,10 @@ use self::hash::Hasher;
 use self::reader::Readers;
 use self::writer::{Tx, Writer};
 use super::{
-    Anatomy, Backlog, Cleaned, CommitReport, FeedLease, FeedSizes, FeedStatus, Found, HookOrder, Hunt, Hunted,
-    Instance, KeepCursor, KeepRules, KeepStep, Keymaker, Learned, Learnt, Leased, Mark, MergeStatus, Page, PageRequest,
-    Pending, PollCommit, Registry, Rekeyed, Replay, Replayed, Resolution, Routes, Search, Store, StoreError,
-    StoreHealth, Subscriptions, Unresolved, Want, Worded,
+    Anatomy, Archive, ArchiveRequest, Backlog, Cleaned, CommitReport, FeedLease, FeedSizes, FeedStatus, Found,
+    HookOrder, Hunt, Hunted, Instance, KeepCursor, KeepRules, KeepStep, Keymaker, Learned, Learnt, Leased, Mark,
+    MergeStatus, News, Page, PageRequest, Pending, PollCommit, Registry, Rekeyed, Replay, Replayed, Resolution, Routes,
+    Search, Store, StoreError, StoreHealth, Subscriptions, Unresolved, Want, Worded,
 };
 use crate::domain::decision::Judge;
 use crate::domain::feed::{FeedId, FeedState, Health, NextPoll};
@@ -260,6 +262,10 @@ impl Store for Sqlite {
         self.read(move |db| streams::page(db, &request))
     }
 
+    fn archive(&self, request: ArchiveRequest) -> Pending<'_, Option<Archive>> {
+        self.read(move |db| archive::page(db, request))
+    }
+
     fn shared_page(&self, request: PageRequest, per_feed: u32) -> Pending<'_, Page> {
         self.read(move |db| streams::shared_page(db, &request, per_feed))
     }
@@ -278,6 +284,14 @@ impl Store for Sqlite {
 
     fn count_since(&self, since: Option<Timestamp>) -> Pending<'_, u64> {
         self.read(move |db| items::count_since(db, since))
+    }
+
+    fn days(&self, now: Timestamp, days: u32) -> Pending<'_, Vec<u64>> {
+        self.read(move |db| items::days(db, now, days))
+    }
+
+    fn news(&self, after: Option<i64>) -> Pending<'_, News> {
+        self.read(move |db| news::after(db, after))
     }
 
     fn unindexed(&self, limit: u32) -> Pending<'_, Backlog> {

@@ -34,9 +34,14 @@ impl Installation {
     }
 
     pub(crate) fn configure(&self, rest: &str) {
+        self.serve_with("", rest);
+    }
+
+    /// With further keys of `[server]`, a line each.
+    pub(crate) fn serve_with(&self, server: &str, rest: &str) {
         let address = self.address;
         let text = format!(
-            "[server]\nlisten = \"{address}\"\npublic_url = \"http://{address}/\"\n\n[poll]\n\
+            "[server]\nlisten = \"{address}\"\npublic_url = \"http://{address}/\"\n{server}\n[poll]\n\
              allow_networks = [\"127.0.0.0/8\"]\n{rest}"
         );
         std::fs::write(self.config(), text).unwrap();
@@ -113,6 +118,10 @@ impl Installation {
 }
 
 impl Daemon {
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.address
+    }
+
     pub(crate) fn get(&self, path: &str) -> Answer {
         self.get_with(path, &[])
     }

@@ -13,10 +13,10 @@ use feedmill::domain::webhook::{
     DeliveryId, DeliveryState, DeliveryStatus, HookAlert, Settled, Settlement, WebhookId, WebhookStatus,
 };
 use feedmill::store::{
-    Anatomy, Backlog, Cleaned, CommitReport, FeedLease, FeedSizes, FeedStatus, Found, HookOrder, Hunt, Hunted,
-    Instance, KeepCursor, KeepRules, KeepStep, Keymaker, Learned, Learnt, Leased, Mark, MergeStatus, Page, PageRequest,
-    Pending, PollCommit, Registry, Rekeyed, Replay, Replayed, Resolution, Routes, Search, Store, StoreError,
-    StoreHealth, Subscriptions, Unresolved, Want, Worded,
+    Anatomy, Archive, ArchiveRequest, Backlog, Cleaned, CommitReport, FeedLease, FeedSizes, FeedStatus, Found,
+    HookOrder, Hunt, Hunted, Instance, KeepCursor, KeepRules, KeepStep, Keymaker, Learned, Learnt, Leased, Mark,
+    MergeStatus, News, Page, PageRequest, Pending, PollCommit, Registry, Rekeyed, Replay, Replayed, Resolution, Routes,
+    Search, Store, StoreError, StoreHealth, Subscriptions, Unresolved, Want, Worded,
 };
 
 /// Each of `leases`, `bodies` and `settlements` is how many of the next calls fail; `panics`, how many commits of a poll panic.
@@ -116,6 +116,10 @@ impl Store for Faulty {
         self.inner.stream_page(request)
     }
 
+    fn archive(&self, request: ArchiveRequest) -> Pending<'_, Option<Archive>> {
+        self.inner.archive(request)
+    }
+
     fn shared_page(&self, request: PageRequest, per_feed: u32) -> Pending<'_, Page> {
         self.inner.shared_page(request, per_feed)
     }
@@ -134,6 +138,14 @@ impl Store for Faulty {
 
     fn count_since(&self, since: Option<Timestamp>) -> Pending<'_, u64> {
         self.inner.count_since(since)
+    }
+
+    fn days(&self, now: Timestamp, days: u32) -> Pending<'_, Vec<u64>> {
+        self.inner.days(now, days)
+    }
+
+    fn news(&self, after: Option<i64>) -> Pending<'_, News> {
+        self.inner.news(after)
     }
 
     fn unindexed(&self, limit: u32) -> Pending<'_, Backlog> {

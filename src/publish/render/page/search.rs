@@ -45,7 +45,7 @@ pub fn search(site: &Site<'_>, results: &Results<'_>) -> String {
     };
     let is_asked = !results.query.is_empty() && results.trouble.is_none();
     let main = html! {
-        main {
+        main #main {
             div.intro {
                 h1 { "Search" }
                 (form(site, results))
