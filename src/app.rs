@@ -36,6 +36,7 @@ use crate::domain::webhook::{Attempt, Verdict};
 use crate::fetch::client::Fetcher;
 use crate::fetch::guard::Guard;
 use crate::ops::health::Progress;
+use crate::ops::logging::Log;
 use crate::ops::metrics::Metrics;
 use crate::ops::notify::Notifier;
 use crate::poll::{self, Observer, Plan, Poller, Stages};
@@ -84,6 +85,8 @@ pub struct Parts {
     pub listeners: Vec<(String, StdListener)>,
     /// Where the control socket goes; `None`: there is none.
     pub control_socket: Option<PathBuf>,
+    /// The process's log, if it has one: a reload sets its level.
+    pub log: Option<Log>,
     /// Hears of each poll, besides metrics and the log.
     pub observer: Option<Arc<dyn Observer>>,
     /// Set to end it.
@@ -140,6 +143,7 @@ struct House {
     /// Rung when something was stored.
     bell: Arc<index::Bell>,
     notifier: Arc<Notifier>,
+    log: Option<Log>,
     resolving: resolve::Seat,
     /// Where the daemon finds its own /healthz.
     probe_at: OnceLock<SocketAddr>,
@@ -258,6 +262,7 @@ impl Daemon {
             stirred,
             bell,
             notifier: Arc::new(Notifier::new()),
+            log: parts.log,
             resolving,
             probe_at: OnceLock::new(),
             tasks: TaskTracker::new(),
@@ -287,7 +292,10 @@ impl Daemon {
     /// # Errors
     /// The store cannot be closed.
     pub async fn run(self) -> Result<(), StoreError> {
-        self.house.stop.cancelled().await;
+        tokio::select! {
+            () = self.house.stop.cancelled() => {}
+            Err(error) = self.house.store.broken() => return self.give_up(error).await,
+        }
         tracing::info!("stopping");
         self.house.notifier.stopping();
         self.house.notifier.extend_timeout(DRAIN + Duration::from_secs(10));
@@ -304,6 +312,16 @@ impl Daemon {
         self.house.store.close().await?;
         tracing::info!("stopped");
         Ok(())
+    }
+
+    /// The store must not be used any more: nothing that is in flight can be finished.
+    async fn give_up(self, error: StoreError) -> Result<(), StoreError> {
+        tracing::error!(%error, "the daemon ends");
+        self.house.notifier.status("the database broke: see the journal");
+        self.house.notifier.stopping();
+        self.house.stop.cancel();
+        let _ = self.house.store.close().await;
+        Err(error)
     }
 }
 

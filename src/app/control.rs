@@ -7,6 +7,7 @@ use super::{Configured, House, fetcher, translate};
 use crate::config::settings::FeedSettings;
 use crate::config::{self, Settings};
 use crate::domain::feed::FeedId;
+use crate::ops::logging;
 use crate::poll::{Outcome, PollReport as Polled};
 use crate::publish::merges::{self, UnmergeError, UnmergeReport};
 use crate::publish::serve::control::{
@@ -148,6 +149,7 @@ impl House {
         if !fixed.is_empty() {
             return Err(ControlError::Refused { errors: fixed });
         }
+        logging::readable(&new.log.level).map_err(|error| ControlError::Refused { errors: vec![error] })?;
         let fetcher = fetcher(&new).map_err(ControlError::Failed)?;
         let failed = |e: &dyn std::fmt::Display| ControlError::Failed(format!("the configuration is good, but {e}"));
         let now = self.clock.now();
@@ -161,6 +163,9 @@ impl House {
         let mut published = translate::published(&new, &registry, now);
         published.unite(self.store.merged_feeds().await.map_err(|e| failed(&e))?);
         self.live.set(published);
+        if let Some(log) = &self.log {
+            log.set_level(&new.log.level).map_err(ControlError::Failed)?;
+        }
         *self.configured.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = Configured::new(new, &registry);
         self.put_plan(&registry).await.map_err(|e| failed(&e))?;
         Ok(ReloadReport { ok: true, message, warnings })
@@ -175,7 +180,7 @@ fn needs_restart(old: &Settings, new: &Settings) -> Vec<String> {
         ("[server] private_listen", was.private_listen == is.private_listen),
         ("[server] max_connections", was.max_connections == is.max_connections),
         ("[storage] database", old.storage.database == new.storage.database),
-        ("[log]", old.log.level == new.log.level && old.log.format == new.log.format),
+        ("[log] format", old.log.format == new.log.format),
     ];
     let changed = checks.into_iter().filter(|(_, same)| !same);
     changed.map(|(key, _)| format!("{key} changed, which needs a restart; nothing was reloaded.")).collect()

@@ -119,6 +119,9 @@ pub(super) async fn keep_watch(house: Arc<House>) {
 async fn prove(house: &House) {
     // The scheduler sleeps up to a minute when nothing is due; being asked wakes it.
     house.poller.nudge();
+    if let Some(log) = &house.log {
+        house.metrics.log_lost(log.lost());
+    }
     // An empty write goes the whole way: queue, transaction, sync.
     if house.store.keep_bodies(Vec::new()).await.is_ok() {
         house.progress.mark(Part::Writer, Instant::now());

@@ -94,6 +94,7 @@ pub struct Metrics {
     requests: Family<Labels2, Counter>,
     reload_ok: Gauge,
     queries_everywhere: Gauge<u64, AtomicU64>,
+    log_lost: Counter,
     feeds: Family<Label, Gauge>,
     stored: Gauge<u64, AtomicU64>,
     owed: Gauge<u64, AtomicU64>,
@@ -120,6 +121,7 @@ impl Metrics {
             requests: Family::default(),
             reload_ok: Gauge::default(),
             queries_everywhere: Gauge::default(),
+            log_lost: Counter::default(),
             feeds: Family::default(),
             stored: Gauge::default(),
             owed: Gauge::default(),
@@ -165,6 +167,8 @@ impl Metrics {
             self.reload_ok.clone(),
         );
         let help = "Queries that are tried on every item, for no word of their regular expressions is known";
+        let lost = "Log lines that were lost: nobody read them in time, or they could not be written";
+        r.register("log_lines_lost", lost, self.log_lost.clone());
         r.register("queries_everywhere", help, self.queries_everywhere.clone());
         r.register("feeds", "Feeds that are followed, by state", self.feeds.clone());
         r.register("items_stored", "Items in the database", self.stored.clone());
@@ -230,6 +234,11 @@ impl Metrics {
     /// A reload was accepted or refused.
     pub fn reload(&self, accepted: bool) {
         self.reload_ok.set(i64::from(accepted));
+    }
+
+    /// So many log lines were lost since the start.
+    pub fn log_lost(&self, lines: u64) {
+        self.log_lost.inc_by(lines.saturating_sub(self.log_lost.get()));
     }
 
     /// So many queries have a regular expression that is tried on every item.

@@ -194,9 +194,7 @@ fn read_place(sorting: Sorting, text: &str) -> Result<Place, ListError> {
 /// Where an item meets a query.
 pub(super) fn passages(item: &Item, query: &Query, published: &Published, now: Timestamp) -> Vec<PassageShape> {
     match explain(item, query, published, now) {
-        Verdict::Met(passages) => {
-            passages.into_iter().map(|passage| PassageShape::new(passage.into_hit())).collect()
-        }
+        Verdict::Met(passages) => passages.into_iter().map(|passage| PassageShape::new(passage.into_hit())).collect(),
         Verdict::Failed { .. } => Vec::new(),
     }
 }

@@ -23,6 +23,7 @@ mod lists;
 mod main_job;
 mod media;
 mod moves;
+mod operate;
 mod outbox;
 mod parse_corpus;
 mod polite;

@@ -93,15 +93,18 @@ impl Installation {
     fn spawn_in(&self, environment: &[(&str, &str)]) -> Daemon {
         let log = self.dir.path().join("daemon.log");
         let file = std::fs::OpenOptions::new().create(true).append(true).open(&log).unwrap();
-        let child = self
-            .command()
-            .envs(environment.iter().copied())
-            .arg("run")
-            .stderr(file)
-            .stdout(Stdio::null())
-            .spawn()
-            .unwrap();
-        Daemon { child, address: self.address, log }
+        self.spawn_with(environment, file.into(), log)
+    }
+
+    /// Starts the daemon with another standard error, and waits until it answers.
+    pub(crate) fn start_to(&self, stderr: Stdio) -> Daemon {
+        self.up(self.spawn_with(&[], stderr, self.dir.path().join("daemon.log")))
+    }
+
+    fn spawn_with(&self, environment: &[(&str, &str)], stderr: Stdio, log: PathBuf) -> Daemon {
+        let mut command = self.command();
+        command.envs(environment.iter().copied()).arg("run").stderr(stderr).stdout(Stdio::null());
+        Daemon { child: command.spawn().unwrap(), address: self.address, log }
     }
 }
 
@@ -127,8 +130,17 @@ impl Daemon {
         std::fs::read_to_string(&self.log).unwrap_or_default()
     }
 
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Descriptors that it has open.
+    pub(crate) fn open_files(&self) -> usize {
+        std::fs::read_dir(format!("/proc/{}/fd", self.pid())).unwrap().count()
+    }
+
     pub(crate) fn signal(&self, name: &str) {
-        let pid = self.child.id().to_string();
+        let pid = self.pid().to_string();
         assert!(Command::new("kill").args([format!("-{name}"), pid]).status().unwrap().success());
     }
 
