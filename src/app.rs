@@ -213,8 +213,10 @@ impl Daemon {
     pub async fn start(settings: Settings, parts: Parts) -> Result<Self, StartError> {
         let now = parts.clock.now();
         let (file, tagging) = (settings.storage.database.clone(), translate::tagging(&settings, now));
+        let notifier = Arc::new(Notifier::new());
         // Checking every page may take a while; the runtime must not stand still for it.
-        let opened = tokio::task::spawn_blocking(move || own_store(&file, true, tagging)).await;
+        let opening = tokio::task::spawn_blocking(move || own_store(&file, true, tagging));
+        let opened = supervise::patiently(&notifier, opening).await;
         let store: Arc<dyn Store> = Arc::new(opened.map_err(|e| StartError::System(e.to_string()))??);
         let doors = bind(&settings, parts.listeners)?;
         let registry = store.apply_subscriptions(translate::subscriptions(&settings), now).await?;
@@ -261,7 +263,7 @@ impl Daemon {
             progress,
             stirred,
             bell,
-            notifier: Arc::new(Notifier::new()),
+            notifier,
             log: parts.log,
             resolving,
             probe_at: OnceLock::new(),
@@ -316,7 +318,7 @@ impl Daemon {
 
     /// The store must not be used any more: nothing that is in flight can be finished.
     async fn give_up(self, error: StoreError) -> Result<(), StoreError> {
-        tracing::error!(%error, "the daemon ends");
+        tracing::error!("the daemon ends: {error}");
         self.house.notifier.status("the database broke: see the journal");
         self.house.notifier.stopping();
         self.house.stop.cancel();
@@ -364,6 +366,10 @@ fn bind(settings: &Settings, given: Vec<(String, StdListener)>) -> Result<Doors,
     };
     let (private, public): (Vec<_>, Vec<_>) = given.into_iter().partition(|(name, _)| name.contains("private"));
     let mut public: Vec<StdListener> = public.into_iter().map(|(_, listener)| listener).collect();
+    if !public.is_empty() {
+        let given: Vec<String> = public.iter().filter_map(|l| Some(l.local_addr().ok()?.to_string())).collect();
+        tracing::info!(listen = given.join(" "), "the sockets come from systemd; [server] listen is not used");
+    }
     if public.is_empty() {
         public = settings.server.listen.iter().map(listen).collect::<Result<_, _>>()?;
     }

@@ -12,7 +12,7 @@ use tracing_subscriber::Layer;
 use tracing_subscriber::layer::Context;
 
 use super::lines::{Lines, Sink};
-use super::logging::MAX_VALUE_BYTES;
+use super::logging::{self, MAX_VALUE_BYTES};
 
 /// Where journald listens.
 const SOCKET: &str = "/run/systemd/journal/socket";
@@ -68,7 +68,11 @@ impl<S: Subscriber> Layer<S> for Entries {
             put(&mut entry, "CODE_FILE", file);
             put(&mut entry, "CODE_LINE", &line.to_string());
         }
-        event.record(&mut Fields { entry: &mut entry });
+        let (mut message, mut rest) = (String::new(), String::new());
+        event.record(&mut Fields { entry: &mut entry, message: &mut message, rest: &mut rest });
+        // Who only reads the messages sees the fields too, as in a line of text.
+        message.push_str(&rest);
+        put(&mut entry, "MESSAGE", &message);
         self.0.hand(entry);
     }
 }
@@ -90,26 +94,34 @@ fn begin(level: Level, target: &str) -> Vec<u8> {
 
 struct Fields<'a> {
     entry: &'a mut Vec<u8>,
+    message: &'a mut String,
+    rest: &'a mut String,
 }
 
 impl Visit for Fields<'_> {
     fn record_str(&mut self, field: &Field, value: &str) {
         put(self.entry, &name(field.name()), value);
+        let _ = write!(self.rest, " {}={value:?}", field.name());
     }
 
     fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
         let mut text = String::new();
-        if write!(text, "{value:?}").is_ok() {
-            put(self.entry, &name(field.name()), &text);
+        if write!(text, "{value:?}").is_err() {
+            return;
         }
+        let (to, head) = match field.name() {
+            "message" => (&mut *self.message, String::new()),
+            other => {
+                put(self.entry, &name(other), &text);
+                (&mut *self.rest, format!(" {other}="))
+            }
+        };
+        let _ = write!(to, "{head}{}", logging::one_line(&text));
     }
 }
 
 /// The name of a field as journald takes it: capitals, digits, underscores.
 fn name(field: &str) -> String {
-    if field == "message" {
-        return "MESSAGE".to_owned();
-    }
     let capital = |c: char| if c.is_ascii_alphanumeric() { c.to_ascii_uppercase() } else { '_' };
     PREFIX.chars().chain(field.chars().map(capital)).take(MAX_NAME_BYTES).collect()
 }
@@ -168,7 +180,8 @@ mod tests {
             all[0]
         };
         assert_eq!(of("PRIORITY"), "4");
-        assert_eq!(of("MESSAGE"), format!("shown: {title}"));
+        assert!(of("MESSAGE").starts_with("shown: a\\nPRIORITY=0\\nMESSAGE=forged\\n\\u{0}b feed.title=a\\n"));
+        assert!(!of("MESSAGE").contains('\n'));
         assert_eq!(of("FEEDMILL_FEED_TITLE"), title);
         assert_eq!(of("FEEDMILL_N"), "7");
         assert_eq!(of("SYSLOG_IDENTIFIER"), "feedmill");

@@ -197,6 +197,14 @@ fn write_field(writer: &mut Writer<'_>, name: &str, value: &dyn fmt::Debug) -> f
     write!(Escaped { inner: writer, left: MAX_VALUE_BYTES }, "{value:?}")
 }
 
+/// Text of any kind as one line of bounded length that steers no terminal.
+pub(super) fn one_line(text: &str) -> String {
+    let mut line = String::new();
+    // Writing to a string does not fail.
+    let _ = Escaped { inner: &mut line, left: MAX_VALUE_BYTES }.write_str(text);
+    line
+}
+
 /// Passes text on with control characters escaped, up to a length.
 struct Escaped<'a, W> {
     inner: &'a mut W,

@@ -270,8 +270,12 @@ fn fifty_backups_under_ingest_restore_to_what_was_there() {
             let listed = restored.run(&["items", "--json", "--limit", "1000"]);
             assert!(listed.status.success(), "{}", text(&listed.stderr));
             let listed: serde_json::Value = serde_json::from_slice(&listed.stdout).unwrap();
-            let titles: Vec<&str> =
-                listed["items"].as_array().unwrap().iter().map(|item| item["title"].as_str().unwrap_or_else(|| panic!("{item}"))).collect();
+            let titles: Vec<&str> = listed["items"]
+                .as_array()
+                .unwrap()
+                .iter()
+                .map(|item| item["title"].as_str().unwrap_or_else(|| panic!("{item}")))
+                .collect();
             assert!(titles.len() >= known);
             for n in 0..titles.len() {
                 assert!(titles.contains(&format!("Story {n}").as_str()), "{n} of {}", titles.len());
