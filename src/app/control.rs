@@ -11,7 +11,7 @@ use crate::ops::logging;
 use crate::poll::{Outcome, PollReport as Polled};
 use crate::publish::merges::{self, UnmergeError, UnmergeReport};
 use crate::publish::serve::control::{
-    Control, ControlError, Doing, PollOutcome, PollReport, PollShape, ReloadReport, TestReport,
+    Control, ControlError, Doing, LogReport, PollOutcome, PollReport, PollShape, ReloadReport, TestReport,
 };
 
 /// The operator's hand in the house.
@@ -28,6 +28,16 @@ impl Control for Operator {
             let house = Arc::clone(&self.0);
             let done = self.0.tasks.spawn(async move { house.reload().await });
             done.await.unwrap_or_else(|e| Err(ControlError::Failed(e.to_string())))
+        })
+    }
+
+    fn log_level(&self, level: String) -> Doing<'_, LogReport> {
+        Box::pin(async move {
+            if let Some(log) = &self.0.log {
+                log.set_level(&level).map_err(ControlError::Unreadable)?;
+            }
+            tracing::info!(log.level = level, "the log has another level until the next reload");
+            Ok(LogReport { level })
         })
     }
 

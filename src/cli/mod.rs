@@ -21,6 +21,7 @@ mod followed;
 mod import;
 mod init;
 mod items;
+mod log;
 mod matches;
 mod out;
 mod packaging;
@@ -102,6 +103,8 @@ enum Command {
     Canon(canon::Options),
     /// Have the running daemon read its configuration again
     Reload,
+    /// Have the running daemon log at another level, until its next reload
+    Log(log::Options),
     /// Print the completions of a shell
     Completions(packaging::Completions),
     /// Print the manual page, or write one for each command
@@ -170,6 +173,7 @@ impl Cli {
             Command::Parse(options) => parse::run(&options, &place),
             Command::Canon(options) => canon::run(&options, &place),
             Command::Reload => reload::run(&place),
+            Command::Log(options) => log::run(&options, &place),
             Command::Completions(options) => packaging::completions(&options),
             Command::Man(options) => packaging::man(&options),
         }

@@ -130,9 +130,23 @@ impl Metrics {
             lag: Gauge::default(),
         };
         metrics.reload_ok.set(1);
+        metrics.begin_at_zero();
         metrics.register_events();
         metrics.register_states();
         metrics
+    }
+
+    /// A counter that appears with its first event has no increase then, and an alert would miss it.
+    fn begin_at_zero(&self) {
+        for outcome in ["loaded", "not_modified", "unchanged", "failed", "offline", "gone", "held"] {
+            let _ = self.polls.get_or_create(&[("outcome", outcome)]);
+        }
+        for kind in ["new", "changed", "sighted"] {
+            let _ = self.items.get_or_create(&[("kind", kind)]);
+        }
+        for result in ["succeeded", "retried", "failed", "disabled"] {
+            let _ = self.deliveries.get_or_create(&[("result", result)]);
+        }
     }
 
     fn register_events(&mut self) {
@@ -322,7 +336,8 @@ mod tests {
         ] {
             assert!(text.lines().any(|l| l == line), "{line} is missing in\n{text}");
         }
-        assert!(!text.contains("sighted"), "a count of nothing makes no series");
+        let zero = "feedmill_items_total{kind=\"sighted\"} 0";
+        assert!(text.lines().any(|l| l == zero), "what has not happened yet is there, too");
         assert!(text.ends_with("# EOF\n"));
     }
 

@@ -15,6 +15,7 @@ mod deliver;
 mod explain;
 mod fetch;
 mod habits;
+mod help;
 mod hosts;
 mod house;
 mod ignore;

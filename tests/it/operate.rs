@@ -332,3 +332,81 @@ fn completions_and_pages_of_the_manual_know_every_command() {
     assert!(house.run(&["man", "--dir", folder.to_str().unwrap()]).status.success());
     assert!(std::fs::read_to_string(folder.join("feedmill-backup.1")).unwrap().contains("FILE"));
 }
+
+#[test]
+fn every_number_of_the_dashboard_and_of_the_alerts_is_there_and_has_its_help() {
+    let house = Installation::new("");
+    let daemon = house.start();
+    let metrics = daemon.get("/metrics").text();
+    let named: std::collections::BTreeSet<&str> = metrics
+        .lines()
+        .filter_map(|line| line.strip_prefix("# TYPE ")?.split(' ').next())
+        .inspect(|name| assert!(metrics.contains(&format!("# HELP {name} ")), "{name} has no help"))
+        .collect();
+    assert!(named.len() >= 16, "{named:?}");
+    for name in &named {
+        let unit = ["_seconds", "_bytes"].into_iter().find(|unit| name.ends_with(unit));
+        let said = metrics.contains(&format!("# UNIT {name} "));
+        assert_eq!(unit.is_some(), said, "{name}: its unit is in its name and beside it");
+    }
+    let files = ["config/grafana-dashboard.json", "config/alert-rules.yml"];
+    let word = regex::Regex::new(r"feedmill_[a-z0-9_]+").unwrap();
+    for file in files {
+        let text = std::fs::read_to_string(std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join(file)).unwrap();
+        let mut found = 0;
+        for asked in word.find_iter(&text) {
+            let asked = asked.as_str();
+            let family = ["_total", "_bucket", "_info"].into_iter().find_map(|end| asked.strip_suffix(end));
+            assert!(named.contains(family.unwrap_or(asked)), "{file}: {asked} is not served");
+            found += 1;
+        }
+        assert!(found >= 8, "{file}");
+    }
+    let board = std::fs::read(std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join(files[0])).unwrap();
+    let board: serde_json::Value = serde_json::from_slice(&board).unwrap();
+    assert!(board["panels"].as_array().unwrap().len() > 10);
+}
+
+#[test]
+fn the_level_of_the_log_follows_a_command_until_the_next_reload() {
+    let origin = Origin::start();
+    origin.route("/f", Reply::ok(document(1)));
+    let house =
+        Installation::new(&format!("schedule = \"@hourly\"\n[[feed]]\nname = \"f\"\nurl = \"{}\"\n", origin.url("/f")));
+    assert_eq!(house.run(&["log", "debug"]).status.code(), Some(1), "there is no daemon");
+    let daemon = house.start();
+    let set = house.run(&["log", "info,feedmill::poll=debug"]);
+    assert!(set.status.success(), "{}", text(&set.stderr));
+    daemon.until("it is logged in detail", |d| {
+        house.run(&["poll"]);
+        d.log().contains("DEBUG feedmill::poll")
+    });
+    let refused = house.run(&["log", "feedmill=loud"]);
+    assert!(text(&refused.stderr).contains("`feedmill=loud`"), "{}", text(&refused.stderr));
+    assert!(house.run(&["reload"]).status.success());
+    let before = daemon.log().matches("DEBUG").count();
+    house.run(&["poll"]);
+    assert_eq!(daemon.log().matches("DEBUG").count(), before);
+    assert_eq!(daemon.stop(), Some(0));
+}
+
+#[test]
+fn doctor_looks_at_receivers_secrets_and_the_version_of_the_daemon() {
+    let receiver = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let nobody = crate::support::daemon::free_address();
+    let secret = "whsec_Y3Jhc2gtY3Jhc2gtY3Jhc2gtY3Jhc2gtY3Jhc2gtMzI=";
+    let webhook = |name: &str, address| {
+        format!(
+            "[[webhook]]\nname = \"{name}\"\nurl = \"http://{address}/\"\nsecret = \"{secret}\"\n\
+             allow_networks = [\"127.0.0.0/8\"]\n"
+        )
+    };
+    let house = Installation::new(&(webhook("there", receiver.local_addr().unwrap()) + &webhook("nowhere", nobody)));
+    let daemon = house.start();
+    let out = text(&house.run(&["doctor"]).stdout);
+    assert!(out.contains("`nowhere` (") && !out.contains("`there`"), "{out}");
+    assert!(out.contains("has `secret` written out"), "{out}");
+    assert!(!out.contains(secret), "{out}");
+    assert!(out.contains(&format!("The daemon and this program are {}.", env!("CARGO_PKG_VERSION"))), "{out}");
+    assert_eq!(daemon.stop(), Some(0));
+}

@@ -64,6 +64,7 @@ fn inward() -> Router<State> {
         .route("/api/v1/feeds/{name}/poll", post(writes::poll_one))
         .route("/api/v1/webhooks/{name}/test", post(writes::test_webhook))
         .route("/api/v1/reload", post(writes::reload))
+        .route("/api/v1/log", post(writes::log_level))
 }
 
 fn finish(routes: Router<State>, state: &State, access: Access) -> Router {
