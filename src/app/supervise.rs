@@ -57,6 +57,7 @@ impl Observer for Watch {
         self.metrics.poll(outcome, counts, Duration::from_millis(report.duration_ms));
         self.metrics.fetched(report.body_bytes, report.behind_ms.map(Duration::from_millis));
         self.stirred.store(true, Ordering::Release);
+        self.progress.polled(Instant::now());
         if stored.new > 0 {
             self.news.notify_one();
         }

@@ -625,7 +625,7 @@ async fn probes_tell_when_polling_is_behind_or_the_database_is_closed() {
     let house = House::new().await;
     assert_eq!(house.get("/readyz", &[]).await.text(), "ready\n");
     assert!(house.progress.quiet_for(Part::Http, house.start + HOUR) < HOUR, "answers count as progress");
-    let behind = Readiness::judge(Ok(()), &house.progress, house.start + HOUR);
+    let behind = Readiness::judge(Ok(Duration::ZERO), &house.progress, house.start + HOUR);
     assert!(!behind.ready());
     house.store.close().await.unwrap();
     let closed = house.get("/readyz", &[]).await;
