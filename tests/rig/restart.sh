@@ -98,6 +98,21 @@ ok "nothing is lost by it" "$(curl -s http://127.0.0.1:7878/all.json | grep -o '
 ok "the database is sound" "$(feedmill backup /root/copy.db >/dev/null && sqlite3 /root/copy.db 'pragma integrity_check')" ok
 ok "a backup is its owner's" "$(stat -c %a /root/copy.db)" 600
 
+# One part stands still and the others go on: the writer's sync takes for ever. The watchdog is not fed then.
+mkdir -p /etc/systemd/system/feedmill.service.d
+printf '[Service]\nWatchdogSec=3\nTimeoutAbortSec=2\n' >/etc/systemd/system/feedmill.service.d/rig.conf
+systemctl daemon-reload; systemctl restart feedmill.service; until_true 15 well
+pid=$(show MainPID); restarts=$(show NRestarts)
+strace -f -qq -p "$pid" -o /dev/null -e trace=fsync,fdatasync -e inject=fsync,fdatasync:delay_enter=60000000 &
+tracer=$!
+until_true 25 sh -c "[ \$(systemctl show feedmill -p NRestarts --value) -gt $restarts ]"
+kill -9 $tracer 2>/dev/null; until_true 15 well
+ok "a writer that hangs is seen by the watchdog, and it is started again" "$(show NRestarts)/$(code /readyz)" "$((restarts + 1))/200"
+ok "the journal names the part" "$(journalctl -u feedmill -o cat | grep -c 'a part of the daemon stands still part=writer' | awk '{print ($1 > 0)}')" 1
+ok "it has what it had" "$(curl -s http://127.0.0.1:7878/all.json | grep -o 'Story [12]' | sort -u | wc -l)" 2
+sleep 7; ok "and is left alone then" "$(show NRestarts)" "$((restarts + 1))"
+rm /etc/systemd/system/feedmill.service.d/rig.conf; systemctl daemon-reload; systemctl restart feedmill.service; until_true 15 well
+
 # A journal that stands still.
 journald=$(systemctl show systemd-journald -p MainPID --value); pid=$(show MainPID)
 kill -STOP "$journald"
