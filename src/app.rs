@@ -36,6 +36,7 @@ use crate::domain::webhook::{Attempt, Settled, Verdict};
 use crate::fetch::client::Fetcher;
 use crate::fetch::guard::Guard;
 use crate::ops::health::Progress;
+use crate::ops::logging::Log;
 use crate::ops::metrics::Metrics;
 use crate::ops::notify::Notifier;
 use crate::poll::{self, Observer, Plan, Poller, Stages};
@@ -84,6 +85,8 @@ pub struct Parts {
     pub listeners: Vec<(String, StdListener)>,
     /// Where the control socket goes; `None`: there is none.
     pub control_socket: Option<PathBuf>,
+    /// The process's log, if it has one: a reload sets its level.
+    pub log: Option<Log>,
     /// Hears of each poll, besides metrics and the log.
     pub observer: Option<Arc<dyn Observer>>,
     /// Set to end it.
@@ -142,6 +145,7 @@ struct House {
     /// Rung when something was stored.
     bell: Arc<index::Bell>,
     notifier: Arc<Notifier>,
+    log: Option<Log>,
     resolving: resolve::Seat,
     /// Where the daemon finds its own /healthz.
     probe_at: OnceLock<SocketAddr>,
@@ -211,8 +215,10 @@ impl Daemon {
     pub async fn start(settings: Settings, parts: Parts) -> Result<Self, StartError> {
         let now = parts.clock.now();
         let (file, tagging) = (settings.storage.database.clone(), translate::tagging(&settings, now));
+        let notifier = Arc::new(Notifier::new());
         // Checking every page may take a while; the runtime must not stand still for it.
-        let opened = tokio::task::spawn_blocking(move || own_store(&file, true, tagging)).await;
+        let opening = tokio::task::spawn_blocking(move || own_store(&file, true, tagging));
+        let opened = supervise::patiently(&notifier, opening).await;
         let store: Arc<dyn Store> = Arc::new(opened.map_err(|e| StartError::System(e.to_string()))??);
         let doors = bind(&settings, parts.listeners)?;
         let registry = store.apply_subscriptions(translate::subscriptions(&settings), now).await?;
@@ -260,7 +266,8 @@ impl Daemon {
             readers: Arc::default(),
             stirred,
             bell,
-            notifier: Arc::new(Notifier::new()),
+            notifier,
+            log: parts.log,
             resolving,
             probe_at: OnceLock::new(),
             tasks: TaskTracker::new(),
@@ -290,7 +297,10 @@ impl Daemon {
     /// # Errors
     /// The store cannot be closed.
     pub async fn run(self) -> Result<(), StoreError> {
-        self.house.stop.cancelled().await;
+        tokio::select! {
+            () = self.house.stop.cancelled() => {}
+            Err(error) = self.house.store.broken() => return self.give_up(error).await,
+        }
         tracing::info!("stopping");
         self.house.notifier.stopping();
         self.house.notifier.extend_timeout(DRAIN + Duration::from_secs(10));
@@ -307,6 +317,16 @@ impl Daemon {
         self.house.store.close().await?;
         tracing::info!("stopped");
         Ok(())
+    }
+
+    /// The store must not be used any more: nothing that is in flight can be finished.
+    async fn give_up(self, error: StoreError) -> Result<(), StoreError> {
+        tracing::error!("the daemon ends: {error}");
+        self.house.notifier.status("the database broke: see the journal");
+        self.house.notifier.stopping();
+        self.house.stop.cancel();
+        let _ = self.house.store.close().await;
+        Err(error)
     }
 }
 
@@ -349,6 +369,10 @@ fn bind(settings: &Settings, given: Vec<(String, StdListener)>) -> Result<Doors,
     };
     let (private, public): (Vec<_>, Vec<_>) = given.into_iter().partition(|(name, _)| name.contains("private"));
     let mut public: Vec<StdListener> = public.into_iter().map(|(_, listener)| listener).collect();
+    if !public.is_empty() {
+        let given: Vec<String> = public.iter().filter_map(|l| Some(l.local_addr().ok()?.to_string())).collect();
+        tracing::info!(listen = given.join(" "), "the sockets come from systemd; [server] listen is not used");
+    }
     if public.is_empty() {
         public = settings.server.listen.iter().map(listen).collect::<Result<_, _>>()?;
     }

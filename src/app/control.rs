@@ -7,11 +7,12 @@ use super::{Configured, House, fetcher, translate};
 use crate::config::settings::FeedSettings;
 use crate::config::{self, Settings};
 use crate::domain::feed::FeedId;
+use crate::ops::logging;
 use crate::poll::{Outcome, PollReport as Polled};
 use crate::publish::hooks::{self, HookReport, ReplayRequest};
 use crate::publish::merges::{self, UnmergeError, UnmergeReport};
 use crate::publish::serve::control::{
-    Control, ControlError, Doing, PollOutcome, PollReport, PollShape, ReloadReport, TestReport,
+    Control, ControlError, Doing, LogReport, PollOutcome, PollReport, PollShape, ReloadReport, TestReport,
 };
 use crate::store::HookOrder;
 
@@ -29,6 +30,16 @@ impl Control for Operator {
             let house = Arc::clone(&self.0);
             let done = self.0.tasks.spawn(async move { house.reload().await });
             done.await.unwrap_or_else(|e| Err(ControlError::Failed(e.to_string())))
+        })
+    }
+
+    fn log_level(&self, level: String) -> Doing<'_, LogReport> {
+        Box::pin(async move {
+            if let Some(log) = &self.0.log {
+                log.set_level(&level).map_err(ControlError::Unreadable)?;
+            }
+            tracing::info!(log.level = level, "the log has another level until the next reload");
+            Ok(LogReport { level })
         })
     }
 
@@ -190,6 +201,7 @@ impl House {
         if !fixed.is_empty() {
             return Err(ControlError::Refused { errors: fixed });
         }
+        logging::readable(&new.log.level).map_err(|error| ControlError::Refused { errors: vec![error] })?;
         let fetcher = fetcher(&new).map_err(ControlError::Failed)?;
         let failed = |e: &dyn std::fmt::Display| ControlError::Failed(format!("the configuration is good, but {e}"));
         let now = self.clock.now();
@@ -203,6 +215,9 @@ impl House {
         let mut published = translate::published(&new, &registry, now);
         published.unite(self.store.merged_feeds().await.map_err(|e| failed(&e))?);
         self.live.set(published);
+        if let Some(log) = &self.log {
+            log.set_level(&new.log.level).map_err(ControlError::Failed)?;
+        }
         *self.configured.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = Configured::new(new, &registry);
         self.put_plan(&registry).await.map_err(|e| failed(&e))?;
         Ok(ReloadReport { ok: true, message, warnings })
@@ -217,7 +232,7 @@ fn needs_restart(old: &Settings, new: &Settings) -> Vec<String> {
         ("[server] private_listen", was.private_listen == is.private_listen),
         ("[server] max_connections", was.max_connections == is.max_connections),
         ("[storage] database", old.storage.database == new.storage.database),
-        ("[log]", old.log.level == new.log.level && old.log.format == new.log.format),
+        ("[log] format", old.log.format == new.log.format),
     ];
     let changed = checks.into_iter().filter(|(_, same)| !same);
     changed.map(|(key, _)| format!("{key} changed, which needs a restart; nothing was reloaded.")).collect()

@@ -17,13 +17,15 @@ use crate::domain::time::Timestamp;
 use crate::domain::webhook::Verdict;
 use crate::ops::health::{Part, Progress};
 use crate::ops::metrics::{DeliveryResult, Metrics, PollCounts, PollOutcome};
-use crate::ops::notify::watchdog_interval;
+use crate::ops::notify::{Notifier, watchdog_interval};
 use crate::poll::{Observer, Outcome, PollReport};
 
 /// How often each part has to prove that it moves, without a watchdog that wants to hear of it sooner.
 const ROUND: Duration = Duration::from_secs(20);
 /// Between two looks at the feeds: that one is not free.
 const LOOK_EVERY: Duration = Duration::from_secs(60);
+/// How much longer a start may take that is still at its database, told anew four times in that time.
+const OPENING: Duration = Duration::from_secs(60);
 /// The longest that a probe of the own server may take.
 const PROBE: Duration = Duration::from_secs(4);
 
@@ -56,6 +58,7 @@ impl Observer for Watch {
         self.metrics.poll(outcome, counts, Duration::from_millis(report.duration_ms));
         self.metrics.fetched(report.body_bytes, report.behind_ms.map(Duration::from_millis));
         self.stirred.store(true, Ordering::Release);
+        self.progress.polled(Instant::now());
         if stored.new > 0 {
             self.news.notify_one();
         }
@@ -82,6 +85,21 @@ pub(super) fn delivery_result(verdict: &Verdict) -> DeliveryResult {
         Verdict::Failed => DeliveryResult::Failed,
         Verdict::Disabled => DeliveryResult::Disabled,
         Verdict::PutBack => DeliveryResult::PutBack,
+    }
+}
+
+/// Waits for the database to be opened, and has the service manager wait too: a check of every page or a migration
+/// may take longer than a start otherwise may.
+pub(super) async fn patiently<T>(notifier: &Notifier, opening: impl Future<Output = T>) -> T {
+    tokio::pin!(opening);
+    loop {
+        tokio::select! {
+            opened = &mut opening => return opened,
+            () = tokio::time::sleep(OPENING / 4) => {
+                notifier.extend_timeout(OPENING);
+                notifier.status("opening the database: it is checked, and brought up to date");
+            }
+        }
     }
 }
 
@@ -124,6 +142,9 @@ pub(super) async fn keep_watch(house: Arc<House>) {
 async fn prove(house: &House) {
     // The scheduler sleeps up to a minute when nothing is due; being asked wakes it.
     house.poller.nudge();
+    if let Some(log) = &house.log {
+        house.metrics.log_lost(log.lost());
+    }
     // An empty write goes the whole way: queue, transaction, sync.
     if house.store.keep_bodies(Vec::new()).await.is_ok() {
         house.progress.mark(Part::Writer, Instant::now());

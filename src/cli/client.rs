@@ -14,7 +14,7 @@ use tokio_util::task::AbortOnDropHandle;
 use super::Failure;
 
 /// How long a list may take.
-const READING: Duration = Duration::from_secs(60);
+pub(super) const READING: Duration = Duration::from_secs(60);
 /// An answer of the API is never larger.
 const MAX_ANSWER_BYTES: usize = 64 << 20;
 

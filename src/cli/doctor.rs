@@ -2,7 +2,9 @@
 //!
 //! It reads and changes nothing. Beside a running daemon it opens the file as one more reader.
 
-use std::collections::BTreeSet;
+mod outside;
+mod secrets;
+
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -10,13 +12,11 @@ use bytes::Bytes;
 use clap::Args;
 use hyper::Method;
 use serde::Serialize;
-use url::Host;
 
 use super::reach::Place;
 use super::{Failure, out};
-use crate::config::settings::FeedSettings;
+use crate::app;
 use crate::config::{self, Settings};
-use crate::domain::reach::Proxy;
 use crate::domain::time::{Clock as _, SystemClock, Timestamp};
 use crate::domain::webhook::{WebhookState, WebhookStatus};
 use crate::store::sqlite::{Access, Options as Opening, Sqlite};
@@ -24,10 +24,6 @@ use crate::store::{Anatomy, Store as _};
 
 /// Feeds whose size is shown.
 const LARGEST: u32 = 20;
-/// Hosts whose names are looked up.
-const HOSTS: usize = 20;
-/// How long a name server may take.
-const RESOLVING: Duration = Duration::from_secs(5);
 /// How long the daemon may take to say that it is ready.
 const PATIENCE: Duration = Duration::from_secs(10);
 /// Times of the database may be so far ahead of the clock.
@@ -41,7 +37,7 @@ pub(super) struct Options {
     /// Print the report as JSON
     #[arg(long)]
     json: bool,
-    /// Ask no name server
+    /// Ask no name server, call no host
     #[arg(long)]
     offline: bool,
 }
@@ -109,22 +105,25 @@ async fn examine(options: &Options, place: &Place) -> Report {
         }
     };
     let settings = path.as_ref().and_then(|_| settings(place, &mut checks));
-    if path.is_some() {
+    if let Some(path) = &path {
         checks.push(daemon(place).await);
+        checks.extend(versions(place).await);
+        checks.extend(secrets::in_the_configuration(path));
     }
     let file = settings.map(|settings| settings.storage.database.clone());
     let file = file.or_else(|| config::database_of(path.as_deref()?, &place.environment));
     let mut database = None;
     if let Some(file) = file {
         database = look_at_database(&file, settings, now, &mut checks).await;
-        checks.extend(permissions(&file));
+        checks.extend(secrets::in_the_database(&file));
         checks.push(disk(&file, database.as_ref()));
     }
     if let Some(database) = &database {
         checks.push(clock(database, now));
     }
     if let Some(settings) = settings.filter(|_| !options.offline) {
-        checks.push(network(settings).await);
+        checks.push(outside::names(settings).await);
+        checks.extend(outside::webhooks(settings).await);
     }
     Report { ok: checks.iter().all(|check| check.state != State::Problem), checks, database }
 }
@@ -162,6 +161,22 @@ async fn daemon(place: &Place) -> Check {
         ),
         Err(e) => Check::problem(name, e.message, None),
     }
+}
+
+/// Whether the daemon that runs is this program: after an upgrade by hand it is not.
+async fn versions(place: &Place) -> Option<Check> {
+    let name = "version";
+    let daemon = place.daemon().await.ok().flatten()?;
+    let numbers = daemon.ask(Method::GET, "/metrics", Bytes::new(), PATIENCE).await.ok()?;
+    let numbers = String::from_utf8_lossy(&numbers);
+    let line = numbers.lines().find(|line| line.starts_with("feedmill_build_info{"))?;
+    let running = line.split_once("version=\"")?.1.split_once('"')?.0;
+    Some(if running == app::VERSION {
+        Check::ok(name, format!("The daemon and this program are {running}."))
+    } else {
+        let said = format!("The daemon is {running}, this program is {}.", app::VERSION);
+        Check::warning(name, said, "`systemctl restart feedmill`")
+    })
 }
 
 /// Opens the database, every page checked, and measures it.
@@ -232,14 +247,6 @@ fn held_up(hook: &WebhookStatus) -> Option<Check> {
     }
 }
 
-/// Feeds and webhooks may be private, and so is what is stored of them.
-fn permissions(file: &Path) -> Option<Check> {
-    use std::os::unix::fs::PermissionsExt as _;
-    let mode = std::fs::metadata(file).ok()?.permissions().mode() & 0o777;
-    let said = format!("{} can be read by others (mode {mode:o}).", file.display());
-    (mode & 0o077 != 0).then(|| Check::warning("permissions", said, "chmod 600"))
-}
-
 fn disk(file: &Path, database: Option<&Anatomy>) -> Check {
     let name = "disk";
     let folder = match file.parent() {
@@ -278,39 +285,6 @@ fn clock(database: &Anatomy, now: Timestamp) -> Check {
         return Check::warning(name, said, advice);
     }
     Check::ok(name, format!("It says {now}."))
-}
-
-/// Whether the names of some hosts can be resolved.
-async fn network(settings: &Settings) -> Check {
-    let name = "network";
-    // A proxy looks names up elsewhere.
-    let here = |feed: &&FeedSettings| !feed.access.reach.proxy.as_ref().is_some_and(Proxy::resolves_names);
-    let feeds = settings.feeds.iter().filter(|feed| feed.terms.enabled).filter(here);
-    let feeds = feeds.filter_map(|feed| feed.url.url().ok());
-    let urls = feeds.chain(settings.webhooks.iter().map(|webhook| webhook.url.clone()));
-    let hosts: BTreeSet<String> = urls
-        .filter_map(|url| match url.host()? {
-            Host::Domain(name) => Some(name.to_owned()),
-            Host::Ipv4(_) | Host::Ipv6(_) => None,
-        })
-        .collect();
-    let asked: Vec<&str> = hosts.iter().map(String::as_str).take(HOSTS).collect();
-    let answers = futures_util::future::join_all(asked.iter().map(|host| async move {
-        let looked_up = tokio::time::timeout(RESOLVING, tokio::net::lookup_host((*host, 443))).await;
-        looked_up.is_ok_and(|found| found.is_ok_and(|mut addresses| addresses.next().is_some()))
-    }))
-    .await;
-    let lost: Vec<&str> = asked.iter().zip(&answers).filter(|(_, found)| !**found).map(|(host, _)| *host).collect();
-    match (asked.len(), lost.len()) {
-        (0, _) => Check::ok(name, "No name has to be looked up."),
-        (all, 0) => Check::ok(name, format!("The names of {all} hosts were found.")),
-        (all, lost) if lost == all => Check::problem(
-            name,
-            format!("None of {all} hosts was found by its name."),
-            Some("see that the network is up, and what /etc/resolv.conf says"),
-        ),
-        _ => Check::warning(name, format!("Not found: {}.", lost.join(", ")), "see whether these feeds have moved"),
-    }
 }
 
 fn print(report: &Report) -> Result<(), Failure> {

@@ -48,7 +48,7 @@ impl From<StoreError> for Failure {
             StoreError::Held { .. } => 75,
             StoreError::Unusable { .. } => 78,
             StoreError::Newer { .. } => 79,
-            StoreError::Missing { .. } | StoreError::Failed(_) | StoreError::Closed => 1,
+            StoreError::Missing { .. } | StoreError::Broken { .. } | StoreError::Failed(_) | StoreError::Closed => 1,
         };
         Self { status, message: error.to_string() }
     }

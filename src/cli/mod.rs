@@ -7,6 +7,7 @@
 //! foreign, 75 held by another daemon, 78 wrong configuration, 79 database newer than the program).
 
 mod add;
+mod backup;
 mod canon;
 mod check;
 mod client;
@@ -20,8 +21,10 @@ mod followed;
 mod import;
 mod init;
 mod items;
+mod log;
 mod matches;
 mod out;
+mod packaging;
 mod parse;
 mod poll;
 mod reach;
@@ -67,6 +70,8 @@ enum Command {
     Check,
     /// Look at configuration, database, clock, disk and network, and say what is wrong and what helps
     Doctor(doctor::Options),
+    /// Copy the database into a file, whole and checked, while the daemon runs or without one
+    Backup(backup::Options),
     /// Follow feeds: find each behind its page, write it into the configuration, tell the daemon
     Add(add::Options),
     /// Follow feeds no more: take them out of the configuration, tell the daemon; what they brought stays
@@ -98,6 +103,12 @@ enum Command {
     Canon(canon::Options),
     /// Have the running daemon read its configuration again
     Reload,
+    /// Have the running daemon log at another level, until its next reload
+    Log(log::Options),
+    /// Print the completions of a shell
+    Completions(packaging::Completions),
+    /// Print the manual page, or write one for each command
+    Man(packaging::Man),
 }
 
 /// What every listing takes.
@@ -147,6 +158,7 @@ impl Cli {
             Command::Init(options) => init::run(&options, &place),
             Command::Check => check::run(&place),
             Command::Doctor(options) => doctor::run(&options, &place),
+            Command::Backup(options) => backup::run(&options, &place),
             Command::Add(options) => add::run(&options, &place),
             Command::Remove(options) => remove::run(&options, &place),
             Command::Import(options) => import::run(&options, &place),
@@ -161,6 +173,9 @@ impl Cli {
             Command::Parse(options) => parse::run(&options, &place),
             Command::Canon(options) => canon::run(&options, &place),
             Command::Reload => reload::run(&place),
+            Command::Log(options) => log::run(&options, &place),
+            Command::Completions(options) => packaging::completions(&options),
+            Command::Man(options) => packaging::man(&options),
         }
     }
 }

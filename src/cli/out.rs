@@ -29,6 +29,10 @@ pub(super) fn table(head: &[&str], rows: Vec<Vec<String>>) -> Result<(), Failure
     }
     let mut table = Table::new();
     table.load_style(presets::NOTHING);
+    // <https://no-color.org>: set and not empty.
+    if std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty()) {
+        table.force_no_tty();
+    }
     if io::stdout().is_terminal() {
         table.set_content_arrangement(ContentArrangement::Dynamic);
     }

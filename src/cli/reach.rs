@@ -2,7 +2,7 @@
 
 use std::cell::OnceCell;
 use std::future::Future;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::Failure;
@@ -13,6 +13,9 @@ use crate::domain::time::{Clock as _, SystemClock, Timestamp};
 use crate::publish::published::{Edition, Published};
 use crate::store::sqlite::{Access, Options, Sqlite};
 use crate::store::{Registry, Store};
+
+/// Where systemd puts the credentials of the packaged service.
+const CREDENTIALS: &str = "/run/credentials/feedmill.service";
 
 /// Where the command was called: the configuration that was named, and the environment.
 pub(super) struct Place {
@@ -43,7 +46,13 @@ impl At {
 }
 
 impl Place {
-    pub(super) fn new(config: Option<PathBuf>, environment: Environment) -> Self {
+    pub(super) fn new(config: Option<PathBuf>, mut environment: Environment) -> Self {
+        // Commands of root read the service's credentials where systemd put them, as long as it runs.
+        let packaged = config::locate(config.as_deref(), &environment).is_ok_and(|at| at.starts_with("/etc/feedmill"));
+        if packaged && Path::new(CREDENTIALS).is_dir() {
+            let folder = environment.variables.entry("CREDENTIALS_DIRECTORY".to_owned());
+            folder.or_insert_with(|| CREDENTIALS.to_owned());
+        }
         Self { config, environment, settings: OnceCell::new() }
     }
 

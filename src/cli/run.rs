@@ -1,5 +1,6 @@
 //! `feedmill run`: the daemon.
 
+use std::net::TcpListener;
 use std::sync::Arc;
 
 use tokio::signal::unix::{SignalKind, signal};
@@ -8,6 +9,7 @@ use tokio_util::sync::CancellationToken;
 use super::Failure;
 use super::reach::Place;
 use crate::app::{self, Daemon, Parts, StartError};
+use crate::config::Settings;
 use crate::config::settings::{Log, LogFormat};
 use crate::domain::time::SystemClock;
 use crate::ops::{logging, notify};
@@ -16,7 +18,18 @@ pub(super) fn run(place: &Place) -> Result<(), Failure> {
     // Before any thread starts: it reads what systemd left in the environment.
     let listeners = notify::listeners().map_err(Failure::new)?;
     let settings = place.read()?;
-    start_log(&settings.log)?;
+    let log = start_log(&settings.log)?;
+    let outcome = serve(place, settings, listeners, &log);
+    log.flush();
+    outcome
+}
+
+fn serve(
+    place: &Place,
+    settings: Settings,
+    listeners: Vec<(String, TcpListener)>,
+    log: &logging::Log,
+) -> Result<(), Failure> {
     for warning in &settings.warnings {
         tracing::warn!(config.warning = %warning, "the configuration may not mean what it says");
     }
@@ -32,6 +45,7 @@ pub(super) fn run(place: &Place) -> Result<(), Failure> {
             environment: place.environment.clone(),
             listeners,
             control_socket: control_socket.into_iter().find(|path| path.parent().is_some_and(std::path::Path::is_dir)),
+            log: Some(log.clone()),
             observer: None,
             stop: stop.clone(),
         };
@@ -64,7 +78,7 @@ fn end(stop: &CancellationToken, stopping: &mut bool, handle: &app::Handle) {
     stop.cancel();
 }
 
-fn start_log(log: &Log) -> Result<(), Failure> {
+fn start_log(log: &Log) -> Result<logging::Log, Failure> {
     let format = match log.format {
         LogFormat::Auto => logging::Format::Auto,
         LogFormat::Text => logging::Format::Text,

@@ -47,6 +47,8 @@ pub struct Progress {
     scheduler: AtomicU64,
     writer: AtomicU64,
     http: AtomicU64,
+    /// The end of a poll. It is no part that must move: where nothing is due, none ends.
+    polled: AtomicU64,
 }
 
 impl Progress {
@@ -54,12 +56,17 @@ impl Progress {
     #[must_use]
     pub fn new(start: Instant) -> Self {
         let zero = || AtomicU64::new(0);
-        Self { start, scheduler: zero(), writer: zero(), http: zero() }
+        Self { start, scheduler: zero(), writer: zero(), http: zero(), polled: zero() }
     }
 
     /// A part got something done at `at`.
     pub fn mark(&self, part: Part, at: Instant) {
         self.cell(part).fetch_max(self.ms(at), Ordering::Relaxed);
+    }
+
+    /// A poll ended at `at`, well or not.
+    pub fn polled(&self, at: Instant) {
+        self.polled.fetch_max(self.ms(at), Ordering::Relaxed);
     }
 
     /// How long it is, at `now`, since a part got something done.
@@ -100,16 +107,29 @@ impl Readiness {
     /// How long the scheduler may go without a tick before polling counts as behind.
     pub const BEHIND_AFTER: Duration = Duration::from_secs(120);
 
-    /// Judges, from what the database answered and from the scheduler's last tick.
+    /// How long a feed may be overdue before it counts that no poll ends. By itself it says little: many feeds of one
+    /// host wait for one another.
+    pub const OVERDUE_AFTER: Duration = Duration::from_secs(600);
+
+    /// Judges, from what the database answered (how long the most overdue feed is overdue, or why it did not answer),
+    /// from the scheduler's last tick and from the last poll that ended.
     #[must_use]
-    pub fn judge(database: Result<(), String>, progress: &Progress, now: Instant) -> Self {
+    pub fn judge(database: Result<Duration, String>, progress: &Progress, now: Instant) -> Self {
         let mut reasons = Vec::new();
-        if let Err(cause) = database {
+        let overdue = database.unwrap_or_else(|cause| {
             reasons.push(format!("The database does not answer: {cause}."));
-        }
+            Duration::ZERO
+        });
         let quiet = progress.quiet_for(Part::Scheduler, now);
         if quiet > Self::BEHIND_AFTER {
             reasons.push(format!("Polling is behind: its loop last ticked {} s ago.", quiet.as_secs()));
+        }
+        let still = Duration::from_millis(progress.ms(now).saturating_sub(progress.polled.load(Ordering::Relaxed)));
+        if overdue > Self::OVERDUE_AFTER && still > Self::BEHIND_AFTER {
+            let (overdue, still) = (overdue.as_secs(), still.as_secs());
+            reasons.push(format!(
+                "Polling is behind: a feed is overdue for {overdue} s, and for {still} s no poll ended."
+            ));
         }
         Self { reasons }
     }
@@ -155,9 +175,26 @@ mod tests {
         let start = Instant::now();
         let progress = Progress::new(start);
         let judge = |database, secs| Readiness::judge(database, &progress, later(start, secs));
-        assert!(judge(Ok(()), 5).ready());
+        let none = Duration::ZERO;
+        assert!(judge(Ok(none), 5).ready());
         assert_eq!(judge(Err("closed".to_owned()), 5).reasons, ["The database does not answer: closed."]);
-        assert_eq!(judge(Ok(()), 300).reasons, ["Polling is behind: its loop last ticked 300 s ago."]);
+        assert_eq!(judge(Ok(none), 300).reasons, ["Polling is behind: its loop last ticked 300 s ago."]);
         assert_eq!(judge(Err("closed".to_owned()), 300).reasons.len(), 2);
+    }
+
+    #[test]
+    fn an_overdue_feed_counts_only_if_no_poll_ends() {
+        let start = Instant::now();
+        let progress = Progress::new(start);
+        progress.mark(Part::Scheduler, later(start, 1000));
+        let judge = |overdue, secs| Readiness::judge(Ok(Duration::from_secs(overdue)), &progress, later(start, secs));
+        assert!(judge(5000, 100).ready(), "it has only just begun");
+        assert_eq!(
+            judge(5000, 1000).reasons,
+            ["Polling is behind: a feed is overdue for 5000 s, and for 1000 s no poll ended."]
+        );
+        assert!(judge(300, 1000).ready());
+        progress.polled(later(start, 950));
+        assert!(judge(5000, 1000).ready(), "the others wait for their turn");
     }
 }

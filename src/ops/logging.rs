@@ -5,19 +5,25 @@
 
 use std::fmt::{self, Write as _};
 use std::fs::File;
-use std::io::{self, IsTerminal};
+use std::io::{self, IsTerminal, Write as _};
 use std::os::fd::AsFd;
 use std::os::unix::fs::MetadataExt;
+use std::time::Duration;
 
-use tracing_journald::{Priority, PriorityMappings};
 use tracing_subscriber::field::MakeExt;
 use tracing_subscriber::fmt::format::{Writer, debug_fn};
-use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::layer::{Layered, SubscriberExt};
+use tracing_subscriber::reload;
 use tracing_subscriber::util::SubscriberInitExt;
-use tracing_subscriber::{EnvFilter, Layer};
+use tracing_subscriber::{EnvFilter, Layer, Registry};
 
-/// Longest value of a field in a text line, in bytes.
-const MAX_VALUE_BYTES: usize = 4096;
+use super::journal::{Entries, Journal};
+use super::lines::{Lines, Sink};
+
+/// Longest value of a field in a text line or a journal entry, in bytes.
+pub(super) const MAX_VALUE_BYTES: usize = 4096;
+/// How long the end of the process waits for a reader of its log.
+const FLUSH: Duration = Duration::from_secs(1);
 
 /// How lines are written.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -33,44 +39,141 @@ pub enum Format {
     Journald,
 }
 
+/// The log while it runs: what it has lost, and its level. A clone is the same log.
+#[derive(Clone)]
+pub struct Log {
+    lines: Lines,
+    filter: Option<reload::Handle<EnvFilter, Registry>>,
+}
+
+impl fmt::Debug for Log {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Log").field("lost", &self.lost()).finish_non_exhaustive()
+    }
+}
+
+impl Log {
+    /// Lines that were lost because nobody read them in time, or because they could not be written.
+    #[must_use]
+    pub fn lost(&self) -> u64 {
+        self.lines.lost()
+    }
+
+    /// Logs at another level from now on; see [`init`].
+    ///
+    /// # Errors
+    /// A sentence, if the level cannot be read.
+    pub fn set_level(&self, level: &str) -> Result<(), String> {
+        let filter = filter(level)?;
+        let Some(handle) = &self.filter else { return Ok(()) };
+        handle.reload(filter).map_err(|error| format!("the log level cannot be changed: {error}"))
+    }
+
+    /// Waits for what was logged so far to be written, a second at the most: at the end of the process.
+    pub fn flush(&self) {
+        self.lines.flush(FLUSH);
+    }
+}
+
+/// Says what is wrong with a level, if anything is.
+///
+/// # Errors
+/// A sentence.
+pub fn readable(level: &str) -> Result<(), String> {
+    filter(level).map(|_| ())
+}
+
+/// Reads a level, or says what is wrong with it.
+///
+/// # Errors
+/// A sentence.
+fn filter(level: &str) -> Result<EnvFilter, String> {
+    EnvFilter::try_new(level).map_err(|error| {
+        format!("the log level `{level}` cannot be read: {error}. Use error, warn, info, debug or trace.")
+    })
+}
+
 /// Sets the log up for the whole process, once. `level` is `error`, `warn`, `info`, `debug`, `trace`, or a filter
-/// such as `info,feedmill::deliver=debug`.
+/// such as `info,feedmill::deliver=debug`. A panic is logged, too.
 ///
 /// # Errors
 /// A sentence, if the level cannot be read, journald cannot be reached, or a log was set up before.
-pub fn init(level: &str, format: Format) -> Result<(), String> {
-    let filter = EnvFilter::try_new(level).map_err(|error| {
-        format!("the log level `{level}` cannot be read: {error}. Use error, warn, info, debug or trace.")
-    })?;
-    let layer = match format {
-        Format::Auto if stderr_is_journal(std::env::var("JOURNAL_STREAM").ok().as_deref()) => {
-            // The stream goes to the journal too, so a socket that is out of reach costs the fields only.
-            journald().or_else(|_| Ok::<_, String>(text(false)))?
-        }
-        Format::Auto | Format::Text => text(io::stderr().is_terminal() && !no_color()),
-        Format::Json => tracing_subscriber::fmt::layer().json().flatten_event(true).with_writer(io::stderr).boxed(),
-        Format::Journald => journald()?,
+pub fn init(level: &str, format: Format) -> Result<Log, String> {
+    let filter = filter(level)?;
+    let thread = |error: io::Error| format!("the log gets no thread: {error}");
+    let stderr = |json| Stderr::new(json).and_then(Lines::start).map_err(thread);
+    let journal = match format {
+        // The stream goes to the journal too, so a socket that is out of reach costs the fields only.
+        Format::Auto if stderr_is_journal(std::env::var("JOURNAL_STREAM").ok().as_deref()) => Journal::reach().ok(),
+        Format::Journald => Some(Journal::reach().map_err(|error| {
+            format!("journald cannot be reached: {error}. Use [log] format = \"text\" where there is none.")
+        })?),
+        _ => None,
     };
+    let (lines, layer) = match journal {
+        Some(journal) => {
+            let lines = Lines::start(journal).map_err(thread)?;
+            (lines.clone(), Entries(lines).boxed())
+        }
+        None if format == Format::Json => {
+            let lines = stderr(true)?;
+            let to = lines.clone();
+            (lines, tracing_subscriber::fmt::layer().json().flatten_event(true).with_writer(move || to.clone()).boxed())
+        }
+        None => {
+            let lines = stderr(false)?;
+            (lines.clone(), text(lines, io::stderr().is_terminal() && !no_color()))
+        }
+    };
+    let (filter, handle) = reload::Layer::new(filter);
     let subscriber = tracing_subscriber::registry().with(filter).with(layer);
-    subscriber.try_init().map_err(|error| format!("the log cannot be set up: {error}"))
+    subscriber.try_init().map_err(|error| format!("the log cannot be set up: {error}"))?;
+    // The usual hook writes to standard error by itself, and would wait there for who does not read.
+    std::panic::set_hook(Box::new(|panic| {
+        tracing::error!(at = panic.location().map(tracing::field::display), "{}", said(panic.payload()));
+    }));
+    Ok(Log { lines, filter: Some(handle) })
 }
 
-type Lines<S> = Box<dyn Layer<S> + Send + Sync>;
-type Filtered = tracing_subscriber::layer::Layered<EnvFilter, tracing_subscriber::Registry>;
+/// What a panic says.
+fn said(payload: &(dyn std::any::Any + Send)) -> String {
+    let text = payload.downcast_ref::<&str>().map(|text| (*text).to_owned());
+    let text = text.or_else(|| payload.downcast_ref::<String>().cloned());
+    format!("a task panicked: {}", text.as_deref().unwrap_or("without a word"))
+}
 
-fn text(ansi: bool) -> Lines<Filtered> {
+/// Standard error by a descriptor of its own: the lock of [`io::stderr`] would be held while it blocks.
+struct Stderr {
+    file: File,
+    json: bool,
+}
+
+impl Stderr {
+    fn new(json: bool) -> io::Result<Self> {
+        Ok(Self { file: File::from(io::stderr().as_fd().try_clone_to_owned()?), json })
+    }
+}
+
+impl Sink for Stderr {
+    fn write(&mut self, line: &[u8]) -> io::Result<()> {
+        self.file.write_all(line)
+    }
+
+    fn lost(&mut self, count: u64) -> io::Result<()> {
+        let said = "log lines were lost: nobody read them in time";
+        let line = match self.json {
+            true => format!("{{\"level\":\"WARN\",\"message\":\"{said}\",\"log.lost\":{count}}}\n"),
+            false => format!("WARN feedmill::ops::logging: {said} log.lost={count}\n"),
+        };
+        self.write(line.as_bytes())
+    }
+}
+
+type Filtered = Layered<reload::Layer<EnvFilter, Registry>, Registry>;
+
+fn text(lines: Lines, ansi: bool) -> Box<dyn Layer<Filtered> + Send + Sync> {
     let fields = debug_fn(|writer, field, value| write_field(writer, field.name(), value)).delimited(" ");
-    tracing_subscriber::fmt::layer().fmt_fields(fields).with_ansi(ansi).with_writer(io::stderr).boxed()
-}
-
-fn journald() -> Result<Lines<Filtered>, String> {
-    let layer = tracing_journald::layer().map_err(|error| {
-        format!("journald cannot be reached: {error}. Use [log] format = \"text\" where there is none.")
-    })?;
-    let priorities =
-        PriorityMappings { info: Priority::Informational, debug: Priority::Debug, ..PriorityMappings::new() };
-    let layer = layer.with_field_prefix(Some("FEEDMILL".to_owned())).with_priority_mappings(priorities);
-    Ok(layer.with_syslog_identifier("feedmill".to_owned()).boxed())
+    tracing_subscriber::fmt::layer().fmt_fields(fields).with_ansi(ansi).with_writer(move || lines.clone()).boxed()
 }
 
 /// <https://no-color.org>: set and not empty.
@@ -92,6 +195,14 @@ fn write_field(writer: &mut Writer<'_>, name: &str, value: &dyn fmt::Debug) -> f
         write!(writer, "{name}=")?;
     }
     write!(Escaped { inner: writer, left: MAX_VALUE_BYTES }, "{value:?}")
+}
+
+/// Text of any kind as one line of bounded length that steers no terminal.
+pub(super) fn one_line(text: &str) -> String {
+    let mut line = String::new();
+    // Writing to a string does not fail.
+    let _ = Escaped { inner: &mut line, left: MAX_VALUE_BYTES }.write_str(text);
+    line
 }
 
 /// Passes text on with control characters escaped, up to a length.

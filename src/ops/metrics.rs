@@ -103,6 +103,7 @@ pub struct Metrics {
     requests: Family<Labels2, Counter>,
     reload_ok: Gauge,
     queries_everywhere: Gauge<u64, AtomicU64>,
+    log_lost: Counter,
     feeds: Family<Label, Gauge>,
     stored: Gauge<u64, AtomicU64>,
     owed: Gauge<u64, AtomicU64>,
@@ -132,6 +133,7 @@ impl Metrics {
             requests: Family::default(),
             reload_ok: Gauge::default(),
             queries_everywhere: Gauge::default(),
+            log_lost: Counter::default(),
             feeds: Family::default(),
             stored: Gauge::default(),
             owed: Gauge::default(),
@@ -140,9 +142,23 @@ impl Metrics {
             lag: Gauge::default(),
         };
         metrics.reload_ok.set(1);
+        metrics.begin_at_zero();
         metrics.register_events();
         metrics.register_states();
         metrics
+    }
+
+    /// A counter that appears with its first event has no increase then, and an alert would miss it.
+    fn begin_at_zero(&self) {
+        for outcome in ["loaded", "not_modified", "unchanged", "failed", "offline", "gone", "held"] {
+            let _ = self.polls.get_or_create(&[("outcome", outcome)]);
+        }
+        for kind in ["new", "changed", "sighted"] {
+            let _ = self.items.get_or_create(&[("kind", kind)]);
+        }
+        for result in ["succeeded", "retried", "failed", "disabled"] {
+            let _ = self.deliveries.get_or_create(&[("result", result)]);
+        }
     }
 
     fn register_events(&mut self) {
@@ -179,6 +195,8 @@ impl Metrics {
             self.reload_ok.clone(),
         );
         let help = "Queries that are tried on every item, for no word of their regular expressions is known";
+        let lost = "Log lines that were lost: nobody read them in time, or they could not be written";
+        r.register("log_lines_lost", lost, self.log_lost.clone());
         r.register("queries_everywhere", help, self.queries_everywhere.clone());
         r.register("feeds", "Feeds that are followed, by state", self.feeds.clone());
         r.register("items_stored", "Items in the database", self.stored.clone());
@@ -252,6 +270,11 @@ impl Metrics {
     /// A reload was accepted or refused.
     pub fn reload(&self, accepted: bool) {
         self.reload_ok.set(i64::from(accepted));
+    }
+
+    /// So many log lines were lost since the start.
+    pub fn log_lost(&self, lines: u64) {
+        self.log_lost.inc_by(lines.saturating_sub(self.log_lost.get()));
     }
 
     /// So many queries have a regular expression that is tried on every item.
@@ -349,7 +372,8 @@ mod tests {
         ] {
             assert!(text.lines().any(|l| l == line), "{line} is missing in\n{text}");
         }
-        assert!(!text.contains("sighted"), "a count of nothing makes no series");
+        let zero = "feedmill_items_total{kind=\"sighted\"} 0";
+        assert!(text.lines().any(|l| l == zero), "what has not happened yet is there, too");
         assert!(text.ends_with("# EOF\n"));
     }
 

@@ -7,6 +7,8 @@
 //! Invariant: nothing here blocks or fails; counting must never be the reason that something else stops.
 
 pub mod health;
+mod journal;
+mod lines;
 pub mod logging;
 pub mod metrics;
 pub mod notify;

@@ -97,6 +97,16 @@ pub enum StoreError {
         /// Why.
         cause: String,
     },
+    /// It broke while it was in use, and is left alone from now on.
+    #[error(
+        "the database {path} is left alone from now on: {cause}. Start again, which checks it; see that its disk is sound."
+    )]
+    Broken {
+        /// The file.
+        path: String,
+        /// Why.
+        cause: String,
+    },
     /// A statement failed; the transaction was rolled back.
     #[error("the database failed: {0}")]
     Failed(String),
@@ -618,6 +628,10 @@ pub trait Store: Send + Sync + 'static {
 
     /// A number that grows with each commit that changes what is published: unchanged number, unchanged pages.
     fn version(&self) -> u64;
+
+    /// Waits, for ever if all goes well, until the store must not be used any more, and fails with the reason: the
+    /// process ends then.
+    fn broken(&self) -> Pending<'_, ()>;
 
     /// Finishes what was begun, writes everything to the file and closes it.
     fn close(&self) -> Pending<'_, ()>;

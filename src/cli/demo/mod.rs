@@ -66,6 +66,7 @@ async fn play(options: &Options, environment: &Environment, folder: &Path) -> Re
         environment: environment.clone(),
         listeners: vec![("demo".to_owned(), listener)],
         control_socket: None,
+        log: None,
         observer: Some(Arc::clone(&terminal) as Arc<dyn Observer>),
         stop: stop.clone(),
     };

@@ -31,6 +31,9 @@ pub trait Control: Send + Sync + 'static {
     /// Makes deliveries of a webhook due again.
     fn replay(&self, name: String, asked: ReplayRequest) -> Doing<'_, HookReport>;
 
+    /// Logs at another level, as `[log] level` has it, until the next reload.
+    fn log_level(&self, level: String) -> Doing<'_, LogReport>;
+
     /// Parts two items that were made one: the absorbed one is named, or the kept one where it absorbed one only.
     fn unmerge(&self, item: i64) -> Doing<'_, UnmergeReport>;
 }
@@ -62,6 +65,9 @@ pub enum ControlError {
     /// The same is being done already.
     #[error("{0}")]
     Busy(String),
+    /// What was given cannot be read: a sentence.
+    #[error("{0}")]
+    Unreadable(String),
     /// The daemon is stopping.
     #[error("The daemon is stopping.")]
     Stopping,
@@ -166,4 +172,19 @@ pub struct PollRequest {
     /// Names of feeds; absent: all.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub feeds: Option<Vec<String>>,
+}
+
+/// The body of `POST /api/v1/log`.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LogRequest {
+    /// `debug`, or a filter such as `info,feedmill::deliver=debug`.
+    pub level: String,
+}
+
+/// The level at which it is logged from now on.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct LogReport {
+    /// The level.
+    pub level: String,
 }

@@ -25,7 +25,7 @@ pub(crate) async fn healthz() -> Response {
 /// `/readyz`: the database answers and polling is not behind.
 pub(crate) async fn readyz(Extract(state): Extract<State>) -> Response {
     let database = match tokio::time::timeout(DATABASE_TIMEOUT, state.store().health()).await {
-        Ok(Ok(_)) => Ok(()),
+        Ok(Ok(health)) => Ok(numbers(&health, state.parts().clock.now()).poll_lag),
         Ok(Err(error)) => {
             tracing::warn!(%error, "not ready: the database failed");
             Err("it failed".to_owned())

@@ -109,6 +109,7 @@ impl From<ControlError> for Problem {
             }
             ControlError::Asked(_) => Self::bad_request(detail),
             ControlError::Refused { errors } => Self { errors, ..Self::new(StatusCode::UNPROCESSABLE_ENTITY, detail) },
+            ControlError::Unreadable(_) => Self::new(StatusCode::UNPROCESSABLE_ENTITY, detail),
             ControlError::Busy(_) | ControlError::Ambiguous(_) => Self::new(StatusCode::CONFLICT, detail),
             ControlError::Stopping => Self::new(StatusCode::SERVICE_UNAVAILABLE, detail),
             ControlError::Failed(_) => Self::new(StatusCode::INTERNAL_SERVER_ERROR, detail),

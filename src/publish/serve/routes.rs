@@ -77,6 +77,7 @@ fn inward() -> Router<State> {
         .route("/api/v1/webhooks/{name}/drop", post(writes::order_webhook).layer(Extension(HookOrder::Drop)))
         .route("/api/v1/webhooks/{name}/replay", post(writes::replay))
         .route("/api/v1/reload", post(writes::reload))
+        .route("/api/v1/log", post(writes::log_level))
 }
 
 fn finish(routes: Router<State>, state: &State, access: Access) -> Router {

@@ -20,7 +20,9 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use super::control::{Control, ControlError, Doing, PollOutcome, PollReport, PollShape, ReloadReport, TestReport};
+use super::control::{
+    Control, ControlError, Doing, LogReport, PollOutcome, PollReport, PollShape, ReloadReport, TestReport,
+};
 use super::{Parts, State, listen, routes};
 use crate::domain::decision::{Candidate, Decision, Fingerprint, Judge, Known, Scope, Survey};
 use crate::domain::feed::{FeedId, FeedInfo, NextPoll};
@@ -109,6 +111,11 @@ impl Control for Desk {
     fn reload(&self) -> Doing<'_, ReloadReport> {
         self.0.note("reload".into());
         Box::pin(async { Err(ControlError::Refused { errors: vec!["f.toml:1: wrong".into()] }) })
+    }
+
+    fn log_level(&self, level: String) -> Doing<'_, LogReport> {
+        self.0.note(format!("log {level}"));
+        Box::pin(async { Ok(LogReport { level }) })
     }
 
     fn unmerge(&self, item: i64) -> Doing<'_, UnmergeReport> {
@@ -442,6 +449,7 @@ async fn another_method_is_refused_with_those_that_are_allowed() {
         (Method::POST, "/all.atom", "GET,HEAD"),
         (Method::DELETE, "/api/v1/feeds", "GET,HEAD"),
         (Method::GET, "/api/v1/reload", "POST"),
+        (Method::GET, "/api/v1/log", "POST"),
     ] {
         let answer = house.ask(routes::whole(&house.state), method, path, &[]).await;
         assert_eq!((answer.status, answer.header(ALLOW)), (405, Some(allowed)), "{path}");
@@ -635,7 +643,7 @@ async fn probes_tell_when_polling_is_behind_or_the_database_is_closed() {
     let house = House::new().await;
     assert_eq!(house.get("/readyz", &[]).await.text(), "ready\n");
     assert!(house.progress.quiet_for(Part::Http, house.start + HOUR) < HOUR, "answers count as progress");
-    let behind = Readiness::judge(Ok(()), &house.progress, house.start + HOUR);
+    let behind = Readiness::judge(Ok(Duration::ZERO), &house.progress, house.start + HOUR);
     assert!(!behind.ready());
     house.store.close().await.unwrap();
     let closed = house.get("/readyz", &[]).await;

@@ -11,7 +11,7 @@ use axum::response::{IntoResponse, Response};
 
 use super::State;
 use super::api::json;
-use super::control::PollRequest;
+use super::control::{LogRequest, PollRequest};
 use super::problem::Problem;
 use crate::publish::published::TokenHash;
 use crate::store::HookOrder;
@@ -113,6 +113,20 @@ pub(crate) async fn reload(
 ) -> Result<Response, Refused> {
     admit(&state, access, &headers)?;
     answer(state.parts().control.reload().await)
+}
+
+/// `POST /api/v1/log`.
+pub(crate) async fn log_level(
+    Extract(state): Extract<State>,
+    Extension(access): Extension<Access>,
+    headers: HeaderMap,
+    body: Result<Bytes, BytesRejection>,
+) -> Result<Response, Refused> {
+    admit(&state, access, &headers)?;
+    let body = body.map_err(|error| Problem::new(error.status(), format!("The body cannot be read: {error}.")))?;
+    let asked: LogRequest = serde_json::from_slice(&body)
+        .map_err(|error| Problem::bad_request(format!("The body is not {{\"level\": \"…\"}}: {error}.")))?;
+    answer(state.parts().control.log_level(asked.level).await)
 }
 
 /// A problem; 401 says how to do better (RFC 9110 11.6.1).

@@ -2,11 +2,13 @@
 //! for it, nor does whoever waits for the writer.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread::{self, JoinHandle};
 
 use rusqlite::Connection;
 
+use super::broken::Broken;
 use super::{Result, open};
 
 /// Pages of the log that are not in the file yet, before the thread is woken.
@@ -17,14 +19,15 @@ const TOO_LONG: i64 = 16_000;
 /// Wakes the thread when the log is long.
 pub(super) struct Checkpointer {
     path: PathBuf,
+    broken: Arc<Broken>,
     thread: Option<(SyncSender<()>, JoinHandle<()>)>,
 }
 
 impl Checkpointer {
     /// For the log of `writer`. The thread begins when it is first needed: a command that writes little does without.
-    pub(super) fn new(writer: &Connection, path: PathBuf) -> Result<Self> {
+    pub(super) fn new(writer: &Connection, path: PathBuf, broken: Arc<Broken>) -> Result<Self> {
         writer.pragma_update(None, "wal_autocheckpoint", TOO_LONG)?;
-        Ok(Self { path, thread: None })
+        Ok(Self { path, broken, thread: None })
     }
 
     /// After a commit.
@@ -43,8 +46,9 @@ impl Checkpointer {
     fn running(&mut self) -> Option<&(SyncSender<()>, JoinHandle<()>)> {
         if self.thread.is_none() {
             let (wake, woken) = sync_channel(1);
-            let path = self.path.clone();
-            let started = thread::Builder::new().name("store-checkpoint".to_owned()).spawn(move || serve(path, &woken));
+            let (path, broken) = (self.path.clone(), Arc::clone(&self.broken));
+            let started =
+                thread::Builder::new().name("store-checkpoint".to_owned()).spawn(move || serve(path, &woken, &broken));
             match started {
                 Ok(handle) => self.thread = Some((wake, handle)),
                 Err(e) => tracing::warn!(error = %e, "the writer writes its log into the file itself"),
@@ -64,7 +68,7 @@ impl Drop for Checkpointer {
     }
 }
 
-fn serve(path: PathBuf, woken: &Receiver<()>) {
+fn serve(path: PathBuf, woken: &Receiver<()>, broken: &Broken) {
     let connection = match Connection::open(path).and_then(|db| open::set_up(&db).map(|()| db)) {
         Ok(connection) => connection,
         Err(e) => return tracing::warn!(error = %e, "the writer writes its log into the file itself"),
@@ -72,6 +76,7 @@ fn serve(path: PathBuf, woken: &Receiver<()>) {
     while woken.recv().is_ok() {
         // PASSIVE: it waits for nobody, and nobody waits for it. What readers still need is done the next time.
         if let Err(e) = connection.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(())) {
+            broken.heed(&e);
             tracing::debug!(error = %e, "the log could not be written into the file; it is tried again");
         }
     }
@@ -87,7 +92,7 @@ mod tests {
         let path = dir.path().join("t.db");
         let writer = Connection::open(&path).unwrap();
         open::set_up(&writer).unwrap();
-        let mut checkpointer = Checkpointer::new(&writer, path.clone()).unwrap();
+        let mut checkpointer = Checkpointer::new(&writer, path.clone(), Arc::new(Broken::new(&path))).unwrap();
         let waiting = || {
             writer
                 .query_row("PRAGMA wal_checkpoint(NOOP)", [], |row| Ok(row.get::<_, i64>(1)? - row.get::<_, i64>(2)?))

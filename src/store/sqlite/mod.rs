@@ -6,6 +6,8 @@
 //! are answered (`synchronous=FULL`).
 
 mod archive;
+pub mod backup;
+mod broken;
 mod checkpoint;
 mod commit;
 mod endpoint;
@@ -48,6 +50,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use rusqlite::Connection;
 
+use self::broken::Broken;
 use self::checkpoint::Checkpointer;
 use self::hash::Hasher;
 use self::reader::Readers;
@@ -89,6 +92,7 @@ pub struct Sqlite {
     leases: Mutex<HashMap<FeedId, (u64, Timestamp)>>,
     tokens: AtomicU64,
     path: String,
+    broken: Arc<Broken>,
     /// Held for as long as the store is open.
     _lock: Option<std::fs::File>,
 }
@@ -104,9 +108,11 @@ impl Sqlite {
             |e: rusqlite::Error| StoreError::Unusable { path: path.display().to_string(), cause: e.to_string() };
         let (instance, hasher) = schema::identity(&opened.connection).map_err(unusable)?;
         let version = Arc::new(AtomicU64::new(1));
-        let readers = Readers::open(path).map_err(unusable)?;
-        let checkpointer = Checkpointer::new(&opened.connection, path.to_owned()).map_err(unusable)?;
-        let writer = Writer::start(opened.connection, checkpointer, Arc::clone(&version))
+        let broken = Arc::new(Broken::new(path));
+        let readers = Readers::open(path, Arc::clone(&broken)).map_err(unusable)?;
+        let checkpointer =
+            Checkpointer::new(&opened.connection, path.to_owned(), Arc::clone(&broken)).map_err(unusable)?;
+        let writer = Writer::start(opened.connection, checkpointer, Arc::clone(&version), Arc::clone(&broken))
             .map_err(|e| StoreError::Unusable { path: path.display().to_string(), cause: e.to_string() })?;
         Ok(Self {
             writer,
@@ -117,6 +123,7 @@ impl Sqlite {
             leases: Mutex::default(),
             tokens: AtomicU64::new(1),
             path: path.display().to_string(),
+            broken,
             _lock: opened.lock,
         })
     }
@@ -434,6 +441,10 @@ impl Store for Sqlite {
 
     fn version(&self) -> u64 {
         self.version.load(Ordering::Acquire)
+    }
+
+    fn broken(&self) -> Pending<'_, ()> {
+        Box::pin(async move { Err(self.broken.wait().await) })
     }
 
     fn close(&self) -> Pending<'_, ()> {

@@ -164,13 +164,20 @@ fn inspect(path: &Path, check: bool) -> Result<(), StoreError> {
     if found > schema::NEWEST {
         return Err(StoreError::Newer { path: path.display().to_string(), found, known: schema::NEWEST });
     }
-    if check {
-        let verdict = connection
-            .query_row("PRAGMA quick_check(1)", [], |row| row.get::<_, String>(0))
-            .map_err(|e| refused(path, &e))?;
-        if verdict != "ok" {
-            return Err(StoreError::Corrupt { path: path.display().to_string(), cause: verdict });
-        }
+    if check { verdict(&connection, path) } else { Ok(()) }
+}
+
+/// Looks at a whole file, every page of it.
+pub(super) fn check(path: &Path) -> Result<(), StoreError> {
+    inspect(path, true)
+}
+
+fn verdict(connection: &Connection, path: &Path) -> Result<(), StoreError> {
+    let verdict = connection
+        .query_row("PRAGMA quick_check(1)", [], |row| row.get::<_, String>(0))
+        .map_err(|e| refused(path, &e))?;
+    if verdict != "ok" {
+        return Err(StoreError::Corrupt { path: path.display().to_string(), cause: verdict });
     }
     Ok(())
 }

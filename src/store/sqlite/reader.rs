@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use rusqlite::{Connection, OpenFlags};
 use tokio::sync::Semaphore;
 
+use super::broken::Broken;
 use super::{Result, StoreError, open};
 
 /// How many reads may run at a time; more wait.
@@ -13,15 +14,17 @@ const READERS: usize = 4;
 
 pub(super) struct Readers {
     path: PathBuf,
+    broken: Arc<Broken>,
     idle: Arc<Mutex<Vec<Connection>>>,
     slots: Arc<Semaphore>,
 }
 
 impl Readers {
-    pub(super) fn open(path: &Path) -> Result<Self> {
+    pub(super) fn open(path: &Path, broken: Arc<Broken>) -> Result<Self> {
         let first = connect(path)?;
         Ok(Self {
             path: path.to_owned(),
+            broken,
             idle: Arc::new(Mutex::new(vec![first])),
             slots: Arc::new(Semaphore::new(READERS)),
         })
@@ -46,7 +49,10 @@ impl Readers {
             drop(slot);
             answer
         });
-        done.await.map_err(|e| StoreError::Failed(e.to_string()))?.map_err(|e| open::failed(&e))
+        done.await.map_err(|e| StoreError::Failed(e.to_string()))?.map_err(|e| {
+            self.broken.heed(&e);
+            open::failed(&e)
+        })
     }
 
     /// Closes what is idle; whoever asks from now on is told so.

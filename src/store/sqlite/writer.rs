@@ -6,10 +6,12 @@ use std::cell::Cell;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
+use std::time::Instant;
 
 use rusqlite::Connection;
 use tokio::sync::{mpsc, oneshot};
 
+use super::broken::Broken;
 use super::checkpoint::Checkpointer;
 use super::{Result, StoreError, open};
 
@@ -34,8 +36,8 @@ impl Tx<'_> {
 
 /// A job: it can be run again after a rollback, and answers once it is known how the commit went.
 trait Job: Send {
-    /// Runs it in the open transaction; false: it failed, and keeps the reason.
-    fn run(&mut self, tx: &Tx<'_>) -> bool;
+    /// Runs it in the open transaction; a reason why it failed is kept.
+    fn run(&mut self, tx: &Tx<'_>) -> std::result::Result<(), &rusqlite::Error>;
     /// Tells the one who asked.
     fn answer(self: Box<Self>, committed: std::result::Result<(), StoreError>);
 }
@@ -47,9 +49,8 @@ struct Task<T, F> {
 }
 
 impl<T: Send, F: Fn(&Tx<'_>) -> Result<T> + Send> Job for Task<T, F> {
-    fn run(&mut self, tx: &Tx<'_>) -> bool {
-        let outcome = self.outcome.insert((self.work)(tx));
-        outcome.is_ok()
+    fn run(&mut self, tx: &Tx<'_>) -> std::result::Result<(), &rusqlite::Error> {
+        self.outcome.insert((self.work)(tx)).as_ref().map(|_| ())
     }
 
     fn answer(self: Box<Self>, committed: std::result::Result<(), StoreError>) {
@@ -78,11 +79,12 @@ impl Writer {
         connection: Connection,
         checkpointer: Checkpointer,
         version: Arc<AtomicU64>,
+        broken: Arc<Broken>,
     ) -> std::io::Result<Self> {
         let (orders, queue) = mpsc::channel(QUEUE);
         thread::Builder::new()
             .name("store-writer".to_owned())
-            .spawn(move || serve(connection, checkpointer, queue, &version))?;
+            .spawn(move || serve(connection, checkpointer, queue, &version, &broken))?;
         Ok(Self { orders })
     }
 
@@ -111,8 +113,10 @@ fn serve(
     mut checkpointer: Checkpointer,
     mut queue: mpsc::Receiver<Order>,
     version: &AtomicU64,
+    broken: &Broken,
 ) {
     let mut closing = None;
+    let mut looked = Instant::now();
     while closing.is_none() {
         let Some(first) = queue.blocking_recv() else { break };
         let mut group = Vec::new();
@@ -127,10 +131,21 @@ fn serve(
             }
             next = if group.len() < GROUP { queue.try_recv().ok() } else { None };
         }
-        commit(&connection, group, version);
-        checkpointer.committed(&connection);
+        broken.look(&mut looked);
+        Commits { db: &connection, version, broken }.run(group);
+        if broken.error().is_none() {
+            checkpointer.committed(&connection);
+        }
     }
     drop(checkpointer);
+    if let Some(error) = broken.error() {
+        // Closing would write the log into a file that cannot be trusted: the next start reads it, and checks.
+        std::mem::forget(connection);
+        if let Some(tell) = closing {
+            let _ = tell.send(Err(error));
+        }
+        return;
+    }
     // Closing the last connection writes the log into the file; readers were closed before.
     let closed = connection.close().map_err(|(_, e)| open::failed(&e));
     if let Some(tell) = closing {
@@ -138,52 +153,74 @@ fn serve(
     }
 }
 
-fn commit(db: &Connection, mut group: Vec<Box<dyn Job>>, version: &AtomicU64) {
-    match attempt(db, &mut group, version) {
-        Err(e) if group.len() > 1 => {
-            tracing::debug!(error = %e, jobs = group.len(), "a group of writes failed; each is tried by itself");
-            for job in group {
-                commit(db, vec![job], version);
-            }
-        }
-        outcome => {
-            for job in group {
-                job.answer(outcome.clone().map_err(StoreError::Failed));
-            }
-        }
-    }
+/// Groups of jobs on their way to the disk.
+#[derive(Clone, Copy)]
+struct Commits<'a> {
+    db: &'a Connection,
+    version: &'a AtomicU64,
+    broken: &'a Broken,
 }
 
-/// One transaction with all of them, or nothing.
-fn attempt(db: &Connection, group: &mut [Box<dyn Job>], version: &AtomicU64) -> std::result::Result<(), String> {
-    if group.is_empty() {
-        return Ok(());
-    }
-    let execute = |sql: &str| db.prepare_cached(sql).and_then(|mut s| s.execute([])).map_err(|e| e.to_string());
-    // Without a transaction nothing may run: a job would commit by itself, statement by statement.
-    execute("BEGIN IMMEDIATE").inspect_err(|e| tracing::error!(error = %e, "the database cannot be written"))?;
-    let published = Cell::new(false);
-    let tx = Tx { db, published: &published };
-    let done = group.iter_mut().all(|job| job.run(&tx));
-    // A full disk or an I/O error may have ended the transaction already.
-    let outcome = match (done, db.is_autocommit()) {
-        (true, false) => execute("COMMIT").map(|_| ()),
-        (true, true) => Err("the transaction was ended by an error of the disk".to_owned()),
-        (false, _) => Err("a statement failed".to_owned()),
-    };
-    match &outcome {
-        Ok(()) if published.get() => {
-            version.fetch_add(1, Ordering::AcqRel);
-        }
-        Ok(()) => {}
-        Err(cause) => {
-            tracing::error!(error = %cause, "a transaction was rolled back; nothing of it is stored");
-            if !db.is_autocommit()
-                && let Err(e) = execute("ROLLBACK")
-            {
-                tracing::error!(error = %e, "the transaction cannot be rolled back");
+impl Commits<'_> {
+    fn run(self, mut group: Vec<Box<dyn Job>>) {
+        let outcome = match self.broken.error() {
+            None => self.attempt(&mut group),
+            Some(error) => Err(error.to_string()),
+        };
+        match outcome {
+            Err(e) if group.len() > 1 && self.broken.error().is_none() => {
+                tracing::debug!(error = %e, jobs = group.len(), "a group of writes failed; each is tried by itself");
+                for job in group {
+                    self.run(vec![job]);
+                }
+            }
+            outcome => {
+                for job in group {
+                    job.answer(outcome.clone().map_err(|e| self.broken.error().unwrap_or(StoreError::Failed(e))));
+                }
             }
         }
     }
-    outcome
+
+    fn execute(self, sql: &str) -> std::result::Result<(), String> {
+        let done = self.db.prepare_cached(sql).and_then(|mut statement| statement.execute([]));
+        done.map(|_| ()).map_err(|e| {
+            self.broken.heed(&e);
+            e.to_string()
+        })
+    }
+
+    /// One transaction with all of them, or nothing.
+    fn attempt(self, group: &mut [Box<dyn Job>]) -> std::result::Result<(), String> {
+        if group.is_empty() {
+            return Ok(());
+        }
+        // Without a transaction nothing may run: a job would commit by itself, statement by statement.
+        self.execute("BEGIN IMMEDIATE")
+            .inspect_err(|e| tracing::error!(error = %e, "the database cannot be written"))?;
+        let published = Cell::new(false);
+        let tx = Tx { db: self.db, published: &published };
+        let done = group.iter_mut().all(|job| job.run(&tx).inspect_err(|e| self.broken.heed(e)).is_ok());
+        // A full disk or an I/O error may have ended the transaction already.
+        let outcome = match (done, self.db.is_autocommit()) {
+            (true, false) => self.execute("COMMIT"),
+            (true, true) => Err("the transaction was ended by an error of the disk".to_owned()),
+            (false, _) => Err("a statement failed".to_owned()),
+        };
+        match &outcome {
+            Ok(()) if published.get() => {
+                self.version.fetch_add(1, Ordering::AcqRel);
+            }
+            Ok(()) => {}
+            Err(cause) => {
+                tracing::error!(error = %cause, "a transaction was rolled back; nothing of it is stored");
+                if !self.db.is_autocommit()
+                    && let Err(e) = self.execute("ROLLBACK")
+                {
+                    tracing::error!(error = %e, "the transaction cannot be rolled back");
+                }
+            }
+        }
+        outcome
+    }
 }

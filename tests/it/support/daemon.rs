@@ -109,10 +109,19 @@ impl Installation {
         self.daemon(command)
     }
 
-    fn daemon(&self, mut command: Command) -> Daemon {
+    fn daemon(&self, command: Command) -> Daemon {
         let log = self.dir.path().join("daemon.log");
         let file = std::fs::OpenOptions::new().create(true).append(true).open(&log).unwrap();
-        let child = command.arg("run").stderr(file).stdout(Stdio::null()).spawn().unwrap();
+        self.daemon_to(command, file.into(), log)
+    }
+
+    /// Starts the daemon with another standard error, and waits until it answers.
+    pub(crate) fn start_to(&self, stderr: Stdio) -> Daemon {
+        self.up(self.daemon_to(self.command(), stderr, self.dir.path().join("daemon.log")))
+    }
+
+    fn daemon_to(&self, mut command: Command, stderr: Stdio, log: PathBuf) -> Daemon {
+        let child = command.arg("run").stderr(stderr).stdout(Stdio::null()).spawn().unwrap();
         Daemon { child, address: self.address, log }
     }
 }
@@ -143,8 +152,17 @@ impl Daemon {
         std::fs::read_to_string(&self.log).unwrap_or_default()
     }
 
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Descriptors that it has open.
+    pub(crate) fn open_files(&self) -> usize {
+        std::fs::read_dir(format!("/proc/{}/fd", self.pid())).unwrap().count()
+    }
+
     pub(crate) fn signal(&self, name: &str) {
-        let pid = self.child.id().to_string();
+        let pid = self.pid().to_string();
         assert!(Command::new("kill").args([format!("-{name}"), pid]).status().unwrap().success());
     }
 

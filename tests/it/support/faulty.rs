@@ -250,6 +250,10 @@ impl Store for Faulty {
         self.inner.version()
     }
 
+    fn broken(&self) -> Pending<'_, ()> {
+        self.inner.broken()
+    }
+
     fn close(&self) -> Pending<'_, ()> {
         self.inner.close()
     }
