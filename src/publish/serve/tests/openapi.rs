@@ -134,16 +134,25 @@ async fn every_answer_has_the_shape_that_is_described() {
     let gets = document["paths"].as_object().unwrap().iter().filter(|(_, methods)| methods.get("get").is_some());
     assert_eq!(answered, gets.map(|(path, _)| path.as_str()).collect(), "each of them was asked");
     let token = [(AUTHORIZATION, "Bearer s3cret")];
-    for (described, path, status) in [
-        ("/api/v1/poll", "/api/v1/poll", 200),
-        ("/api/v1/feeds/{name}/poll", "/api/v1/feeds/world/poll", 200),
-        ("/api/v1/feeds/{name}/poll", "/api/v1/feeds/none/poll", 404),
-        ("/api/v1/items/{item}/unmerge", "/api/v1/items/2/unmerge", 200),
-        ("/api/v1/webhooks/{name}/test", "/api/v1/webhooks/none/test", 404),
-        ("/api/v1/reload", "/api/v1/reload", 422),
+    let mut written = BTreeSet::new();
+    for (described, path, body, status) in [
+        ("/api/v1/poll", "/api/v1/poll", "", 200),
+        ("/api/v1/feeds/{name}/poll", "/api/v1/feeds/world/poll", "", 200),
+        ("/api/v1/feeds/{name}/poll", "/api/v1/feeds/none/poll", "", 404),
+        ("/api/v1/items/{item}/unmerge", "/api/v1/items/2/unmerge", "", 200),
+        ("/api/v1/webhooks/{name}/test", "/api/v1/webhooks/none/test", "", 404),
+        ("/api/v1/webhooks/{name}/pause", "/api/v1/webhooks/desk/pause", "", 200),
+        ("/api/v1/webhooks/{name}/resume", "/api/v1/webhooks/desk/resume", "", 200),
+        ("/api/v1/webhooks/{name}/drop", "/api/v1/webhooks/desk/drop", "", 200),
+        ("/api/v1/webhooks/{name}/replay", "/api/v1/webhooks/desk/replay", r#"{"since":"3d"}"#, 200),
+        ("/api/v1/webhooks/{name}/replay", "/api/v1/webhooks/desk/replay", "{}", 400),
+        ("/api/v1/reload", "/api/v1/reload", "", 422),
+        ("/api/v1/log", "/api/v1/log", r#"{"level":"debug"}"#, 200),
     ] {
+        written.insert(described);
         for (headers, status) in [(&token[..], status), (&[], 401)] {
-            let answer = house.ask(routes::whole(&house.state), Method::POST, path, headers).await;
+            let whole = routes::whole(&house.state);
+            let answer = house.send(whole, Method::POST, path, headers, Body::from(body)).await;
             assert_eq!(answer.status, status, "{path}");
             let schema = match status {
                 200 => {
@@ -154,6 +163,8 @@ async fn every_answer_has_the_shape_that_is_described() {
             assert_eq!(wrong(&document, schema, &answer.json(), path), Vec::<String>::new(), "{path}");
         }
     }
+    let posts = document["paths"].as_object().unwrap().iter().filter(|(_, methods)| methods.get("post").is_some());
+    assert_eq!(written, posts.map(|(path, _)| path.as_str()).collect(), "and each of these");
 }
 
 #[tokio::test]
