@@ -32,7 +32,7 @@ use crate::config::{Environment, Settings};
 use crate::deliver::{self, Outbox};
 use crate::domain::feed::{FeedId, FeedState, NextPoll};
 use crate::domain::time::{Clock, Timestamp};
-use crate::domain::webhook::{Attempt, Verdict};
+use crate::domain::webhook::{Attempt, Settled, Verdict};
 use crate::fetch::client::Fetcher;
 use crate::fetch::guard::Guard;
 use crate::ops::health::Progress;
@@ -138,6 +138,8 @@ struct House {
     hurry: CancellationToken,
     metrics: Arc<Metrics>,
     progress: Arc<Progress>,
+    /// Who follows what is published.
+    readers: Arc<serve::readers::Readers>,
     /// Set when the feeds may be in other states than they were when that was last counted.
     stirred: Arc<AtomicBool>,
     /// Rung when something was stored.
@@ -261,6 +263,7 @@ impl Daemon {
             hurry: CancellationToken::new(),
             metrics,
             progress,
+            readers: Arc::default(),
             stirred,
             bell,
             notifier,
@@ -466,6 +469,8 @@ impl House {
             control: Arc::new(control::Operator(Arc::clone(self))),
             metrics: Arc::clone(&self.metrics),
             progress: Arc::clone(&self.progress),
+            readers: Arc::clone(&self.readers),
+            stop: self.stop.clone(),
             version: VERSION,
         });
         let limits =
@@ -503,8 +508,11 @@ impl House {
 
 fn count_attempts(metrics: &Arc<Metrics>) -> deliver::outbox::OnAttempt {
     let metrics = Arc::clone(metrics);
-    Arc::new(move |_, attempt: &Attempt, verdict: &Verdict| {
-        metrics.attempt(supervise::delivery_result(verdict), Duration::from_millis(attempt.duration_ms));
+    Arc::new(move |_, attempt: &Attempt, settled: &Settled| {
+        metrics.attempt(supervise::delivery_result(&settled.verdict), Duration::from_millis(attempt.duration_ms));
+        if settled.verdict == Verdict::Succeeded {
+            metrics.delivered(settled.after);
+        }
     })
 }
 

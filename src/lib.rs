@@ -14,7 +14,7 @@
 //! | 7 publish | [`publish`] | renders from the store, once a change |
 //! | 8 deliver | [`deliver`] | leases what is owed, signs, sends, settles or puts off |
 //!
-//! Around them: [`domain`] has the nouns, [`config`] reads what was typed, [`ops`] speaks to the operator,
+//! Around them: [`domain`] has the nouns, [`message`] says what a call says, [`config`] reads what was typed, [`ops`] speaks to the operator,
 //! [`app`] puts the house together and [`cli`] is its door. ARCHITECTURE.md has who may use whom, and why.
 
 pub mod app;
@@ -24,6 +24,7 @@ pub mod deliver;
 pub mod domain;
 pub mod fetch;
 pub mod identity;
+pub mod message;
 pub mod ops;
 pub mod parse;
 pub mod poll;

@@ -9,10 +9,12 @@ use crate::config::{self, Settings};
 use crate::domain::feed::FeedId;
 use crate::ops::logging;
 use crate::poll::{Outcome, PollReport as Polled};
+use crate::publish::hooks::{self, HookReport, ReplayRequest};
 use crate::publish::merges::{self, UnmergeError, UnmergeReport};
 use crate::publish::serve::control::{
     Control, ControlError, Doing, LogReport, PollOutcome, PollReport, PollShape, ReloadReport, TestReport,
 };
+use crate::store::HookOrder;
 
 /// The operator's hand in the house.
 pub(super) struct Operator(pub(super) Arc<House>);
@@ -54,6 +56,23 @@ impl Control for Operator {
         })
     }
 
+    fn order_webhook(&self, name: String, order: HookOrder) -> Doing<'_, HookReport> {
+        Box::pin(async move {
+            // Who asked may go away: what was begun is finished all the same.
+            let house = Arc::clone(&self.0);
+            let done = self.0.tasks.spawn(async move { house.order_webhook(name, order).await });
+            done.await.unwrap_or_else(|e| Err(ControlError::Failed(e.to_string())))
+        })
+    }
+
+    fn replay(&self, name: String, asked: ReplayRequest) -> Doing<'_, HookReport> {
+        Box::pin(async move {
+            let house = Arc::clone(&self.0);
+            let done = self.0.tasks.spawn(async move { house.replay(name, asked).await });
+            done.await.unwrap_or_else(|e| Err(ControlError::Failed(e.to_string())))
+        })
+    }
+
     fn test_webhook(&self, name: String) -> Doing<'_, TestReport> {
         Box::pin(async move {
             let Some((id, attempt)) = self.0.outbox.send_test(&name).await else {
@@ -67,6 +86,8 @@ impl Control for Operator {
                 http_status: attempt.http_status,
                 duration_ms: attempt.duration_ms,
                 error: attempt.error,
+                request: attempt.request,
+                response: attempt.response,
             })
         })
     }
@@ -124,6 +145,27 @@ impl House {
         }
         feeds.sort_by(|a, b| a.name.cmp(&b.name));
         Ok(PollReport { count: feeds.len(), feeds })
+    }
+
+    async fn order_webhook(&self, name: String, order: HookOrder) -> Result<HookReport, ControlError> {
+        let now = self.clock.now();
+        let done = hooks::order(self.store.as_ref(), name.clone(), order, now).await;
+        let report = done.map_err(|e| ControlError::Failed(e.to_string()))?;
+        let report = report.ok_or_else(|| ControlError::UnknownWebhook(name.clone()))?;
+        tracing::info!(webhook.name = %name, order = ?order, deliveries = report.count, "a webhook was told by hand");
+        self.outbox.nudge();
+        Ok(report)
+    }
+
+    async fn replay(&self, name: String, asked: ReplayRequest) -> Result<HookReport, ControlError> {
+        let now = self.clock.now();
+        let window = hooks::window(name.clone(), &asked, now).map_err(ControlError::Asked)?;
+        let done = hooks::replay(self.store.as_ref(), window, now).await;
+        let report = done.map_err(|e| ControlError::Failed(e.to_string()))?;
+        let report = report.ok_or_else(|| ControlError::UnknownWebhook(name.clone()))?;
+        tracing::info!(webhook.name = %name, deliveries = report.count, "deliveries are made again by hand");
+        self.outbox.nudge();
+        Ok(report)
     }
 
     /// Reads the configuration again: whole or not at all.

@@ -12,6 +12,7 @@ use tokio::sync::Notify;
 use super::House;
 use super::index::Bell;
 use crate::domain::feed::Health;
+use crate::domain::name::ALL;
 use crate::domain::time::Timestamp;
 use crate::domain::webhook::Verdict;
 use crate::ops::health::{Part, Progress};
@@ -83,6 +84,7 @@ pub(super) fn delivery_result(verdict: &Verdict) -> DeliveryResult {
         Verdict::Retry(_) => DeliveryResult::Retried,
         Verdict::Failed => DeliveryResult::Failed,
         Verdict::Disabled => DeliveryResult::Disabled,
+        Verdict::PutBack => DeliveryResult::PutBack,
     }
 }
 
@@ -119,6 +121,9 @@ pub(super) async fn keep_watch(house: Arc<House>) {
         let mut looked: Option<Instant> = None;
         while !house.stop.is_cancelled() {
             prove(&house).await;
+            // Whoever follows `all` follows every feed, through us: publishers are told, once anybody does.
+            let readers = house.readers.of(ALL, house.clock.now());
+            house.poller.stages().fetcher().tell_readers(readers);
             // Where nothing was polled nothing is counted again: the daemon costs nothing while its feeds sleep.
             if looked.is_none_or(|at| at.elapsed() >= LOOK_EVERY) && house.stirred.swap(false, Ordering::AcqRel) {
                 look(&house).await;

@@ -19,6 +19,7 @@ use crate::domain::trace::{Keyed, RuleShape};
 use crate::domain::webhook::WebhookId;
 use crate::identity::canonical::Rules;
 use crate::poll::{FeedPlan, Ignore, Manner, Plan, Scheduled};
+use crate::publish::gate::Gate;
 use crate::publish::published::{
     Keys, MakeKey, Published, PublishedFeed, PublishedStream, PublishedWebhook, TokenHash,
 };
@@ -201,6 +202,7 @@ pub(super) fn due_anew(plan: &FeedPlan, state: &FeedState, now: Timestamp) -> Op
 
 pub(super) fn targets(settings: &Settings, registry: &Registry) -> Vec<Target> {
     let hooks = settings.webhooks.iter().zip(&registry.webhooks);
+    let alerts = alerts(settings, registry);
     hooks
         .map(|(hook, id)| Target {
             id: *id,
@@ -208,11 +210,17 @@ pub(super) fn targets(settings: &Settings, registry: &Registry) -> Vec<Target> {
             url: hook.url.clone(),
             secrets: hook.secrets.iter().map(|secret| secret.0.clone()).collect(),
             headers: hook.headers.iter().map(|(name, value)| (name.clone(), value.clone())).collect(),
+            format: hook.format.clone(),
             html: hook.content == ContentForm::Html,
             allow_networks: hook.allow_networks.clone(),
             retry: hook.retry.clone(),
             timeout: hook.timeout,
             concurrency: hook.concurrency,
+            strict: hook.strict,
+            max_rate: hook.max_rate,
+            reach: Arc::clone(&hook.reach),
+            pause_after: hook.pause_after,
+            alerts: Arc::clone(&alerts),
         })
         .collect()
 }
@@ -259,14 +267,28 @@ pub(super) fn published(settings: &Settings, registry: &Registry, now: Timestamp
                 let events =
                     [("new", hook.on_new && items), ("updated", hook.on_updated && items), ("alerts", alerted)];
                 let events = events.iter().filter(|(_, on)| *on).map(|(name, _)| (*name).to_owned()).collect();
-                (hook.name.to_string(), PublishedWebhook { format: "standard".to_owned(), events })
+                (hook.name.to_string(), PublishedWebhook { format: hook.format.as_str().to_owned(), events })
             })
             .collect(),
         merged: HashMap::new(),
         ttl_minutes: ttl_minutes(settings, now),
         admin: settings.server.admin_token.as_ref().map(|token| TokenHash::of(token.expose_secret())),
+        gate: gate(settings),
         applied_at: written_at(settings).unwrap_or(now),
         keys: keys(settings),
+    }
+}
+
+/// Who may ask.
+fn gate(settings: &Settings) -> Gate {
+    let server = &settings.server;
+    let mut hosts = server.hosts.clone().unwrap_or_default();
+    hosts.extend(server.public_url.host_str().map(str::to_owned));
+    Gate {
+        read: server.read_token.as_ref().map(|token| TokenHash::of(token.expose_secret())),
+        hosts,
+        local_names: server.hosts.is_none(),
+        proxies: server.trusted_proxies.clone(),
     }
 }
 

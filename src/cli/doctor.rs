@@ -18,6 +18,7 @@ use super::{Failure, out};
 use crate::app;
 use crate::config::{self, Settings};
 use crate::domain::time::{Clock as _, SystemClock, Timestamp};
+use crate::domain::webhook::{WebhookState, WebhookStatus};
 use crate::store::sqlite::{Access, Options as Opening, Sqlite};
 use crate::store::{Anatomy, Store as _};
 
@@ -190,6 +191,8 @@ async fn look_at_database(
     let measured = match Sqlite::open(file, &opening) {
         Ok(store) => {
             let measured = store.anatomy(LARGEST, now).await;
+            // An older database has no states yet.
+            checks.extend(store.webhook_status().await.unwrap_or_default().iter().filter_map(held_up));
             let _ = store.close().await;
             measured
         }
@@ -222,6 +225,26 @@ async fn look_at_database(
         checks.push(Check::warning(name, said, "raise [storage] max_size"));
     }
     Some(database)
+}
+
+/// A webhook that is not called, or that keeps what nobody will be called about.
+fn held_up(hook: &WebhookStatus) -> Option<Check> {
+    let (name, due) = (&hook.name, hook.due);
+    if !hook.active {
+        let said = format!("The webhook {name} is no longer configured and is owed {due} deliveries.");
+        let advice = format!("bring it back, or `feedmill webhooks drop {name}`");
+        return Some(Check::warning("webhooks", said, &advice));
+    }
+    let why = hook.reason.as_deref().unwrap_or("it fails");
+    let said = format!("The webhook {name} is {} and is owed {due} deliveries: {why}.", hook.state.as_str());
+    match hook.state {
+        WebhookState::Active => None,
+        WebhookState::Slowed => Some(Check::warning("webhooks", said, "it is tried again by itself")),
+        WebhookState::Paused | WebhookState::Disabled => {
+            let advice = format!("mend its endpoint, then `feedmill webhooks resume {name}`");
+            Some(Check::warning("webhooks", said, &advice))
+        }
+    }
 }
 
 fn disk(file: &Path, database: Option<&Anatomy>) -> Check {

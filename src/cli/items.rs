@@ -8,7 +8,7 @@ use hyper::Method;
 
 use super::reach::{Place, Source};
 use super::{Failure, Listing, out};
-use crate::domain::shape::PassageShape;
+use crate::domain::stream::TermHit;
 use crate::domain::time::{Clock as _, SystemClock};
 use crate::publish::items::{self, ItemList, Params, Sorting};
 use crate::publish::merges::{self, MergeList, UnmergeReport};
@@ -160,13 +160,13 @@ pub(super) fn show(listing: &Listing, query: &str, sorting: Sorting, place: &Pla
     };
     out::table(head, rows.collect())?;
     if list.partial {
-        out::line("the time was over before everything was looked at: there may be more")?;
+        out::line("only the latest was looked at: more words, or rarer ones, find the rest")?;
     }
     out::more(list.next.as_deref())
 }
 
 /// Where it was found: the first place outside of the title, which is shown anyway.
-fn around(snippets: &[PassageShape]) -> String {
+fn around(snippets: &[TermHit]) -> String {
     let outside = snippets.iter().find(|passage| passage.field != "title");
     outside.or(snippets.first()).map_or_else(String::new, |passage| out::marked(passage, 60))
 }

@@ -7,7 +7,7 @@ use clap::Args;
 use super::client::problem;
 use super::reach::{Place, Source};
 use super::{Failure, out};
-use crate::domain::shape::PassageShape;
+use crate::domain::stream::TermHit;
 use crate::domain::time::{Clock as _, SystemClock, Timestamp};
 use crate::publish::items::read_since;
 use crate::publish::matches::{self, DayShape, FailedShape, MatchList, Params, Tried, TriedShape};
@@ -125,7 +125,7 @@ fn print_one(told: &TriedShape) -> Result<(), Failure> {
     }
 }
 
-fn where_met(passage: &PassageShape) -> String {
+fn where_met(passage: &TermHit) -> String {
     format!("{} in its {}: {}", passage.term, passage.field, out::marked(passage, 80))
 }
 
@@ -143,7 +143,7 @@ fn underline(query: &str, failed: &FailedShape) -> [String; 2] {
 fn print(list: &MatchList, since: Timestamp, now: Timestamp) -> Result<(), Failure> {
     out::line(&format!("{} of {} stories since {} meet it", list.matched, list.scanned, out::time(Some(since))))?;
     if list.partial {
-        out::line("the time was over before everything was looked at: older ones are missing")?;
+        out::line("only the latest was looked at: older ones are missing")?;
     }
     if list.matched == 0 {
         return Ok(());

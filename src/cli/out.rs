@@ -8,7 +8,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
 
 use super::Failure;
-use crate::domain::shape::PassageShape;
+use crate::domain::stream::TermHit;
 use crate::domain::time::Timestamp;
 
 /// One line on standard output.
@@ -60,9 +60,9 @@ pub(super) fn short(text: &str, most: usize) -> String {
 }
 
 /// A place where an item meets a query, with the text that meets it in brackets; about `most` characters.
-pub(super) fn marked(passage: &PassageShape, most: usize) -> String {
+pub(super) fn marked(passage: &TermHit, most: usize) -> String {
     let chars: Vec<char> = passage.snippet.chars().collect();
-    let Some([from, to]) = passage.highlights.first().copied() else { return short(&passage.snippet, most) };
+    let Some((from, to)) = passage.highlights.first().copied() else { return short(&passage.snippet, most) };
     let room = most.saturating_sub(to.saturating_sub(from)) / 2;
     let (start, end) = (from.saturating_sub(room), (to + room).min(chars.len()));
     let part = |from: usize, to: usize| chars.get(from..to).unwrap_or_default().iter().collect::<String>();
@@ -101,14 +101,14 @@ mod tests {
 
     #[test]
     fn what_was_found_stands_in_brackets_with_some_of_what_is_around_it() {
-        let passage = |snippet: &str, at| PassageShape {
+        let passage = |snippet: &str, at| TermHit {
             field: "title".into(),
             term: "x".into(),
             text: "x".into(),
             snippet: snippet.into(),
             highlights: vec![at],
         };
-        assert_eq!(marked(&passage("Große Friedensgespräche heute", [6, 23]), 60), "Große [Friedensgespräche] heute");
-        assert_eq!(marked(&passage("aaaaaaaa talks bbbbbbbb", [9, 14]), 9), "…a [talks] b…");
+        assert_eq!(marked(&passage("Große Friedensgespräche heute", (6, 23)), 60), "Große [Friedensgespräche] heute");
+        assert_eq!(marked(&passage("aaaaaaaa talks bbbbbbbb", (9, 14)), 9), "…a [talks] b…");
     }
 }

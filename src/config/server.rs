@@ -41,14 +41,17 @@ pub(super) fn server(section: Option<&Section<'_>>) -> Option<Server> {
         first.set_ip(shipped.ip()); // nobody can follow a link to "all addresses"
     }
     let public_url = section.and_then(public_url);
-    let admin_token = section.and_then(|section| section.value("admin_token"));
+    let token = |key: &'static str| section.and_then(|section| secret::token(&section.value(key)?));
     Some(Server {
         private_listen: section.and_then(|section| address(&section.value("private_listen")?)),
         // Without one, links lead to where it listens.
         public_url: public_url.or_else(|| Url::parse(&format!("http://{first}/")).ok())?,
         listen,
         title: title(section),
-        admin_token: admin_token.and_then(|value| secret::token(&value)),
+        admin_token: token("admin_token"),
+        read_token: token("read_token"),
+        hosts: section.and_then(|section| section.list("hosts", true)).map(|hosts| names(&hosts)),
+        trusted_proxies: section.map(|section| webhook::networks(section, "trusted_proxies")).unwrap_or_default(),
         max_connections: section
             .and_then(|section| section.count("max_connections", 1..=100_000))
             .and_then(|n| usize::try_from(n).ok())
@@ -123,7 +126,8 @@ pub(super) fn poll(section: Option<&Section<'_>>, reach: Arc<Reach>) -> Poll {
     };
     let backoff = section.and_then(|section| section.duration("backoff", SECOND..=DAY));
     let memory = section.and_then(|section| section.size("memory", 1_000_000..=64_000_000_000));
-    let allow_networks: Vec<IpNet> = section.map(webhook::networks).unwrap_or_default();
+    let allow_networks: Vec<IpNet> =
+        section.map(|section| webhook::networks(section, "allow_networks")).unwrap_or_default();
     Poll {
         concurrency: count("concurrency", 10_000, 64),
         per_host: count("per_host", 1000, 1),
@@ -148,7 +152,11 @@ fn contact(section: &Section<'_>) -> Option<String> {
 
 /// `[identity] resolve`.
 pub(super) fn short_hosts(section: &Section<'_>) -> Vec<String> {
-    let mut hosts: Vec<String> = section.list("resolve", true).unwrap_or_default().iter().filter_map(host).collect();
+    names(&section.list("resolve", true).unwrap_or_default())
+}
+
+fn names(values: &[Value<'_>]) -> Vec<String> {
+    let mut hosts: Vec<String> = values.iter().filter_map(host).collect();
     hosts.sort_unstable();
     hosts.dedup();
     hosts

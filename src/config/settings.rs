@@ -15,7 +15,9 @@ use crate::domain::address::Address;
 use crate::domain::feed::{Dedupe, IdPolicy};
 use crate::domain::name::Name;
 use crate::domain::reach::Reach;
+use crate::domain::webhook::Rate;
 use crate::identity::canonical::Rules;
+use crate::message::Format;
 use crate::query::syntax::Query;
 use crate::schedule::cron::Timing;
 
@@ -61,6 +63,12 @@ pub struct Server {
     pub title: String,
     /// What the write side of the API asks for; `None`: the write side is off.
     pub admin_token: Option<SecretString>,
+    /// What everything asks for, as the password of any user; `None`: it is open.
+    pub read_token: Option<SecretString>,
+    /// The names that it answers to beside that of `public_url`; `None`: those that nobody outside can have.
+    pub hosts: Option<Vec<String>>,
+    /// Proxies that may say for whom they ask.
+    pub trusted_proxies: Vec<IpNet>,
     /// Connections at a time; more wait in the backlog.
     pub max_connections: usize,
 }
@@ -253,6 +261,8 @@ pub struct WebhookSettings {
     pub name: Name,
     /// Its address.
     pub url: Url,
+    /// The form of its calls.
+    pub format: Format,
     /// Keys to sign with: the decoded bytes, the first one is the newest.
     pub secrets: Vec<WebhookSecret>,
     /// Headers to add.
@@ -271,6 +281,14 @@ pub struct WebhookSettings {
     pub timeout: Duration,
     /// Attempts at a time.
     pub concurrency: usize,
+    /// After so long of nothing but failures it is paused.
+    pub pause_after: Duration,
+    /// One at a time, the oldest first.
+    pub strict: bool,
+    /// How often it is called at the most.
+    pub max_rate: Option<Rate>,
+    /// How its server is reached.
+    pub reach: Arc<Reach>,
 }
 
 /// The bytes of a signing secret; never printed.

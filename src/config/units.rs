@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use ipnet::IpNet;
 
+use crate::domain::webhook::Rate;
+
 const SPANS: &[(&str, u64)] = &[("ms", 1), ("s", 1000), ("m", 60_000), ("h", 3_600_000), ("d", 86_400_000)];
 const SIZES: &[(&str, u64)] = &[
     ("B", 1),
@@ -37,6 +39,18 @@ pub(super) fn duration(text: &str) -> Result<Duration, String> {
 
 pub(super) fn size(text: &str) -> Result<u64, String> {
     split(text, SIZES)
+}
+
+/// So many in a time: `10/s`, `600/m`, `5000/h`.
+pub(super) fn rate(text: &str) -> Result<Rate, String> {
+    const UNITS: &[(&str, u64)] = &[("s", 1), ("m", 60), ("h", 3600), ("d", 86_400)];
+    let parts = text.split_once('/').map(|(count, unit)| (count.trim().parse::<u32>(), unit.trim()));
+    let Some((Ok(count @ 1..=10_000), unit)) = parts else {
+        return Err("it has to be a number from 1 to 10000, a slash and one of s, m, h, d".to_owned());
+    };
+    let seconds = UNITS.iter().find(|(name, _)| *name == unit).map(|(_, seconds)| *seconds);
+    let seconds = seconds.ok_or("what follows the slash has to be one of s, m, h, d")?;
+    Ok(Rate { count, per: Duration::from_secs(seconds) })
 }
 
 /// A network, or an address alone.
@@ -81,6 +95,16 @@ mod tests {
             assert!(duration(bad).is_err() && size(bad).is_err(), "{bad}");
         }
         assert_eq!((shown(Duration::from_secs(900)), shown_size(10_000_000)), ("15m".to_owned(), "10MB".to_owned()));
+    }
+
+    #[test]
+    fn a_rate_is_a_number_in_a_time() {
+        for (text, count, seconds) in [("10/s", 10, 1), ("600/m", 600, 60), ("1 / h", 1, 3600), ("9/d", 9, 86_400)] {
+            assert_eq!(rate(text), Ok(Rate { count, per: Duration::from_secs(seconds) }), "{text}");
+        }
+        for bad in ["", "10", "0/s", "-1/s", "1.5/s", "10/", "10/ms", "10/2s", "10001/s", "/s"] {
+            assert!(rate(bad).is_err(), "{bad}");
+        }
     }
 
     #[test]

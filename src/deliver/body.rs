@@ -1,26 +1,38 @@
-//! The body of a call, rendered once from the snapshot that was committed with the item. Pure.
+//! What a call says, taken once from the snapshot that was committed with the item. Pure.
 
 use url::Url;
 
 use crate::domain::item::{Clean, Item};
-use crate::domain::shape::{AlertData, AlertShape, CallData, CallFeed, CallShape, ItemShape, MatchShape};
+use crate::domain::shape::{
+    AlertData, AlertShape, CallData, CallFeed, CallShape, HookAlertData, HookAlertShape, HookShape, ItemShape,
+    MatchShape, TestData, TestShape,
+};
 use crate::domain::time::Timestamp;
 use crate::domain::webhook::{Alert, DeliveryLease, Event, Subject};
+use crate::message::Call;
 use crate::sanitize;
 
-/// The bytes of the call. `html`: with the content as clean HTML, else as text.
-///
-/// # Errors
-/// If the shape cannot be written as JSON.
-pub fn render(lease: &DeliveryLease, html: bool) -> Result<Vec<u8>, serde_json::Error> {
+/// What a delivery says. `html`: with the content as clean HTML, else as text.
+#[must_use]
+pub fn call(lease: &DeliveryLease, html: bool) -> Call {
     match &lease.subject {
-        Subject::Item(event) => item_call(lease, event, html),
-        Subject::Feed(alert) => feed_call(alert),
+        Subject::Item(event) => Call::Item(Box::new(item_call(lease, event, html))),
+        Subject::Feed(alert) => Call::Feed(Box::new(feed_call(alert))),
+        Subject::Hook(alert) => Call::Hook(Box::new(HookAlertShape {
+            kind: alert.kind.as_str().to_owned(),
+            timestamp: alert.occurred_at,
+            data: HookAlertData {
+                webhook: HookShape { name: alert.webhook.clone() },
+                since: alert.since,
+                reason: alert.reason.clone(),
+                due: alert.due,
+            },
+        })),
     }
 }
 
-fn feed_call(alert: &Alert) -> Result<Vec<u8>, serde_json::Error> {
-    serde_json::to_vec(&AlertShape {
+fn feed_call(alert: &Alert) -> AlertShape {
+    AlertShape {
         kind: alert.kind.as_str().to_owned(),
         timestamp: alert.occurred_at,
         data: AlertData {
@@ -29,29 +41,33 @@ fn feed_call(alert: &Alert) -> Result<Vec<u8>, serde_json::Error> {
             errors_in_row: alert.errors_in_row,
             error: alert.error.clone(),
         },
-    })
+    }
 }
 
-fn item_call(lease: &DeliveryLease, event: &Event, html: bool) -> Result<Vec<u8>, serde_json::Error> {
+fn item_call(lease: &DeliveryLease, event: &Event, html: bool) -> CallShape {
     let streams = lease.matches.iter().zip(&lease.streams);
     let newly = streams.clone().filter(|(found, _)| event.entered.contains(&found.stream));
-    serde_json::to_vec(&CallShape {
+    CallShape {
         kind: event.kind.as_str().to_owned(),
         timestamp: event.occurred_at,
         data: CallData {
             streams: lease.streams.clone(),
             matches: streams.clone().map(|(found, stream)| MatchShape::new(stream, found.term.as_ref())).collect(),
             item: item_shape(&event.item, html),
-            feed: CallFeed {
-                name: event.item.source.name.clone(),
-                title: event.item.source.info.title.clone(),
-                url: event.item.source.feed_url.clone(),
-                home_page_url: event.item.source.info.home_url.clone(),
-            },
+            feed: feed_shape(&event.item),
             changed: event.changed.clone(),
             newly_matches: newly.map(|(_, stream)| stream.clone()).collect(),
         },
-    })
+    }
+}
+
+fn feed_shape(item: &Item) -> CallFeed {
+    CallFeed {
+        name: item.source.name.clone(),
+        title: item.source.info.title.clone(),
+        url: item.source.feed_url.clone(),
+        home_page_url: item.source.info.home_url.clone(),
+    }
 }
 
 /// One form of the content goes into a call, the one that the webhook asks for. HTML that a snapshot holds as
@@ -85,12 +101,12 @@ fn text(html: &str) -> Option<String> {
     (!text.is_empty()).then(|| text.to_owned())
 }
 
-/// The body of a test call: the same envelope, about nothing.
+/// A test call to a webhook, with an item to look at if there is one.
 #[must_use]
-pub fn test(webhook: &str, now: Timestamp) -> Vec<u8> {
+pub fn test(webhook: &str, item: Option<&Item>, html: bool, now: Timestamp) -> Call {
     let message = format!("A test call from Feedmill to the webhook `{webhook}`. Nothing happened.");
-    let call = serde_json::json!({"type": "test", "timestamp": now, "data": {"message": message}});
-    call.to_string().into_bytes()
+    let data = TestData { message, item: item.map(|item| item_shape(item, html)), feed: item.map(feed_shape) };
+    Call::Test(Box::new(TestShape { kind: "test".to_owned(), timestamp: now, data }))
 }
 
 #[cfg(test)]
@@ -152,6 +168,7 @@ mod tests {
             streams: vec!["peace".to_owned(), "all".to_owned()],
             body: None,
             attempts: 0,
+            tries: 0,
         }
     }
 
@@ -163,12 +180,12 @@ mod tests {
     fn event(lease: &mut DeliveryLease) -> &mut Event {
         match &mut lease.subject {
             Subject::Item(event) => event,
-            Subject::Feed(_) => panic!("no item"),
+            Subject::Feed(_) | Subject::Hook(_) => panic!("no item"),
         }
     }
 
     fn read(lease: &DeliveryLease, html: bool) -> Value {
-        serde_json::from_slice(&render(lease, html).unwrap()).unwrap()
+        serde_json::to_value(call(lease, html)).unwrap()
     }
 
     #[test]
@@ -269,7 +286,7 @@ mod tests {
 
     #[test]
     fn a_test_call_is_json_whatever_the_name() {
-        let body: Value = serde_json::from_slice(&test("a\"b", Timestamp::default())).unwrap();
+        let body = serde_json::to_value(test("a\"b", None, false, Timestamp::default())).unwrap();
         assert_eq!((&body["type"], &body["timestamp"]), (&json!("test"), &json!("1970-01-01T00:00:00Z")));
     }
 }

@@ -20,6 +20,7 @@ pub(super) struct Flight {
     pub(super) delivery: DeliveryId,
     pub(super) message_id: String,
     pub(super) attempts: u32,
+    pub(super) tries: u32,
     /// When the lease ends, by the clock that does not step.
     pub(super) ends: Instant,
 }
@@ -54,15 +55,26 @@ impl Flight {
     async fn settle(self, sent: Sent) {
         let outbox = &self.outbox;
         let now = outbox.clock.now();
-        let verdict = retry::verdict(sent.ending, &self.message_id, self.attempts, &self.target.retry, now);
-        outbox.report(&self, &sent.attempt, &verdict);
+        let verdict = retry::verdict(sent.ending, &self.message_id, self.tries, &self.target.retry, now);
+        let overload = retry::overload(sent.ending);
         loop {
             let Some(token) = outbox.state().slots.token(self.delivery) else { return };
-            let (delivery, attempt, verdict) = (self.delivery, sent.attempt.clone(), verdict.clone());
+            let settlement = Settlement {
+                delivery: self.delivery,
+                token,
+                attempt: sent.attempt.clone(),
+                verdict: verdict.clone(),
+                overload,
+                pause_after: self.target.pause_after,
+                alerts: Arc::clone(&self.target.alerts),
+            };
             let id = &self.message_id;
-            let error = match outbox.store.settle_delivery(Settlement { delivery, token, attempt, verdict }).await {
-                Ok(true) => return outbox.store_works(),
-                Ok(false) => {
+            let error = match outbox.store.settle_delivery(settlement).await {
+                Ok(Some(settled)) => {
+                    outbox.report(&self, &sent.attempt, &settled);
+                    return outbox.store_works();
+                }
+                Ok(None) => {
                     tracing::info!(delivery.id = %id, "the lease was lost before the attempt was written down");
                     return;
                 }

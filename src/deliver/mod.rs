@@ -15,6 +15,7 @@ pub mod send;
 pub mod sign;
 mod slots;
 pub mod target;
+pub mod verify;
 
 pub use outbox::{Limits, Outbox};
 pub use send::Sender;

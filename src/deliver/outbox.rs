@@ -18,8 +18,9 @@ use super::send::Sender;
 use super::slots::{Slots, Wants};
 pub use super::target::Target;
 use crate::domain::time::Clock;
-use crate::domain::webhook::{Attempt, DeliveryLease, Verdict, WebhookId};
-use crate::store::{Leased, Store, StoreError};
+use crate::domain::webhook::{Attempt, DeliveryLease, EventKind, HookAlert, Settled, Verdict, WebhookId, WebhookState};
+use crate::message::{self, Rendered};
+use crate::store::{Leased, PageRequest, Store, StoreError};
 
 /// It wakes at least this often: timers stand still while a machine sleeps, and its clock may be set.
 const LONGEST_WAIT: Duration = Duration::from_secs(60);
@@ -33,8 +34,8 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 /// After the drain deadline, to give leases back.
 const GIVE_BACK: Duration = Duration::from_secs(2);
 
-/// Called after each attempt, before it is settled: for counting. Must return at once.
-pub type OnAttempt = Arc<dyn Fn(&Target, &Attempt, &Verdict) + Send + Sync>;
+/// Called after each attempt that was written down: for counting. Must return at once.
+pub type OnAttempt = Arc<dyn Fn(&Target, &Attempt, &Settled) + Send + Sync>;
 
 /// What bounds the outbox.
 #[derive(Clone, Copy, Debug)]
@@ -114,12 +115,19 @@ impl Outbox {
         self.changed.notify_one();
     }
 
+    /// Looks again at what is due: a webhook was resumed, or deliveries were made due by hand.
+    pub fn nudge(&self) {
+        self.changed.notify_one();
+    }
+
     /// Makes a signed test call to a webhook, outside the queue: its `webhook-id` and how it went. `None`: no
     /// target has that name.
     pub async fn send_test(&self, webhook: &str) -> Option<(String, Attempt)> {
         let targets = self.state().targets.clone();
         let target = targets.iter().find(|target| target.name == webhook)?;
-        Some(self.sender.send_test(target, self.clock.now()).await)
+        let newest = self.store.stream_page(PageRequest { stream: None, limit: 1, before: None }).await;
+        let item = newest.ok().and_then(|page| page.items.into_iter().next());
+        Some(self.sender.send_test(target, item.as_ref(), self.clock.now()).await)
     }
 
     /// Deliveries under way.
@@ -160,11 +168,11 @@ impl Outbox {
         let (targets, wants) = {
             let mut state = self.state();
             let targets = state.targets.clone();
-            let wants = state.slots.wants(&targets);
+            let wants = state.slots.wants(&targets, Instant::now());
             (targets, wants)
         };
         if wants.list.is_empty() {
-            return Ok(LONGEST_WAIT);
+            return Ok(paced(&wants, &HashMap::new()).unwrap_or(LONGEST_WAIT));
         }
         let longest = targets.iter().map(|target| target.timeout).max().unwrap_or_default();
         let span = longest.saturating_add(LEASE_MARGIN);
@@ -191,7 +199,8 @@ impl Outbox {
         }
         let due = leased.next_at.map_or(LONGEST_WAIT, |at| at.since(self.clock.now()));
         // Due already, but not given out: its webhook is full and `changed` will come, or another holds it.
-        if due.is_zero() { SHORTEST_WAIT } else { due.min(LONGEST_WAIT) }
+        let due = if due.is_zero() { SHORTEST_WAIT } else { due.min(LONGEST_WAIT) };
+        paced(wants, &counts).map_or(due, |paced| paced.min(due))
     }
 
     fn take_off(
@@ -207,12 +216,14 @@ impl Outbox {
             if !state.slots.begin(lease.webhook, lease.id, lease.token) {
                 continue;
             }
+            state.slots.spend(target, Instant::now());
             let flight = Flight {
                 outbox: Arc::clone(self),
                 target: Arc::clone(target),
                 delivery: lease.id,
                 message_id: lease.message_id.clone(),
                 attempts: lease.attempts,
+                tries: lease.tries,
                 ends,
             };
             batch.push((flight, lease));
@@ -227,15 +238,18 @@ impl Outbox {
             match lease.body.take() {
                 Some(body) => drop(tasks.spawn(flight.fly(body.into(), stop.clone()))),
                 None => {
-                    let html = flight.target.html;
-                    rendering.push((flight, tasks.spawn_blocking(move || body::render(&lease, html))));
+                    let target = Arc::clone(&flight.target);
+                    rendering.push((flight, tasks.spawn_blocking(move || render(&lease, &target))));
                 }
             }
         }
-        let mut rendered = Vec::new();
+        let (mut rendered, mut failed) = (Vec::new(), Vec::new());
         for (flight, job) in rendering {
             match job.await {
-                Ok(Ok(body)) => rendered.push((flight, body)),
+                Ok(Ok(made)) => {
+                    failed.extend(made.failed.map(|why| (Arc::clone(&flight.target), why)));
+                    rendered.push((flight, made.body));
+                }
                 Ok(Err(error)) => flight.unrendered(&error.to_string()).await,
                 // A panic over one item must not hold up the others, nor come back without end.
                 Err(_) => flight.unrendered("rendering it failed; this is a mistake in Feedmill").await,
@@ -258,6 +272,28 @@ impl Outbox {
         }
         for (flight, body) in rendered {
             tasks.spawn(flight.fly(body.into(), stop.clone()));
+        }
+        for (target, why) in failed {
+            self.tell_of_template(&target, why).await;
+        }
+    }
+
+    /// Says that a call went out in the standard form. That it is told is worth less than that it went out: if it cannot
+    /// be stored, the log has it.
+    async fn tell_of_template(&self, target: &Target, why: String) {
+        tracing::error!(webhook.name = %target.name, error = %why, "a call goes out in the standard form");
+        let alert = HookAlert {
+            kind: EventKind::TemplateFailed,
+            occurred_at: self.clock.now(),
+            webhook: target.name.clone(),
+            since: None,
+            reason: format!("{why}; its calls go out in the standard form until then"),
+            due: 0,
+        };
+        match self.store.tell_of_webhook(target.id, alert, Arc::clone(&target.alerts)).await {
+            Ok(0) => {}
+            Ok(_) => self.changed.notify_one(),
+            Err(error) => tracing::error!(error = %error, "it could not be told to [alerts]"),
         }
     }
 
@@ -297,10 +333,14 @@ impl Outbox {
         }
     }
 
-    /// Says once that a webhook began to fail, and once that it recovered; the rest is for debugging, and in
-    /// the attempt log.
-    pub(super) fn report(&self, flight: &Flight, attempt: &Attempt, verdict: &Verdict) {
-        (self.on_attempt)(&flight.target, attempt, verdict);
+    /// Counts an attempt that was settled. Says once that a webhook began to fail, and once that it recovered; the rest
+    /// is for debugging, and in the attempt log.
+    pub(super) fn report(&self, flight: &Flight, attempt: &Attempt, settled: &Settled) {
+        let verdict = &settled.verdict;
+        (self.on_attempt)(&flight.target, attempt, settled);
+        if settled.owed > 0 {
+            self.changed.notify_one();
+        }
         let (webhook, call, n) = (&flight.target.name, &flight.message_id, flight.attempts.saturating_add(1));
         let (status, ms) = (attempt.http_status, attempt.duration_ms);
         let good = *verdict == Verdict::Succeeded;
@@ -310,10 +350,17 @@ impl Outbox {
             if good { failing.remove(&flight.target.id) } else { failing.insert(flight.target.id) }
         };
         let error = attempt.error.as_deref().unwrap_or_default();
-        match verdict {
-            Verdict::Disabled => {
+        match settled.turned {
+            Some(WebhookState::Disabled) => {
                 tracing::error!(webhook.name = %webhook, delivery.id = %call, error, "the webhook answered 410 and is disabled");
             }
+            Some(WebhookState::Paused) => {
+                tracing::error!(webhook.name = %webhook, error, "the webhook did nothing but fail for too long and is paused");
+            }
+            Some(WebhookState::Slowed) => tracing::warn!(webhook.name = %webhook, error, "the webhook is slowed"),
+            _ => {}
+        }
+        match verdict {
             Verdict::Failed => {
                 tracing::error!(webhook.name = %webhook, delivery.id = %call, attempt.n = n, error, "a call was given up");
             }
@@ -330,6 +377,15 @@ impl Outbox {
     pub(super) fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+fn render(lease: &DeliveryLease, target: &Target) -> Result<Rendered, serde_json::Error> {
+    message::render(&target.format, &body::call(lease, target.html), &lease.message_id, &target.name)
+}
+
+/// How long until somebody whom a rate holds back may have one more.
+fn paced(wants: &Wants, leased: &HashMap<WebhookId, u32>) -> Option<Duration> {
+    wants.paced_until(leased).map(|at| at.saturating_duration_since(Instant::now()))
 }
 
 impl std::fmt::Debug for Outbox {

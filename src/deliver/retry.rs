@@ -19,6 +19,16 @@ pub struct Ending {
     pub http_status: Option<u16>,
     /// What the answer's `Retry-After` asks for, counted from its arrival.
     pub retry_after: Option<Duration>,
+    /// No connection, or no answer in time.
+    pub unreachable: bool,
+}
+
+/// Whether the whole webhook is to be left alone, and for how long it asks: it wants less (429), its server is down
+/// (502, 503, 504), or it does not answer.
+#[must_use]
+pub fn overload(ending: Ending) -> Option<Duration> {
+    let strained = ending.unreachable || matches!(ending.http_status, Some(429 | 502 | 503 | 504));
+    strained.then(|| ending.retry_after.unwrap_or_default().min(MAX_RETRY_AFTER))
 }
 
 /// What follows from the attempt that came after `attempts` earlier ones and ended at `now`. `waits` are the
@@ -65,7 +75,7 @@ mod tests {
 
     fn after(status: Option<u16>, attempts: u32) -> Verdict {
         let waits = [Duration::from_secs(5), Duration::from_mins(5)];
-        verdict(Ending { http_status: status, retry_after: None }, "msg_a", attempts, &waits, now())
+        verdict(Ending { http_status: status, ..Ending::default() }, "msg_a", attempts, &waits, now())
     }
 
     #[test]
@@ -90,6 +100,20 @@ mod tests {
     }
 
     #[test]
+    fn only_who_wants_less_is_down_or_does_not_answer_is_slowed_as_a_whole() {
+        let ending = |http_status| Ending { http_status, ..Ending::default() };
+        for status in [429, 502, 503, 504] {
+            assert_eq!(overload(ending(Some(status))), Some(Duration::ZERO), "{status}");
+        }
+        for status in [200, 301, 400, 401, 404, 408, 410, 425, 500, 501, 505] {
+            assert_eq!(overload(ending(Some(status))), None, "{status}");
+        }
+        assert_eq!(overload(ending(None)), None, "an answer that broke off is about one call");
+        let asked = Ending { unreachable: true, retry_after: Some(Duration::MAX), http_status: None };
+        assert_eq!(overload(asked), Some(MAX_RETRY_AFTER));
+    }
+
+    #[test]
     fn without_waits_there_is_one_attempt() {
         assert_eq!(verdict(Ending::default(), "msg_a", 0, &[], now()), Verdict::Failed);
     }
@@ -97,7 +121,8 @@ mod tests {
     #[test]
     fn retry_after_lengthens_a_wait_and_never_shortens_it() {
         let waits = [Duration::from_mins(1)];
-        let ask = |secs| Ending { http_status: Some(503), retry_after: Some(Duration::from_secs(secs)) };
+        let ask =
+            |secs| Ending { http_status: Some(503), retry_after: Some(Duration::from_secs(secs)), unreachable: false };
         let plain = verdict(ask(0), "msg_a", 0, &waits, now());
         assert_eq!(verdict(ask(1), "msg_a", 0, &waits, now()), plain);
         assert_eq!(verdict(ask(3600), "msg_a", 0, &waits, now()), Verdict::Retry(now().plus(Duration::from_hours(1))));

@@ -1,7 +1,6 @@
 //! One attempt: a signed POST through the guard, and what came back. Never fails otherwise than in a [`Sent`].
 
-use std::error::Error;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -15,14 +14,16 @@ use super::body;
 use super::retry::Ending;
 use super::sign;
 use super::target::Target;
+use crate::domain::item::Item;
+use crate::domain::reach::{Proxy, Reach};
 use crate::domain::time::{Timestamp, retry_after};
 use crate::domain::webhook::Attempt;
+use crate::fetch::failure::{explain_through, is_down};
 use crate::fetch::guard::{self, Guard};
+use crate::message::{self, Rendered};
 
 /// Bytes of an answer that are read and kept; the connection is closed on the rest.
 pub const MAX_RESPONSE_BYTES: usize = 16 * 1024;
-/// Characters of a foreign error text that go into a sentence.
-const MAX_CAUSE_CHARS: usize = 300;
 
 /// These frame the request or name its host: they follow from the body and the URL.
 const FRAMING: [&str; 6] = ["connection", "content-length", "host", "te", "transfer-encoding", "upgrade"];
@@ -38,11 +39,20 @@ pub struct Sent {
     pub ending: Ending,
 }
 
-/// Sends calls. Keeps one client, and so one pool of connections, for each list of allowed networks: a
-/// connection that one webhook was allowed to make is not used by another that was not.
+/// Sends calls. Keeps one client, and so one pool of connections, for each list of allowed networks and each way to
+/// reach a server: a connection that one webhook was allowed to make is not used by another that was not.
 #[derive(Debug, Default)]
 pub struct Sender {
-    clients: Mutex<Vec<(Vec<IpNet>, Client)>>,
+    clients: Mutex<Vec<Made>>,
+}
+
+#[derive(Debug)]
+struct Made {
+    allow: Vec<IpNet>,
+    reach: Arc<Reach>,
+    /// It speaks TLS, and has read the certificates for that.
+    secure: bool,
+    client: Client,
 }
 
 /// What was heard before the attempt ended, however it ended.
@@ -65,16 +75,18 @@ impl Sender {
         let started = Instant::now();
         let mut attempt = Attempt { at: now, ..Attempt::default() };
         let mut heard = Heard::default();
+        let mut unreachable = false;
         match self.prepare(target, message_id, body, now) {
             Err(sentence) => attempt.error = Some(sentence),
             Ok((client, request)) => {
                 attempt.request = shown(target, &request);
                 // The answer's status counts even if its body is cut or breaks off: the receiver has spoken.
                 let talk = tokio::time::timeout(target.timeout, talk(&client, request, &mut heard)).await;
+                unreachable = heard.status.is_none() && talk.as_ref().map_or(true, unreached);
                 attempt.error = match (heard.status, talk) {
                     (Some(status), _) => refusal(target, status),
                     (None, Err(_)) => Some(timed_out(target)),
-                    (None, Ok(failed)) => failed.err().map(|error| broken(target, &error)),
+                    (None, Ok(failed)) => failed.err().map(|error| sentence(error, target)),
                 };
             }
         }
@@ -83,39 +95,56 @@ impl Sender {
         attempt.http_status = heard.status.map(|status| status.as_u16());
         attempt.response = readable(&heard.body);
         let retry_after = heard.retry_after.and_then(|value| retry_after(&value, now.plus(took)));
-        Sent { ending: Ending { http_status: attempt.http_status, retry_after }, attempt }
+        Sent { ending: Ending { http_status: attempt.http_status, retry_after, unreachable }, attempt }
     }
 
-    /// Makes a signed test call, once: its `webhook-id`, and the attempt, whose error says what was wrong.
-    pub async fn send_test(&self, target: &Target, now: Timestamp) -> (String, Attempt) {
+    /// Makes a signed test call, once, with an item to look at: its `webhook-id`, and the attempt, whose error says what
+    /// was wrong and whose request has the body, too.
+    pub async fn send_test(&self, target: &Target, item: Option<&Item>, now: Timestamp) -> (String, Attempt) {
         let id = format!("msg_test_{}", now.as_ms());
-        let sent = self.send(target, &id, body::test(&target.name, now).into(), now).await;
-        (id, sent.attempt)
+        let call = body::test(&target.name, item, target.html, now);
+        let rendered = match message::render(&target.format, &call, &id, &target.name) {
+            Ok(rendered) => rendered,
+            Err(error) => Rendered { body: Vec::new(), failed: Some(error.to_string()) },
+        };
+        let shown = String::from_utf8_lossy(&rendered.body).into_owned();
+        let mut attempt = self.send(target, &id, rendered.body.into(), now).await.attempt;
+        attempt.request = format!("{}\n\n{shown}", attempt.request);
+        attempt.error = attempt.error.or(rendered.failed);
+        (id, attempt)
     }
 
     /// Closes the connections of allow lists that no target has any more.
     pub(super) fn keep_only(&self, targets: &[Target]) {
         let mut clients = self.clients.lock().unwrap_or_else(PoisonError::into_inner);
-        clients.retain(|(allow, _)| targets.iter().any(|target| target.allow_networks == *allow));
+        let used = |made: &Made, target: &Target| target.allow_networks == made.allow && target.reach == made.reach;
+        clients.retain(|made| targets.iter().any(|target| used(made, target)));
     }
 
     fn prepare(&self, target: &Target, id: &str, body: Bytes, now: Timestamp) -> Result<(Client, Request), String> {
         let guard = Guard::new(target.allow_networks.clone());
         guard.check_url(&target.url)?;
-        let client = self.client(&target.allow_networks, &guard)?;
+        if let Some(proxy) = &target.reach.proxy {
+            guard.check_through(&target.url, proxy)?;
+        }
+        let client = self.client(target, &guard)?;
         let headers = headers(target, id, &body, now)?;
-        let request = client.post(target.url.clone()).headers(headers).body(body).build();
-        let request = request.map_err(|error| format!("no request could be made: {}", cause(&error)))?;
+        let (method, url) = target.request(id);
+        let request = client.request(method, url).headers(headers).body(body).build();
+        let request = request.map_err(|error| sentence(error, target))?;
         Ok((client, request))
     }
 
-    fn client(&self, allow: &[IpNet], guard: &Guard) -> Result<Client, String> {
+    fn client(&self, target: &Target, guard: &Guard) -> Result<Client, String> {
+        let (allow, reach) = (&target.allow_networks, &target.reach);
+        let secure = target.url.scheme() != "http" || reach.proxy.as_ref().is_some_and(Proxy::is_secure);
         let mut clients = self.clients.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some((_, client)) = clients.iter().find(|(known, _)| known == allow) {
-            return Ok(client.clone());
+        let known = |made: &&Made| made.secure == secure && made.allow == *allow && made.reach == *reach;
+        if let Some(made) = clients.iter().find(known) {
+            return Ok(made.client.clone());
         }
-        let client = guard::client(guard)?;
-        clients.push((allow.to_vec(), client.clone()));
+        let client = guard::client_through(guard, reach, secure)?;
+        clients.push(Made { allow: allow.clone(), reach: Arc::clone(reach), secure, client: client.clone() });
         Ok(client)
     }
 }
@@ -166,7 +195,7 @@ async fn talk(client: &Client, request: Request, heard: &mut Heard) -> Result<()
 
 /// The request's headers for the log, a line each. Only values that are known to be harmless are shown.
 fn shown(target: &Target, request: &Request) -> String {
-    let mut lines = format!("POST {}", target.shown_url());
+    let mut lines = format!("{} {}", request.method(), target.shown_url());
     for (name, value) in request.headers() {
         let value = if SHOWN.contains(&name.as_str()) && !configured(target, name) {
             String::from_utf8_lossy(value.as_bytes()).into_owned()
@@ -204,22 +233,14 @@ fn in_words(span: Duration) -> String {
     if span.subsec_millis() == 0 { format!("{} s", span.as_secs()) } else { format!("{} ms", span.as_millis()) }
 }
 
-fn broken(target: &Target, error: &reqwest::Error) -> String {
-    let host = target.url.host_str().unwrap_or_default();
-    let what = if error.is_connect() { "no connection to" } else { "no whole answer from" };
-    format!("{what} {host}: {}", cause(error))
+/// What a call died of; neither path nor query of the URL is in it.
+fn sentence(error: reqwest::Error, target: &Target) -> String {
+    explain_through(error, &target.url, target.reach.proxy.as_ref()).message
 }
 
-/// The innermost cause. The outer errors of reqwest hold the URL, and with it what may be a secret.
-fn cause(error: &reqwest::Error) -> String {
-    let mut text = "the connection failed".to_owned();
-    let mut inner = error.source();
-    while let Some(error) = inner {
-        text = error.to_string();
-        inner = error.source();
-    }
-    let visible = text.chars().map(|c| if c.is_control() { ' ' } else { c });
-    visible.take(MAX_CAUSE_CHARS).collect()
+/// Whether there was no connection. One that was refused by the guard or by TLS is no sign that the server is down.
+fn unreached(failed: &Result<(), reqwest::Error>) -> bool {
+    failed.as_ref().is_err_and(|error| error.is_connect() && is_down(error))
 }
 
 /// An answer as text of at most [`MAX_RESPONSE_BYTES`], without characters that steer a terminal.
@@ -242,17 +263,11 @@ mod tests {
     use url::Url;
 
     fn target(headers: &[(&str, &str)]) -> Target {
+        let url = Url::parse("https://hooks.example.org/desk?key=hunter2").unwrap();
         Target {
-            id: WebhookId(1),
-            name: "desk".to_owned(),
-            url: Url::parse("https://hooks.example.org/desk?key=hunter2").unwrap(),
             secrets: vec![b"first".to_vec(), b"second".to_vec()],
             headers: headers.iter().map(|(n, v)| ((*n).to_owned(), (*v).to_owned().into())).collect(),
-            html: false,
-            allow_networks: Vec::new(),
-            retry: Vec::new(),
-            timeout: Duration::from_millis(1500),
-            concurrency: 1,
+            ..Target::to(WebhookId(1), "desk", url)
         }
     }
 

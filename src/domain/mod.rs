@@ -9,6 +9,7 @@
 pub mod address;
 pub mod decision;
 pub mod element;
+pub mod endpoint;
 pub mod feed;
 pub mod item;
 pub mod name;

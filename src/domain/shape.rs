@@ -56,31 +56,7 @@ pub struct ItemShape {
     pub score: Option<f64>,
     /// Where it meets what was searched for.
     #[serde(skip_serializing_if = "Vec::is_empty", default)]
-    pub snippets: Vec<PassageShape>,
-}
-
-/// A place where an item meets a query.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
-pub struct PassageShape {
-    /// Where.
-    pub field: String,
-    /// The query's term.
-    pub term: String,
-    /// The text as it stands in the item.
-    pub text: String,
-    /// Some words around it.
-    pub snippet: String,
-    /// Where in the snippet the text stands, in Unicode scalar values, from and to.
-    pub highlights: Vec<[usize; 2]>,
-}
-
-impl PassageShape {
-    /// Of a hit.
-    #[must_use]
-    pub fn new(hit: TermHit) -> Self {
-        let TermHit { field, term, text, snippet, highlights } = hit;
-        Self { field, term, text, snippet, highlights: highlights.into_iter().map(|(from, to)| [from, to]).collect() }
-    }
+    pub snippets: Vec<TermHit>,
 }
 
 /// A JSON Feed author.
@@ -386,6 +362,12 @@ pub struct WebhookShape {
     pub events: Vec<String>,
     /// How it is.
     pub state: WebhookState,
+    /// Why it is in that state: a sentence.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub reason: Option<String>,
+    /// While it is slowed: until when nothing is sent.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub slowed_until: Option<Timestamp>,
     /// Deliveries that are owed.
     pub due: u64,
     /// Deliveries that were given up.
@@ -411,6 +393,12 @@ pub struct AttemptShape {
     /// What went wrong.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub error: Option<String>,
+    /// The request's headers, a line each, secrets masked; in the log of a single delivery.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub request: Option<String>,
+    /// The beginning of the answer; in the log of a single delivery.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub response: Option<String>,
 }
 
 /// A delivery.
@@ -436,6 +424,9 @@ pub struct DeliveryShape {
     /// When the next one is due.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub next_attempt: Option<Timestamp>,
+    /// What each attempt sends, of a single delivery whose body was rendered.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub body: Option<String>,
     /// The log of a single delivery.
     #[serde(skip_serializing_if = "Vec::is_empty", default)]
     pub log: Vec<AttemptShape>,
@@ -509,6 +500,31 @@ impl MatchShape {
     }
 }
 
+/// The body of a test call.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct TestShape {
+    /// `test`.
+    #[serde(rename = "type")]
+    pub kind: String,
+    /// When it was made.
+    pub timestamp: Timestamp,
+    /// The rest.
+    pub data: TestData,
+}
+
+/// `data` of a test call.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct TestData {
+    /// That it is one.
+    pub message: String,
+    /// The newest item, if there is one.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub item: Option<ItemShape>,
+    /// Its main feed.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub feed: Option<CallFeed>,
+}
+
 /// The body of a webhook call about a feed.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 pub struct AlertShape {
@@ -533,6 +549,39 @@ pub struct AlertData {
     /// The last of them.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub error: Option<ErrorShape>,
+}
+
+/// The body of a webhook call about another webhook.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct HookAlertShape {
+    /// `webhook.paused`, `webhook.disabled`, `webhook.template_failed`.
+    #[serde(rename = "type")]
+    pub kind: String,
+    /// When it happened: the same in every attempt.
+    pub timestamp: Timestamp,
+    /// The rest.
+    pub data: HookAlertData,
+}
+
+/// `data` of a webhook call about another webhook.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct HookAlertData {
+    /// The webhook.
+    pub webhook: HookShape,
+    /// Since when there was nothing but failures, where that is why.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub since: Option<Timestamp>,
+    /// Why, in a sentence.
+    pub reason: String,
+    /// Deliveries that it is owed.
+    pub due: u64,
+}
+
+/// The webhook in a call about it.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct HookShape {
+    /// Its name.
+    pub name: String,
 }
 
 /// The feed in a webhook call.

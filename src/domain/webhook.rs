@@ -1,5 +1,8 @@
 //! A webhook, the events that it is called about, and a delivery on its way.
 
+use std::sync::Arc;
+use std::time::Duration;
+
 use serde::{Deserialize, Serialize};
 
 use super::item::{Item, ItemId};
@@ -30,6 +33,15 @@ pub enum EventKind {
     /// A feed that was broken answers well again.
     #[serde(rename = "feed.recovered")]
     FeedRecovered,
+    /// A webhook failed for so long that it was paused.
+    #[serde(rename = "webhook.paused")]
+    WebhookPaused,
+    /// A webhook answered 410.
+    #[serde(rename = "webhook.disabled")]
+    WebhookDisabled,
+    /// The template of a webhook failed: a call went out in the standard form instead.
+    #[serde(rename = "webhook.template_failed")]
+    TemplateFailed,
 }
 
 impl EventKind {
@@ -41,15 +53,26 @@ impl EventKind {
             Self::ItemUpdated => "item.updated",
             Self::FeedBroken => "feed.broken",
             Self::FeedRecovered => "feed.recovered",
+            Self::WebhookPaused => "webhook.paused",
+            Self::WebhookDisabled => "webhook.disabled",
+            Self::TemplateFailed => "webhook.template_failed",
         }
     }
 
     /// Reads what [`Self::as_str`] wrote.
     #[must_use]
     pub fn parse(word: &str) -> Option<Self> {
-        [Self::ItemNew, Self::ItemUpdated, Self::FeedBroken, Self::FeedRecovered]
-            .into_iter()
-            .find(|kind| kind.as_str() == word)
+        [
+            Self::ItemNew,
+            Self::ItemUpdated,
+            Self::FeedBroken,
+            Self::FeedRecovered,
+            Self::WebhookPaused,
+            Self::WebhookDisabled,
+            Self::TemplateFailed,
+        ]
+        .into_iter()
+        .find(|kind| kind.as_str() == word)
     }
 }
 
@@ -86,6 +109,23 @@ pub struct Alert {
     pub error: Option<ErrorShape>,
 }
 
+/// What the operator is told of a webhook, as it was at that moment.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct HookAlert {
+    /// What happened.
+    pub kind: EventKind,
+    /// When.
+    pub occurred_at: Timestamp,
+    /// Its name.
+    pub webhook: String,
+    /// Since when there was nothing but failures, where that is why.
+    pub since: Option<Timestamp>,
+    /// Why, in a sentence.
+    pub reason: String,
+    /// Deliveries that it is owed.
+    pub due: u64,
+}
+
 /// What a call is about.
 #[derive(Clone, PartialEq, Debug)]
 pub enum Subject {
@@ -93,6 +133,8 @@ pub enum Subject {
     Item(Box<Event>),
     /// A feed.
     Feed(Box<Alert>),
+    /// A webhook.
+    Hook(Box<HookAlert>),
 }
 
 /// A delivery that was leased to be sent.
@@ -116,6 +158,8 @@ pub struct DeliveryLease {
     pub body: Option<Vec<u8>>,
     /// Attempts made so far.
     pub attempts: u32,
+    /// Those of them that count against the schedule.
+    pub tries: u32,
 }
 
 /// One attempt, as it is logged.
@@ -146,6 +190,8 @@ pub enum Verdict {
     Failed,
     /// 410: the webhook is disabled and holds its deliveries.
     Disabled,
+    /// It counts for nothing: the webhook is slowed, paused or disabled. The delivery is due when that ends.
+    PutBack,
 }
 
 /// The end of an attempt.
@@ -157,8 +203,59 @@ pub struct Settlement {
     pub token: u64,
     /// What was done.
     pub attempt: Attempt,
-    /// What follows.
+    /// What follows, unless the webhook's state wants something else.
     pub verdict: Verdict,
+    /// The whole webhook is to be left alone, for at least as long as it asks.
+    pub overload: Option<Duration>,
+    /// After so long of nothing but failures it is paused.
+    pub pause_after: Duration,
+    /// Who is told of that.
+    pub alerts: Arc<[WebhookId]>,
+}
+
+impl Settlement {
+    /// An attempt that says nothing of the webhook as a whole; nobody is told.
+    #[must_use]
+    pub fn new(delivery: DeliveryId, token: u64, attempt: Attempt, verdict: Verdict) -> Self {
+        let (overload, pause_after, alerts) = (None, Duration::MAX, Arc::default());
+        Self { delivery, token, attempt, verdict, overload, pause_after, alerts }
+    }
+}
+
+/// What became of an attempt.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Settled {
+    /// What follows for the delivery.
+    pub verdict: Verdict,
+    /// The webhook's state, if it became another one by this.
+    pub turned: Option<WebhookState>,
+    /// Deliveries that were enqueued to tell of it.
+    pub owed: u32,
+    /// How long the delivery had been owed by then.
+    pub after: Duration,
+}
+
+/// How often a webhook is called at the most.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Rate {
+    /// So many calls; at least one.
+    pub count: u32,
+    /// In this time.
+    pub per: Duration,
+}
+
+impl Rate {
+    /// From one call to the next, were they evenly spread.
+    #[must_use]
+    pub fn gap(self) -> Duration {
+        self.per / self.count.max(1)
+    }
+
+    /// How far ahead of that calls may go: timers are not exact, and a tenth of a second is no burst.
+    #[must_use]
+    pub fn slack(self) -> Duration {
+        self.gap().max(Duration::from_millis(100))
+    }
 }
 
 /// State of a delivery.
@@ -173,6 +270,14 @@ pub enum DeliveryState {
     Failed,
     /// Owed, but the webhook is paused or disabled.
     Held,
+}
+
+impl std::str::FromStr for DeliveryState {
+    type Err = &'static str;
+
+    fn from_str(word: &str) -> Result<Self, Self::Err> {
+        Self::parse(word).ok_or("it is one of pending, succeeded, failed and held")
+    }
 }
 
 impl DeliveryState {
@@ -238,6 +343,10 @@ pub struct WebhookStatus {
     pub state: WebhookState,
     /// Why it is in that state, in a sentence.
     pub reason: Option<String>,
+    /// While it is slowed: until when nothing is sent.
+    pub slow_until: Option<Timestamp>,
+    /// Whether it is configured.
+    pub active: bool,
     /// Deliveries that are owed, held ones included.
     pub due: u64,
     /// Deliveries that were given up.
@@ -269,6 +378,8 @@ pub struct DeliveryStatus {
     pub attempts: u32,
     /// When the next one is due.
     pub next_attempt: Option<Timestamp>,
+    /// What each attempt sends, once it was rendered; only of a single one.
+    pub body: Option<String>,
     /// The log, oldest first; empty in lists, filled for a single one.
     pub log: Vec<Attempt>,
 }

@@ -1,6 +1,6 @@
 //! The way of one request: hop by hop to a status, and from the status to an outcome.
 
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use reqwest::header::{CONTENT_LOCATION, CONTENT_TYPE, HeaderMap, HeaderValue, LOCATION};
@@ -46,7 +46,8 @@ pub struct Fetcher {
     clients: Clients,
     /// For what is no feed: pages behind short links.
     general: Arc<Reach>,
-    pub(super) agent: HeaderValue,
+    contact: Option<String>,
+    agent: RwLock<(u64, HeaderValue)>,
     pub(super) memory: Memory,
 }
 
@@ -60,7 +61,8 @@ impl Fetcher {
         Ok(Self {
             clients: Clients::new(guard)?,
             general: Arc::default(),
-            agent: request::user_agent(contact)?,
+            agent: RwLock::new((0, request::user_agent(contact, 0)?)),
+            contact: contact.map(str::to_owned),
             memory: Memory::new(memory_bytes),
         })
     }
@@ -75,6 +77,20 @@ impl Fetcher {
     #[must_use]
     pub fn reach(&self) -> &Arc<Reach> {
         &self.general
+    }
+
+    /// How many follow what is fetched here: it goes into the User-Agent.
+    pub fn tell_readers(&self, readers: u64) {
+        let mut agent = self.agent.write().unwrap_or_else(PoisonError::into_inner);
+        if agent.0 != readers
+            && let Ok(made) = request::user_agent(self.contact.as_deref(), readers)
+        {
+            *agent = (readers, made);
+        }
+    }
+
+    pub(super) fn agent(&self) -> HeaderValue {
+        self.agent.read().unwrap_or_else(PoisonError::into_inner).1.clone()
     }
 
     /// Asks once, following redirects by hand. Never fails otherwise than in an [`Outcome`].
@@ -121,7 +137,7 @@ impl Fetcher {
 
     /// One hop, and the validators that it was made conditional with.
     async fn send<'a>(&self, ask: &'a Ask, url: &Url) -> Result<(Response, Option<&'a Validators>), PollError> {
-        let mut headers = request::headers(ask, &self.agent, url)?;
+        let mut headers = request::headers(ask, &self.agent(), url)?;
         let validators = ask.validators.as_ref();
         let conditional = conditional::ask(&mut headers, validators, url);
         let response = self.get(url, headers, &ask.reach).await?;

@@ -39,7 +39,8 @@ pub(super) fn place(url: &Url) -> String {
 }
 
 /// The same, where the request went through a proxy, which is named: what broke may be there.
-pub(super) fn explain_through(error: reqwest::Error, url: &Url, proxy: Option<&Proxy>) -> PollError {
+#[must_use]
+pub fn explain_through(error: reqwest::Error, url: &Url, proxy: Option<&Proxy>) -> PollError {
     let of_proxy = error.is_dns() && find::<Refused>(&error).is_none();
     let mut explained = explain(error, url);
     let Some(proxy) = proxy else { return explained };
@@ -93,6 +94,12 @@ pub fn explain(error: reqwest::Error, url: &Url) -> PollError {
         return failure(ErrorKind::Body, format!("the body from {place} ended early: {root}"));
     }
     failure(ErrorKind::Connect, format!("the connection to {place} broke: {root}"))
+}
+
+/// Whether a connection that could not be made says that the server is down: not if we refused it, nor if TLS did.
+#[must_use]
+pub fn is_down(error: &reqwest::Error) -> bool {
+    find::<Refused>(error).is_none() && find::<rustls::Error>(error).is_none() && !is_tls(error)
 }
 
 /// The deepest cause, in its own words: one line, of bounded length.

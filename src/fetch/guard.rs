@@ -15,7 +15,7 @@ use secrecy::ExposeSecret as _;
 use tokio::sync::Semaphore;
 use url::{Host, Url};
 
-use crate::domain::reach::{Authorities, Proxy, Reach};
+use crate::domain::reach::{Proxy, Reach};
 
 /// To reach a server, TLS included.
 pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
@@ -132,7 +132,7 @@ impl Guard {
     ///
     /// # Errors
     /// A sentence.
-    pub(super) fn check_through(&self, url: &Url, proxy: &Proxy) -> Result<(), String> {
+    pub fn check_through(&self, url: &Url, proxy: &Proxy) -> Result<(), String> {
         let Some(Host::Domain(name)) = url.host() else { return Ok(()) };
         let name = name.trim_end_matches('.');
         let local = name == "localhost" || name.ends_with(".localhost");
@@ -237,24 +237,16 @@ impl Resolve for Resolver {
     }
 }
 
-/// A client that connects only where `guard` allows, whatever a name resolves to, follows no redirect,
-/// decodes nothing and uses no proxy. [`Guard::check_url`] is still the caller's to call, before each request.
+/// A client that connects only where `guard` allows, whatever a name resolves to, follows no redirect and decodes
+/// nothing. [`Guard::check_url`] is still the caller's to call, before each request, and [`Guard::check_through`] where
+/// there is a proxy.
 ///
-/// It reads the system's certificates: make one and keep it.
-///
-/// # Errors
-/// A sentence, if the TLS set-up fails.
-pub fn client(guard: &Guard) -> Result<reqwest::Client, String> {
-    let tls = super::tls::trusting(&Authorities::default())?;
-    build(builder(guard, None).tls_backend_preconfigured(tls))
-}
-
-/// The same, in another way to reach servers. Where no TLS is spoken, no certificate is read either, which is most
-/// of what a client costs.
+/// Where TLS is spoken (`secure`) it reads the system's certificates, which is most of what a client costs: make one and
+/// keep it.
 ///
 /// # Errors
 /// A sentence, if the TLS set-up fails or the proxy cannot be used.
-pub(super) fn client_through(guard: &Guard, reach: &Reach, secure: bool) -> Result<reqwest::Client, String> {
+pub fn client_through(guard: &Guard, reach: &Reach, secure: bool) -> Result<reqwest::Client, String> {
     let tls = if secure { super::tls::trusting(&reach.authorities)? } else { super::tls::trusting_nobody()? };
     let mut builder = builder(guard, reach.proxy.as_ref()).tls_backend_preconfigured(tls);
     if let Some(proxy) = &reach.proxy {

@@ -25,13 +25,16 @@ pub(super) fn page_headers(agent: &HeaderValue) -> HeaderMap {
     headers
 }
 
-/// Who we are: `Feedmill/1.2.3 (+https://example.org/contact)`.
+/// Who we are: `Feedmill/1.2.3 (+https://example.org/contact; 12 subscribers)`. Of readers nothing is said until there
+/// are any.
 ///
 /// # Errors
 /// A sentence, if the contact cannot stand in a header field.
-pub(super) fn user_agent(contact: Option<&str>) -> Result<HeaderValue, String> {
+pub(super) fn user_agent(contact: Option<&str>, readers: u64) -> Result<HeaderValue, String> {
     let name = concat!("Feedmill/", env!("CARGO_PKG_VERSION"));
-    let agent = contact.map_or_else(|| name.to_owned(), |contact| format!("{name} (+{contact})"));
+    let said = [contact.map(|contact| format!("+{contact}")), (readers > 0).then(|| format!("{readers} subscribers"))];
+    let said: Vec<String> = said.into_iter().flatten().collect();
+    let agent = if said.is_empty() { name.to_owned() } else { format!("{name} ({})", said.join("; ")) };
     HeaderValue::from_str(&agent).map_err(|_| {
         format!(
             "the contact `{}` has characters that no header field may hold",
@@ -113,9 +116,12 @@ mod tests {
     #[test]
     fn the_user_agent_names_us_and_a_contact() {
         let version = env!("CARGO_PKG_VERSION");
-        assert_eq!(user_agent(None).unwrap(), format!("Feedmill/{version}"));
-        let contact = user_agent(Some("https://example.org/bot")).unwrap();
+        assert_eq!(user_agent(None, 0).unwrap(), format!("Feedmill/{version}"));
+        assert_eq!(user_agent(None, 3).unwrap(), format!("Feedmill/{version} (3 subscribers)"));
+        let both = user_agent(Some("https://example.org/bot"), 12).unwrap();
+        assert_eq!(both, format!("Feedmill/{version} (+https://example.org/bot; 12 subscribers)"));
+        let contact = user_agent(Some("https://example.org/bot"), 0).unwrap();
         assert_eq!(contact, format!("Feedmill/{version} (+https://example.org/bot)"));
-        assert!(user_agent(Some("a\r\nX: y")).is_err());
+        assert!(user_agent(Some("a\r\nX: y"), 0).is_err());
     }
 }

@@ -113,7 +113,7 @@ impl Fetcher {
 
     async fn hop(&self, visit: &mut Visit, now: Timestamp) -> Result<Step, PollError> {
         let url = visit.url().clone();
-        let response = self.get(&url, request::page_headers(&self.agent), self.reach()).await?;
+        let response = self.get(&url, request::page_headers(&self.agent()), self.reach()).await?;
         let status = response.status();
         match status.as_u16() {
             301 | 302 | 303 | 307 | 308 => {

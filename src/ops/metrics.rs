@@ -63,6 +63,8 @@ pub enum DeliveryResult {
     Failed,
     /// 410: the webhook was disabled.
     Disabled,
+    /// It failed and counts for nothing: the webhook is slowed or paused.
+    PutBack,
 }
 
 /// What the store says of itself when the numbers are asked for.
@@ -74,6 +76,10 @@ pub struct StoreNumbers {
     pub owed: u64,
     /// How long the oldest of them is owed.
     pub oldest_owed: Duration,
+    /// Deliveries that were given up.
+    pub given_up: u64,
+    /// Webhooks that are configured: active, slowed, paused, disabled.
+    pub webhooks: [u64; 4],
     /// Size of the database, in bytes.
     pub size_bytes: u64,
     /// How long the feed that waits longest is overdue.
@@ -91,6 +97,9 @@ pub struct Metrics {
     items: Family<Label, Counter>,
     deliveries: Family<Label, Counter>,
     attempt_seconds: Histogram,
+    delivered_after: Histogram,
+    given_up: Gauge<u64, AtomicU64>,
+    webhooks: Family<Label, Gauge<u64, AtomicU64>>,
     requests: Family<Labels2, Counter>,
     reload_ok: Gauge,
     queries_everywhere: Gauge<u64, AtomicU64>,
@@ -118,6 +127,9 @@ impl Metrics {
             items: Family::default(),
             deliveries: Family::default(),
             attempt_seconds: Histogram::new([0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 20.0]),
+            delivered_after: Histogram::new([0.02, 0.1, 0.5, 1.0, 5.0, 60.0, 600.0, 3600.0, 86_400.0]),
+            given_up: Gauge::default(),
+            webhooks: Family::default(),
             requests: Family::default(),
             reload_ok: Gauge::default(),
             queries_everywhere: Gauge::default(),
@@ -166,6 +178,8 @@ impl Metrics {
         r.register("delivery_attempts", "Attempts at webhook deliveries, by result", self.deliveries.clone());
         let help = "Time of an attempt at a webhook delivery";
         r.register_with_unit("delivery_attempt_duration", help, Unit::Seconds, self.attempt_seconds.clone());
+        let help = "From a delivery being owed to its being received";
+        r.register_with_unit("delivery_latency", help, Unit::Seconds, self.delivered_after.clone());
         r.register(
             "http_requests",
             "HTTP requests answered, by kind of route and class of status",
@@ -187,6 +201,8 @@ impl Metrics {
         r.register("feeds", "Feeds that are followed, by state", self.feeds.clone());
         r.register("items_stored", "Items in the database", self.stored.clone());
         r.register("deliveries_owed", "Webhook deliveries that are owed", self.owed.clone());
+        r.register("deliveries_failed", "Webhook deliveries that were given up and are kept", self.given_up.clone());
+        r.register("webhooks", "Webhooks that are configured, by state", self.webhooks.clone());
         let help = "How long the oldest delivery that is owed is waiting";
         r.register_with_unit("deliveries_oldest_owed", help, Unit::Seconds, self.oldest_owed.clone());
         r.register_with_unit("database_size", "Size of the database on disk", Unit::Bytes, self.size.clone());
@@ -228,9 +244,15 @@ impl Metrics {
             DeliveryResult::Retried => "retried",
             DeliveryResult::Failed => "failed",
             DeliveryResult::Disabled => "disabled",
+            DeliveryResult::PutBack => "put_back",
         };
         self.deliveries.get_or_create(&[("result", word)]).inc();
         self.attempt_seconds.observe(took.as_secs_f64());
+    }
+
+    /// A delivery was received, so long after it was owed.
+    pub fn delivered(&self, after: Duration) {
+        self.delivered_after.observe(after.as_secs_f64());
     }
 
     /// A request was answered. `route` is a word of a closed set, never a path.
@@ -277,6 +299,10 @@ impl Metrics {
         self.stored.set(numbers.items);
         self.owed.set(numbers.owed);
         self.oldest_owed.set(numbers.oldest_owed.as_secs_f64());
+        self.given_up.set(numbers.given_up);
+        for (state, count) in ["active", "slowed", "paused", "disabled"].into_iter().zip(numbers.webhooks) {
+            self.webhooks.get_or_create(&[("state", state)]).set(count);
+        }
         self.size.set(numbers.size_bytes);
         self.lag.set(numbers.poll_lag.as_secs_f64());
     }
@@ -309,7 +335,14 @@ mod tests {
         metrics.request("feed", 200);
         metrics.reload(false);
         metrics.feeds([(Health::Ok, 2), (Health::Broken, 1)]);
-        metrics.store(&StoreNumbers { items: 7, oldest_owed: Duration::from_millis(1500), ..StoreNumbers::default() });
+        metrics.delivered(Duration::from_millis(700));
+        metrics.store(&StoreNumbers {
+            items: 7,
+            oldest_owed: Duration::from_millis(1500),
+            given_up: 5,
+            webhooks: [1, 2, 0, 0],
+            ..StoreNumbers::default()
+        });
         let text = metrics.text();
         for line in [
             "feedmill_build_info{version=\"1.2.3\"} 1",
@@ -332,6 +365,9 @@ mod tests {
             "feedmill_feeds{state=\"broken\"} 1",
             "feedmill_feeds{state=\"gone\"} 0",
             "feedmill_items_stored 7",
+            "feedmill_webhooks{state=\"slowed\"} 2",
+            "feedmill_deliveries_failed 5",
+            "feedmill_delivery_latency_seconds_bucket{le=\"1.0\"} 1",
             "feedmill_deliveries_oldest_owed_seconds 1.5",
         ] {
             assert!(text.lines().any(|l| l == line), "{line} is missing in\n{text}");

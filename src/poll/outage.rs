@@ -12,6 +12,8 @@ use crate::domain::time::Timestamp;
 
 /// What is looked at, and how far probes are apart.
 const MINUTE: Duration = Duration::from_secs(60);
+/// Polls that end at one moment may be told of in another order.
+const TOGETHER: Duration = Duration::from_secs(1);
 /// Polls that are looked at, at least.
 const FEWEST: usize = 3;
 /// And at most: a minute's polls of a large house.
@@ -122,9 +124,11 @@ impl Outage {
     }
 
     fn note(&mut self, host: &str, silent: bool, now: Timestamp) {
+        // What lies ahead was seen before the clock was put back; polls that end together may tell of it in any order.
+        if self.recent.back().is_some_and(|last| last.at > now.plus(TOGETHER)) {
+            self.recent.retain(|seen| seen.at <= now);
+        }
         self.recent.push_back(Seen { at: now, host: host.to_owned(), silent });
-        // What lies ahead was seen before the clock was put back.
-        self.recent.retain(|seen| seen.at <= now);
         let old = |seen: &Seen| now.since(seen.at) > MINUTE;
         while self.recent.len() > MOST || (self.recent.len() > FEWEST && self.recent.front().is_some_and(old)) {
             self.recent.pop_front();

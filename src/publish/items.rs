@@ -12,8 +12,8 @@ use super::render::View;
 use super::search::{Caught, Hunt, Place, aside, young};
 use super::{cursor, views};
 use crate::domain::item::Item;
-use crate::domain::shape::{ItemShape, PassageShape};
-use crate::domain::stream::StreamId;
+use crate::domain::shape::ItemShape;
+use crate::domain::stream::{StreamId, TermHit};
 use crate::domain::time::Timestamp;
 use crate::query::explain::Verdict;
 use crate::query::syntax::{Query, SyntaxError};
@@ -73,7 +73,7 @@ pub struct ItemList {
     /// Where to go on. With a query it may be there although fewer than `limit` were found.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub next: Option<String>,
-    /// The time was over before everything was looked at: there may be more, and better ones.
+    /// Only the latest was looked at, for the time was over or there is too much: there may be more, and better ones.
     #[serde(skip_serializing_if = "std::ops::Not::not", default)]
     pub partial: bool,
 }
@@ -82,7 +82,7 @@ pub struct ItemList {
 pub(super) struct Finding {
     pub(super) views: Vec<View>,
     /// Of each, its score and where it meets the query.
-    pub(super) told: Vec<(Option<f64>, Vec<PassageShape>)>,
+    pub(super) told: Vec<(Option<f64>, Vec<TermHit>)>,
     pub(super) next: Option<String>,
     pub(super) partial: bool,
 }
@@ -192,9 +192,9 @@ fn read_place(sorting: Sorting, text: &str) -> Result<Place, ListError> {
 }
 
 /// Where an item meets a query.
-pub(super) fn passages(item: &Item, query: &Query, published: &Published, now: Timestamp) -> Vec<PassageShape> {
+pub(super) fn passages(item: &Item, query: &Query, published: &Published, now: Timestamp) -> Vec<TermHit> {
     match explain(item, query, published, now) {
-        Verdict::Met(passages) => passages.into_iter().map(|passage| PassageShape::new(passage.into_hit())).collect(),
+        Verdict::Met(passages) => passages,
         Verdict::Failed { .. } => Vec::new(),
     }
 }

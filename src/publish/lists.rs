@@ -12,7 +12,7 @@ use crate::domain::shape::{
     WebhookShape,
 };
 use crate::domain::time::Timestamp;
-use crate::domain::webhook::{Attempt, DeliveryId, DeliveryState, DeliveryStatus, WebhookStatus};
+use crate::domain::webhook::{Attempt, DeliveryId, DeliveryState, DeliveryStatus, WebhookState, WebhookStatus};
 use crate::store::{FeedStatus, Store, StoreError};
 
 /// How much of a list is given where nothing is asked.
@@ -280,10 +280,12 @@ fn webhook_shape(status: WebhookStatus, published: &Published) -> WebhookShape {
     let settings = published.webhooks.get(&status.name);
     WebhookShape {
         // One that is no longer configured but still owes deliveries.
-        format: settings.map_or_else(|| "removed".to_owned(), |webhook| webhook.format.clone()),
+        format: settings.filter(|_| status.active).map_or_else(|| "removed".to_owned(), |hook| hook.format.clone()),
         events: settings.map(|webhook| webhook.events.clone()).unwrap_or_default(),
         name: status.name,
         state: status.state,
+        reason: status.reason,
+        slowed_until: status.slow_until.filter(|_| status.state == WebhookState::Slowed),
         due: status.due,
         failed: status.failed,
         oldest_due: status.oldest_due,
@@ -301,6 +303,7 @@ pub(super) fn delivery_shape(status: DeliveryStatus) -> DeliveryShape {
         state: status.state,
         attempts: status.attempts,
         next_attempt: status.next_attempt,
+        body: status.body,
         log: status.log.into_iter().map(attempt_shape).collect(),
     }
 }
@@ -311,6 +314,8 @@ fn attempt_shape(attempt: Attempt) -> AttemptShape {
         http_status: attempt.http_status,
         duration_ms: attempt.duration_ms,
         error: attempt.error,
+        request: Some(attempt.request).filter(|text| !text.is_empty()),
+        response: Some(attempt.response).filter(|text| !text.is_empty()),
     }
 }
 
@@ -320,7 +325,7 @@ mod tests {
     use super::super::published::{PublishedFeed, PublishedWebhook};
     use super::*;
     use crate::domain::feed::{FeedId, FeedInfo, FeedState};
-    use crate::domain::webhook::{WebhookId, WebhookState};
+    use crate::domain::webhook::WebhookId;
 
     fn status(name: &str, url: &str) -> FeedStatus {
         let state = FeedState { due_at: Some(Timestamp::from_secs(9)), ..FeedState::default() };
@@ -380,6 +385,8 @@ mod tests {
             name: name.into(),
             state: WebhookState::Active,
             reason: None,
+            slow_until: None,
+            active: true,
             due: 0,
             failed: 0,
             oldest_due: None,

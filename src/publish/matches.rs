@@ -14,7 +14,8 @@ use super::published::Published;
 use super::search::{Hunt, Place, aside};
 use super::{trace, views};
 use crate::domain::item::Item;
-use crate::domain::shape::{ItemShape, PassageShape};
+use crate::domain::shape::ItemShape;
+use crate::domain::stream::TermHit;
 use crate::domain::time::Timestamp;
 use crate::domain::trace::UnkeptShape;
 use crate::query::explain::Verdict;
@@ -59,7 +60,7 @@ pub struct MatchList {
     pub words: Vec<WordShape>,
     /// The newest of them.
     pub items: Vec<MatchedShape>,
-    /// The time was over before everything was looked at: older items are missing.
+    /// Only the latest was looked at: older items are missing.
     #[serde(skip_serializing_if = "std::ops::Not::not", default)]
     pub partial: bool,
 }
@@ -90,7 +91,7 @@ pub struct MatchedShape {
     /// The item.
     pub item: ItemShape,
     /// The places.
-    pub matches: Vec<PassageShape>,
+    pub matches: Vec<TermHit>,
 }
 
 /// One story, and whether it meets a query.
@@ -104,7 +105,7 @@ pub struct TriedShape {
     pub item: ItemShape,
     /// If so, where: none for a query without a positive part.
     #[serde(skip_serializing_if = "Vec::is_empty", default)]
-    pub matches: Vec<PassageShape>,
+    pub matches: Vec<TermHit>,
     /// If not, the clause that failed.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub failed: Option<FailedShape>,
@@ -164,7 +165,7 @@ pub async fn list(
     };
     let mut views = views::prepare(store, sampled).await?;
     views.iter_mut().for_each(|view| published.keep_public(&mut view.item.streams));
-    let found: Vec<Vec<PassageShape>> = views.iter().map(|view| passages(&view.item, &query, published, now)).collect();
+    let found: Vec<Vec<TermHit>> = views.iter().map(|view| passages(&view.item, &query, published, now)).collect();
     let scanned = store.count_since(params.since).await?;
     let items = views.into_iter().zip(found).map(|(view, matches)| MatchedShape { item: shape(view), matches });
     Ok(MatchList {
@@ -212,7 +213,7 @@ struct Tally {
 }
 
 impl Tally {
-    fn add(&mut self, item: &Item, passages: &[PassageShape]) {
+    fn add(&mut self, item: &Item, passages: &[TermHit]) {
         self.matched += 1;
         let day = item.effective_at.to_chrono().format("%Y-%m-%d").to_string();
         *self.days.entry(day).or_default() += 1;

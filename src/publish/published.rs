@@ -8,6 +8,7 @@ use std::time::Duration;
 use sha2::{Digest, Sha256};
 use url::Url;
 
+use super::gate::Gate;
 use crate::domain::name::ALL;
 use crate::domain::shape::StreamShape;
 use crate::domain::stream::StreamId;
@@ -33,6 +34,8 @@ pub struct Published {
     pub ttl_minutes: u32,
     /// What the write side of the API asks for over TCP; `None`: it is off there.
     pub admin: Option<TokenHash>,
+    /// Who may ask at all.
+    pub gate: Gate,
     /// Since when the list of feeds is as it is: `dateModified` of the OPML.
     pub applied_at: Timestamp,
     /// How keys are made.
@@ -143,7 +146,9 @@ impl Published {
         self.streams.iter().filter(|stream| stream.token.is_none()).map(|stream| self.stream_shape(stream)).collect()
     }
 
-    fn stream_shape(&self, stream: &PublishedStream) -> StreamShape {
+    /// A stream with its addresses.
+    #[must_use]
+    pub fn stream_shape(&self, stream: &PublishedStream) -> StreamShape {
         let base = self.public_url.as_str();
         let name = stream.name.as_str();
         StreamShape {
@@ -324,6 +329,7 @@ pub(crate) mod tests {
             merged: HashMap::new(),
             ttl_minutes: 60,
             admin: None,
+            gate: Gate { hosts: vec!["news.example".to_owned()], ..Gate::default() },
             applied_at: Timestamp::from_secs(1_764_000_000),
             keys: Keys::new(Arc::new(web), HashMap::from([("own".to_owned(), own)])),
         }

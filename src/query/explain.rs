@@ -6,8 +6,9 @@ use super::compile::Index;
 use super::evaluate::{Context, Spot};
 use super::scan::{FeedTerms, Folded};
 use super::snippet;
-pub use super::snippet::{MAX_SNIPPET, Passage};
+pub use super::snippet::MAX_SNIPPET;
 use super::syntax::{Node, NodeKind, Query};
+use crate::domain::stream::TermHit;
 use crate::domain::time::Timestamp;
 
 /// Passages that are shown of one item.
@@ -18,7 +19,7 @@ pub const MAX_PASSAGES: usize = 3;
 pub enum Verdict {
     /// It does, in these places: at most [`MAX_PASSAGES`], in the order of the query's terms. None if the query has
     /// no positive part.
-    Met(Vec<Passage>),
+    Met(Vec<TermHit>),
     /// It does not: this clause failed.
     Failed {
         /// The clause as it is written.
@@ -128,7 +129,7 @@ mod tests {
     #[test]
     fn what_is_met_shows_one_place_of_each_term_and_more_of_a_single_one() {
         let fields = |query| match explain(query) {
-            Verdict::Met(passages) => passages.into_iter().map(|p| (p.hit.field, p.hit.text)).collect::<Vec<_>>(),
+            Verdict::Met(passages) => passages.into_iter().map(|p| (p.field, p.text)).collect::<Vec<_>>(),
             Verdict::Failed { clause, .. } => panic!("{query}: {clause}"),
         };
         let pair = |a: &str, b: &str| (a.to_owned(), b.to_owned());

@@ -149,7 +149,7 @@ impl Index {
             let Some(plan) = self.plan(query) else { continue };
             let context = Context { plan, layers: [&layers[0], &layers[1]], item, feeds, date, now: self.now };
             if let Some(met) = context.meet(&plan.query.root) {
-                let term = met.map(|spot| snippet::show(&spot, &plan.query.source).into_hit());
+                let term = met.map(|spot| snippet::show(&spot, &plan.query.source));
                 hits.push(Hit { query, term });
             }
         }

@@ -10,25 +10,8 @@ use crate::domain::stream::TermHit;
 /// Characters that a snippet may have (Unicode scalar values), and a text that was met.
 pub const MAX_SNIPPET: usize = 200;
 
-/// A place in an item, as it is shown.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Passage {
-    /// The field, the term, the text and the snippet, without the highlights.
-    pub hit: TermHit,
-    /// Where in the snippet the text that was met stands, in Unicode scalar values, from and to.
-    pub highlights: Vec<(usize, usize)>,
-}
-
-impl Passage {
-    /// As a match keeps it.
-    #[must_use]
-    pub fn into_hit(self) -> TermHit {
-        TermHit { highlights: self.highlights, ..self.hit }
-    }
-}
-
 /// Shows a spot. `source` is the query's.
-pub(super) fn show(spot: &Spot<'_>, source: &str) -> Passage {
+pub(super) fn show(spot: &Spot<'_>, source: &str) -> TermHit {
     match *spot {
         Spot::Fact { field, text, around, term } => {
             let snippet = flat(head(around, MAX_SNIPPET));
@@ -36,8 +19,7 @@ pub(super) fn show(spot: &Spot<'_>, source: &str) -> Passage {
             let at = snippet.find(&text).map(|at| (chars(snippet.get(..at).unwrap_or_default()), chars(&text)));
             let highlights = at.map(|(start, length)| (start, start + length)).into_iter().collect();
             let term = source.get(term.at.range()).unwrap_or_default().to_owned();
-            let hit = TermHit { field: field.to_owned(), term, text, snippet, highlights: Vec::new() };
-            Passage { hit, highlights }
+            TermHit { field: field.to_owned(), term, text, snippet, highlights }
         }
         Spot::Text { words, first, last, term } => {
             let field = words.part(first).map_or("", |part| part.name());
@@ -47,21 +29,20 @@ pub(super) fn show(spot: &Spot<'_>, source: &str) -> Passage {
     }
 }
 
-fn passage(words: &Words, raw: Range<usize>, field: &str, term: &Node, source: &str) -> Passage {
+fn passage(words: &Words, raw: Range<usize>, field: &str, term: &Node, source: &str) -> TermHit {
     let bounds = words.bounds(raw.start);
     let met = head(words.text().get(raw.clone()).unwrap_or_default(), MAX_SNIPPET);
     let raw = raw.start..raw.start + met.len();
     let window = window(words.text(), &bounds, &raw);
     let slice = |range: Range<usize>| words.text().get(range).unwrap_or_default();
     let start = chars(slice(window.start..raw.start));
-    let hit = TermHit {
+    TermHit {
         field: field.to_owned(),
         term: source.get(term.at.range()).unwrap_or_default().to_owned(),
         text: met.to_owned(),
         snippet: flat(slice(window)),
-        highlights: Vec::new(),
-    };
-    Passage { hit, highlights: vec![(start, start + chars(met))] }
+        highlights: vec![(start, start + chars(met))],
+    }
 }
 
 /// Line feeds and the like become spaces, one for one, so that offsets stay true.
@@ -172,9 +153,9 @@ mod tests {
             let crate::query::explain::Verdict::Met(passages) = query.explain(&folded, &[], None) else { panic!() };
             for passage in passages {
                 let (start, end) = passage.highlights[0];
-                let shown: String = passage.hit.snippet.chars().skip(start).take(end - start).collect();
+                let shown: String = passage.snippet.chars().skip(start).take(end - start).collect();
                 prop_assert_eq!(&shown, "needle");
-                prop_assert!(passage.hit.snippet.chars().count() <= MAX_SNIPPET);
+                prop_assert!(passage.snippet.chars().count() <= MAX_SNIPPET);
             }
         }
     }

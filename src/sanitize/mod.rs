@@ -13,11 +13,13 @@ mod media;
 mod page;
 mod refs;
 mod scan;
+mod shorten;
 mod text;
 
 pub use self::clean::{MAX_CLEAN_BYTES, MAX_HTML_BYTES, clean};
 pub use self::media::media;
 pub use self::page::{OwnAddress, own_address};
+pub use self::shorten::{plain, shorten, units};
 pub use self::text::text;
 
 /// Version of the rules: clean HTML that an older version made is made again.

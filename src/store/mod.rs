@@ -21,7 +21,7 @@ use crate::domain::stream::StreamId;
 use crate::domain::time::Timestamp;
 use crate::domain::trace::{TraceBy, Traced};
 use crate::domain::webhook::{
-    DeliveryId, DeliveryLease, DeliveryState, DeliveryStatus, Settlement, WebhookId, WebhookStatus,
+    DeliveryId, DeliveryLease, DeliveryState, DeliveryStatus, HookAlert, Settled, Settlement, WebhookId, WebhookStatus,
 };
 
 mod keep;
@@ -287,6 +287,41 @@ pub struct Want {
     pub webhook: WebhookId,
     /// At most so many.
     pub most: u32,
+    /// The oldest that is owed, before any other: one at a time.
+    pub strict: bool,
+}
+
+/// Which deliveries are sent again.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Replay {
+    /// Of this webhook.
+    pub webhook: String,
+    /// Enqueued at this time or later.
+    pub since: Timestamp,
+    /// Enqueued before this time.
+    pub until: Timestamp,
+    /// Those that succeeded, too.
+    pub all: bool,
+}
+
+/// What is to be done with a webhook.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum HookOrder {
+    /// Nothing is sent until it is resumed; what it is owed is held.
+    Pause,
+    /// It is called again, and the schedule of what is held begins anew.
+    Resume,
+    /// What it is owed is given up.
+    Drop,
+}
+
+/// A step of sending deliveries again.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Replayed {
+    /// How many are due by it.
+    pub count: u64,
+    /// Where the next step begins.
+    pub next: Option<DeliveryId>,
 }
 
 /// Deliveries that were leased.
@@ -327,6 +362,38 @@ pub struct Page {
     pub next: Option<Cursor>,
     /// When the stream last changed as readers see it; `None`: never.
     pub changed_at: Option<Timestamp>,
+}
+
+/// Which page of a stream by the order in which items entered it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct ArchiveRequest {
+    /// The stream; `None`: `all`.
+    pub stream: Option<StreamId>,
+    /// Which of the full ones, from 1; `None`: the one that is being filled.
+    pub number: Option<u64>,
+    /// Places of a page. It must never change.
+    pub size: u32,
+}
+
+/// A page of a stream by the order in which items entered it. What entered a full one is what it has for good, but for
+/// items that were absorbed by others, left the stream or went with retention.
+#[derive(Clone, PartialEq, Debug, Default)]
+pub struct Archive {
+    /// The items, newest first.
+    pub items: Vec<Item>,
+    /// The last page before it that has any.
+    pub earlier: Option<u64>,
+    /// The next full page that has any.
+    pub later: Option<u64>,
+}
+
+/// What the log of changes says, in its order.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct News {
+    /// The last line that was looked at.
+    pub upto: i64,
+    /// Lines, items, and whether the item was edited rather than new.
+    pub changes: Vec<(i64, ItemId, bool)>,
 }
 
 /// The clean HTML of an item, made at its first publication.
@@ -377,6 +444,8 @@ pub struct StoreHealth {
     pub failed: u64,
     /// When the oldest delivery that is owed was enqueued.
     pub oldest_owed: Option<Timestamp>,
+    /// Webhooks that are configured, by state: active, slowed, paused, disabled.
+    pub webhooks: [u64; 4],
     /// Size of the database on disk, in bytes.
     pub size_bytes: u64,
     /// When the next feed is due.
@@ -426,17 +495,34 @@ pub trait Store: Send + Sync + 'static {
     /// Keeps the body of a delivery before its first attempt. A body that is there already stays.
     fn keep_bodies(&self, bodies: Vec<(DeliveryId, Vec<u8>)>) -> Pending<'_, ()>;
 
-    /// Ends an attempt: the log, and what follows. False: the lease was lost, nothing was changed.
-    fn settle_delivery(&self, settlement: Settlement) -> Pending<'_, bool>;
+    /// Ends an attempt: the log, and what follows for the delivery and its webhook. `None`: the lease was lost, nothing
+    /// was changed.
+    fn settle_delivery(&self, settlement: Settlement) -> Pending<'_, Option<Settled>>;
 
     /// Gives a leased delivery back untouched: no attempt was made.
     fn release_delivery(&self, delivery: DeliveryId, token: u64) -> Pending<'_, ()>;
+
+    /// Tells the operator of a webhook, by a delivery to each of `alerts` but itself; of one kind once a day. Gives how
+    /// many were enqueued.
+    fn tell_of_webhook(&self, webhook: WebhookId, alert: HookAlert, alerts: Arc<[WebhookId]>) -> Pending<'_, u32>;
+
+    /// Does something with a webhook: how many deliveries it concerns, and, if there are more than it does at a time,
+    /// that it is to be asked again. `None`: there is no webhook of that name, configured or owed anything.
+    fn order_webhook(&self, name: String, order: HookOrder, now: Timestamp) -> Pending<'_, Option<(u64, bool)>>;
+
+    /// Makes deliveries that were given up (or all) due again, under their old ids and with their old bodies: a step
+    /// from behind `after`. Gives how many, and where the next step begins, if there is one. `None`: there is no webhook
+    /// of that name.
+    fn replay(&self, replay: Replay, after: Option<DeliveryId>, now: Timestamp) -> Pending<'_, Option<Replayed>>;
 
     /// A page of a stream.
     fn stream_page(&self, request: PageRequest) -> Pending<'_, Page>;
 
     /// A page of a stream with at most `per_feed` items of each main feed; the others are passed over.
     fn shared_page(&self, request: PageRequest, per_feed: u32) -> Pending<'_, Page>;
+
+    /// A page of a stream by the order in which items entered it; `None`: there is no such page, or it is not full yet.
+    fn archive(&self, request: ArchiveRequest) -> Pending<'_, Option<Archive>>;
 
     /// One item.
     fn item(&self, item: ItemId) -> Pending<'_, Option<Item>>;
@@ -450,6 +536,13 @@ pub trait Store: Send + Sync + 'static {
 
     /// How many items are shown that have an effective date from `since` on.
     fn count_since(&self, since: Option<Timestamp>) -> Pending<'_, u64>;
+
+    /// How many items that are shown have an effective date on each of the last `days` UTC days, that of `now` last.
+    fn days(&self, now: Timestamp, days: u32) -> Pending<'_, Vec<u64>>;
+
+    /// What came and was edited after a line of the log of changes, up to some hundred lines at a time; `None`, or a line that is
+    /// not there yet: nothing, but where the log ends.
+    fn news(&self, after: Option<i64>) -> Pending<'_, News>;
 
     /// What the full-text index has to take up next: at most `limit` items.
     fn unindexed(&self, limit: u32) -> Pending<'_, Backlog>;

@@ -56,7 +56,7 @@ pub struct Found {
     pub more: bool,
     /// By date: there are so many that the stream's pages are the quicker way; nothing was found here.
     pub too_many: bool,
-    /// The time was over before everything was looked at.
+    /// Only the latest was looked at: the time was over, or there is too much.
     pub partial: bool,
 }
 

@@ -228,7 +228,7 @@ async fn what_is_told_survives_a_restart_under_its_id_and_others_are_not_touched
     bench.poll(0, 500, 'x').await;
     assert_eq!(ids(bench.store.deliveries(None, Some(DeliveryState::Pending), None, 9).await.unwrap()), before);
     let now = start().plus(MINUTE * 600);
-    let wants = vec![Want { webhook: bench.ops[0], most: 9 }];
+    let wants = vec![Want { webhook: bench.ops[0], most: 9, strict: false }];
     let leased = bench.store.lease_deliveries(wants, now, now.plus(MINUTE)).await.unwrap();
     let [lease] = leased.deliveries.as_slice() else { panic!("{leased:?}") };
     let Subject::Feed(alert) = &lease.subject else { panic!("{lease:?}") };

@@ -20,16 +20,11 @@ fn now() -> Timestamp {
 
 fn target(receiver: &Receiver) -> Target {
     Target {
-        id: WebhookId(1),
-        name: "desk".to_owned(),
-        url: receiver.url("/desk?key=hunter2"),
         secrets: vec![SECRET.to_vec()],
         headers: vec![("X-Key".to_owned(), "hunter2".to_owned().into())],
-        html: false,
         allow_networks: vec!["127.0.0.0/8".parse().unwrap()],
         retry: vec![Duration::from_secs(5)],
-        timeout: Duration::from_secs(20),
-        concurrency: 1,
+        ..Target::to(WebhookId(1), "desk", receiver.url("/desk?key=hunter2"))
     }
 }
 
@@ -142,7 +137,7 @@ async fn silence_ends_with_the_time_out_and_is_tried_again() {
     let mut target = target(&receiver);
     target.timeout = Duration::from_millis(300);
     let sent = send(&target).await;
-    assert_eq!((sent.attempt.http_status, sent.ending), (None, Ending::default()));
+    assert_eq!((sent.attempt.http_status, sent.ending), (None, Ending { unreachable: true, ..Ending::default() }));
     assert_eq!(sent.attempt.error.as_deref(), Some("127.0.0.1 gave no answer within 300 ms"));
     assert!(sent.attempt.duration_ms >= 300);
     assert!(matches!(verdict(&sent), Verdict::Retry(_)));
@@ -171,12 +166,15 @@ async fn a_broken_connection_is_a_failure_in_a_sentence() {
         let sent = send(&target).await;
         assert_eq!(sent.attempt.http_status, None);
         let error = sent.attempt.error.unwrap();
-        assert!(error.starts_with("no whole answer from 127.0.0.1: ") && !error.contains("hunter2"), "{error}");
+        assert!(error.starts_with("the connection to 127.0.0.1:") && !error.contains("hunter2"), "{error}");
+        assert!(!sent.ending.unreachable, "the server is there");
     }
     drop(receiver);
     target.url.set_port(Some(1)).unwrap();
-    let error = send(&target).await.attempt.error.unwrap();
-    assert!(error.starts_with("no connection to 127.0.0.1: ") && !error.contains("hunter2"), "{error}");
+    let sent = send(&target).await;
+    assert!(sent.ending.unreachable);
+    let error = sent.attempt.error.unwrap();
+    assert!(error.starts_with("no connection to 127.0.0.1:1: ") && !error.contains("hunter2"), "{error}");
 }
 
 #[tokio::test]
@@ -203,7 +201,7 @@ async fn a_private_address_is_called_only_by_the_webhook_that_allows_it() {
 #[tokio::test]
 async fn a_test_call_is_signed_and_says_that_it_is_one() {
     let receiver = Receiver::start(&[SECRET]);
-    let (id, attempt) = Sender::new().send_test(&target(&receiver), now()).await;
+    let (id, attempt) = Sender::new().send_test(&target(&receiver), None, now()).await;
     assert_eq!((attempt.http_status, attempt.error), (Some(200), None));
     let call = receiver.calls().remove(0);
     assert_eq!(call.accepted, [true]);

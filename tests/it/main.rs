@@ -8,12 +8,16 @@
 )]
 
 mod alerts;
+mod archives;
 mod commands;
 mod crash;
 mod dates;
 mod deliver;
+mod endpoints;
+mod events;
 mod explain;
 mod fetch;
+mod gate;
 mod habits;
 mod help;
 mod hosts;
@@ -40,4 +44,6 @@ mod streams;
 mod support;
 mod tls;
 mod url_corpus;
+mod webhooks;
 mod when;
+mod xss;

@@ -1,7 +1,7 @@
 //! The outbox over a real database and a real receiver: each call that is owed arrives, whatever happens between.
 
 use std::collections::{HashMap, HashSet};
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -11,7 +11,7 @@ use feedmill::domain::feed::{FeedId, FeedInfo, NextPoll};
 use feedmill::domain::item::Entry;
 use feedmill::domain::stream::{Match, TermHit};
 use feedmill::domain::time::{Clock, SystemClock, Timestamp};
-use feedmill::domain::webhook::{DeliveryState, DeliveryStatus, Verdict, WebhookState};
+use feedmill::domain::webhook::{DeliveryState, DeliveryStatus, Settled, Verdict, WebhookState};
 use feedmill::store::sqlite::{Access, Options, Sqlite};
 use feedmill::store::{FeedSpec, PollCommit, PollResult, Registry, Route, Store, StreamSpec, Subscriptions, Want};
 use tempfile::TempDir;
@@ -37,11 +37,29 @@ impl Judge for AllNew {
     }
 }
 
+/// The wall clock, moved on by a test.
+#[derive(Default)]
+pub(crate) struct Shifted(AtomicI64);
+
+impl Shifted {
+    pub(crate) fn advance(&self, span: Duration) {
+        self.0.fetch_add(i64::try_from(span.as_millis()).unwrap(), Ordering::SeqCst);
+    }
+}
+
+impl Clock for Shifted {
+    fn now(&self) -> Timestamp {
+        let ms = u64::try_from(self.0.load(Ordering::SeqCst)).unwrap();
+        SystemClock.now().plus(Duration::from_millis(ms))
+    }
+}
+
 /// A database with one feed, and for each receiver a stream that calls it.
-struct Bench {
-    store: Arc<dyn Store>,
-    registry: Registry,
-    targets: Vec<Target>,
+pub(crate) struct Bench {
+    pub(crate) store: Arc<dyn Store>,
+    pub(crate) registry: Registry,
+    pub(crate) targets: Vec<Target>,
+    pub(crate) clock: Arc<Shifted>,
     wake: Arc<Notify>,
     verdicts: Arc<Mutex<Vec<(String, Verdict)>>>,
     stories: Mutex<u32>,
@@ -49,15 +67,15 @@ struct Bench {
 }
 
 /// An outbox at work.
-struct Running {
-    outbox: Arc<Outbox>,
+pub(crate) struct Running {
+    pub(crate) outbox: Arc<Outbox>,
     stop: CancellationToken,
     tasks: TaskTracker,
     run: JoinHandle<()>,
 }
 
 impl Running {
-    async fn stop(self) {
+    pub(crate) async fn stop(self) {
         self.stop.cancel();
         self.run.await.unwrap();
         self.tasks.close();
@@ -67,7 +85,7 @@ impl Running {
 }
 
 impl Bench {
-    async fn new(receivers: &[&Receiver]) -> Self {
+    pub(crate) async fn new(receivers: &[&Receiver]) -> Self {
         let dir = TempDir::new().unwrap();
         let options = Options { access: Access::Own, check: true, tagging: "example.org,2026-01-01".to_owned() };
         let store: Arc<dyn Store> = Arc::new(Sqlite::open(&dir.path().join("t.db"), &options).unwrap());
@@ -87,25 +105,20 @@ impl Bench {
         let registry = store.apply_subscriptions(subscriptions, SystemClock.now()).await.unwrap();
         let targets = receivers.iter().zip(&names).zip(&registry.webhooks);
         let targets = targets.map(|((receiver, name), id)| Target {
-            id: *id,
-            name: name.clone(),
-            url: receiver.url("/"),
             secrets: vec![SECRET.to_vec()],
-            headers: Vec::new(),
-            html: false,
             allow_networks: vec!["127.0.0.0/8".parse().unwrap()],
             retry: vec![Duration::from_millis(20); 3],
-            timeout: Duration::from_secs(20),
             concurrency: 2,
+            ..Target::to(*id, name, receiver.url("/"))
         });
         let targets = targets.collect();
         let (wake, verdicts) = (Arc::new(Notify::new()), Arc::default());
-        Self { store, registry, targets, wake, verdicts, stories: Mutex::new(0), _dir: dir }
+        Self { store, registry, targets, clock: Arc::default(), wake, verdicts, stories: Mutex::new(0), _dir: dir }
     }
 
     /// Commits `count` stories that each stream of `hooks` matches, and wakes the outbox as the app does.
-    async fn publish(&self, count: u32, hooks: &[usize]) {
-        let now = SystemClock.now();
+    pub(crate) async fn publish(&self, count: u32, hooks: &[usize]) {
+        let now = self.clock.now();
         let feed = self.registry.feeds[0].0;
         let lease = self.store.lease_due_feeds(vec![feed], now, now.plus(PATIENCE)).await.unwrap().remove(0);
         let first = {
@@ -161,35 +174,36 @@ impl Bench {
         }
     }
 
-    fn start(&self) -> Running {
+    pub(crate) fn start(&self) -> Running {
         self.start_with(self.targets.clone(), Limits::default())
     }
 
-    fn start_with(&self, targets: Vec<Target>, limits: Limits) -> Running {
+    pub(crate) fn start_with(&self, targets: Vec<Target>, limits: Limits) -> Running {
         self.start_over(Arc::clone(&self.store), targets, limits)
     }
 
     fn start_over(&self, store: Arc<dyn Store>, targets: Vec<Target>, limits: Limits) -> Running {
         let verdicts = Arc::clone(&self.verdicts);
-        let count = move |target: &Target, _: &_, verdict: &Verdict| {
-            verdicts.lock().unwrap().push((target.name.clone(), verdict.clone()));
+        let count = move |target: &Target, _: &_, settled: &Settled| {
+            verdicts.lock().unwrap().push((target.name.clone(), settled.verdict.clone()));
         };
         let wake = Arc::clone(&self.wake);
-        let outbox = Outbox::new(store, Arc::new(SystemClock), wake, targets, limits, Arc::new(count));
+        let outbox =
+            Outbox::new(store, Arc::clone(&self.clock) as Arc<dyn Clock>, wake, targets, limits, Arc::new(count));
         let (stop, tasks) = (CancellationToken::new(), TaskTracker::new());
         let run = tasks.spawn(Arc::clone(&outbox).run(stop.clone(), tasks.clone()));
         Running { outbox, stop, tasks, run }
     }
 
-    async fn deliveries(&self) -> Vec<DeliveryStatus> {
+    pub(crate) async fn deliveries(&self) -> Vec<DeliveryStatus> {
         self.store.deliveries(None, None, None, 1000).await.unwrap()
     }
 
-    async fn in_state(&self, state: DeliveryState) -> usize {
+    pub(crate) async fn in_state(&self, state: DeliveryState) -> usize {
         self.deliveries().await.iter().filter(|delivery| delivery.state == state).count()
     }
 
-    async fn wait_for(&self, state: DeliveryState, count: usize) {
+    pub(crate) async fn wait_for(&self, state: DeliveryState, count: usize) {
         let end = Instant::now() + PATIENCE;
         while self.in_state(state).await != count {
             assert!(Instant::now() < end, "waited in vain: {:#?}", self.deliveries().await);
@@ -198,7 +212,7 @@ impl Bench {
     }
 }
 
-fn ids(calls: &[Call]) -> HashSet<String> {
+pub(crate) fn ids(calls: &[Call]) -> HashSet<String> {
     calls.iter().map(|call| call.id.clone()).collect()
 }
 
@@ -243,7 +257,7 @@ async fn a_failed_call_is_made_again_with_the_same_id_and_the_same_bytes() {
 #[tokio::test]
 async fn a_call_whose_waits_are_used_up_is_kept_as_failed() {
     let receiver = Receiver::start(&[SECRET]);
-    receiver.script([Answer::status(503)]);
+    receiver.script([Answer::status(500)]);
     let bench = Bench::new(&[&receiver]).await;
     let running = bench.start();
     bench.publish(2, &[0]).await;
@@ -368,7 +382,7 @@ async fn a_lease_that_a_crash_left_is_taken_over_when_it_runs_out() {
     let receiver = Receiver::start(&[SECRET]);
     let bench = Bench::new(&[&receiver]).await;
     bench.publish(1, &[0]).await;
-    let (now, want) = (SystemClock.now(), Want { webhook: bench.registry.webhooks[0], most: 1 });
+    let (now, want) = (SystemClock.now(), Want { webhook: bench.registry.webhooks[0], most: 1, strict: false });
     let until = now.plus(Duration::from_millis(300));
     let leased = bench.store.lease_deliveries(vec![want], now, until).await.unwrap();
     assert_eq!(leased.deliveries.len(), 1);

@@ -111,7 +111,7 @@ fn candidate(key: &str, guid: &str, title: &str) -> Candidate {
 fn event(lease: &DeliveryLease) -> &Event {
     match &lease.subject {
         Subject::Item(event) => event,
-        Subject::Feed(_) => panic!("no item"),
+        Subject::Feed(_) | Subject::Hook(_) => panic!("no item"),
     }
 }
 
@@ -184,7 +184,7 @@ impl Bench {
     }
 
     async fn lease_calls(&self) -> Vec<feedmill::domain::webhook::DeliveryLease> {
-        let wants = vec![Want { webhook: self.registry.webhooks[0], most: 10 }];
+        let wants = vec![Want { webhook: self.registry.webhooks[0], most: 10, strict: false }];
         self.store().lease_deliveries(wants, now().plus(HOUR), now().plus(2 * HOUR)).await.unwrap().deliveries
     }
 }
@@ -602,18 +602,23 @@ async fn a_retry_waits_and_a_success_is_not_sent_again() {
     bench.store().keep_bodies(vec![(call.id, b"first".to_vec())]).await.unwrap();
     bench.store().keep_bodies(vec![(call.id, b"second".to_vec())]).await.unwrap();
     assert!(bench.lease_calls().await.is_empty(), "it is leased");
-    let settle = |token, verdict| Settlement {
-        delivery: call.id,
-        token,
-        attempt: Attempt { at: now(), error: Some("503".to_owned()), ..Attempt::default() },
-        verdict,
+    let settle = |token, verdict| {
+        let attempt = Attempt { at: now(), error: Some("503".to_owned()), ..Attempt::default() };
+        Settlement::new(call.id, token, attempt, verdict)
     };
-    assert!(!bench.store().settle_delivery(settle(call.token + 99, Verdict::Succeeded)).await.unwrap());
-    assert!(bench.store().settle_delivery(settle(call.token, Verdict::Retry(now().plus(HOUR / 2)))).await.unwrap());
+    assert!(bench.store().settle_delivery(settle(call.token + 99, Verdict::Succeeded)).await.unwrap().is_none());
+    assert!(
+        bench
+            .store()
+            .settle_delivery(settle(call.token, Verdict::Retry(now().plus(HOUR / 2))))
+            .await
+            .unwrap()
+            .is_some()
+    );
     let again = bench.lease_calls().await.remove(0);
     assert_eq!((again.message_id.as_str(), again.attempts), (call.message_id.as_str(), 1));
     assert_eq!(again.body.as_deref(), Some(&b"first"[..]), "a body is never rendered again");
-    assert!(bench.store().settle_delivery(settle(again.token, Verdict::Succeeded)).await.unwrap());
+    assert!(bench.store().settle_delivery(settle(again.token, Verdict::Succeeded)).await.unwrap().is_some());
     assert!(bench.lease_calls().await.is_empty());
     let shown = bench.store().delivery(call.message_id).await.unwrap().unwrap();
     assert_eq!((shown.state, shown.attempts, shown.log.len()), (DeliveryState::Succeeded, 2, 2));
@@ -624,7 +629,7 @@ async fn a_lease_that_a_crash_left_is_taken_over_when_it_ends() {
     let bench = Bench::new(&[A]).await;
     bench.load(0, vec![bench.matching(candidate("https://x.example/1", "urn:1", "Peace"))]).await;
     bench.lease_calls().await;
-    let wants = vec![Want { webhook: WebhookId(bench.registry.webhooks[0].0), most: 1 }];
+    let wants = vec![Want { webhook: WebhookId(bench.registry.webhooks[0].0), most: 1, strict: false }];
     let later = now().plus(3 * HOUR);
     let leased = bench.store().lease_deliveries(wants, later, later.plus(HOUR)).await.unwrap();
     assert_eq!(leased.deliveries.len(), 1);
@@ -640,7 +645,7 @@ async fn a_webhook_that_is_gone_holds_what_it_is_owed() {
     bench.load(0, load).await;
     let call = bench.lease_calls().await.remove(0);
     let attempt = Attempt { at: now(), http_status: Some(410), ..Attempt::default() };
-    let settlement = Settlement { delivery: call.id, token: call.token, attempt, verdict: Verdict::Disabled };
+    let settlement = Settlement::new(call.id, call.token, attempt, Verdict::Disabled);
     bench.store().settle_delivery(settlement).await.unwrap();
     assert!(bench.lease_calls().await.is_empty());
     let status = bench.store().webhook_status().await.unwrap().remove(0);

@@ -19,9 +19,11 @@ import time
 import urllib.request
 
 import feedparser
+from cloudevents.v1.http import from_json as cloudevents
 from standardwebhooks.webhooks import Webhook
 
 SECRET = "whsec_cGVlcnMtcGVlcnMtcGVlcnMtcGVlcnMtcGVlcnM="
+NEWER = "whsec_bmV3ZXItcGVlcnMtbmV3ZXItcGVlcnMtbmV3ZXI="
 FEED = """<?xml version="1.0"?>
 <rss version="2.0" xmlns:dc="http://purl.org/dc/elements/1.1/"><channel><title>Pier &amp; quay</title>
 <link>https://pier.example/</link><description>d</description>
@@ -41,7 +43,7 @@ def check(what, good, detail=""):
 
 class State:
     items = [("First & foremost <b>bold</b>", "one", "1"), ("Quiet second", "two", "2")]
-    calls, lock = [], threading.Lock()
+    calls, shaped, lock = [], {}, threading.Lock()
 
 
 class Handler(http.server.BaseHTTPRequestHandler):
@@ -65,6 +67,9 @@ class Handler(http.server.BaseHTTPRequestHandler):
     def do_POST(self):
         body = self.rfile.read(int(self.headers["Content-Length"]))
         with State.lock:
+            if self.path != "/hook":
+                State.shaped[self.path] = body.decode()
+                return self.reply(204)
             State.calls.append((dict(self.headers.items()), body))
             first = len(State.calls) == 1
         self.reply(500 if first else 204)
@@ -116,13 +121,21 @@ url = "http://127.0.0.1:{origin}/feed"
 [[stream]]
 name = "second"
 match = "quiet"
-notify = ["desk"]
+notify = ["desk", "teams", "cloudevents"]
 [[webhook]]
 name = "desk"
 url = "http://127.0.0.1:{origin}/hook"
-secret = "{SECRET}"
+secret = ["{NEWER}", "{SECRET}"]
 allow_networks = ["127.0.0.0/8"]
 retry = ["1s", "1s"]
+""")
+            for name in ("teams", "cloudevents"):
+                f.write(f"""[[webhook]]
+name = "{name}"
+url = "http://127.0.0.1:{origin}/{name}"
+format = "template"
+template = "{name}"
+allow_networks = ["127.0.0.0/8"]
 """)
         daemon = subprocess.Popen([feedmill, "--config", config, "run"], stderr=subprocess.DEVNULL)
         try:
@@ -154,6 +167,7 @@ def run_checks(base, folder, daemon):
             check(f"xmllint accepts all.{form}", linted.returncode == 0, linted.stderr[:300])
     newsboat(base, folder)
     webhooks()
+    templates()
 
 
 def json_feed_problems(feed):
@@ -196,16 +210,55 @@ def newsboat(base, folder):
     check("newsboat sees one story more after an edit and a new one", count().startswith("3 "), count())
 
 
+def templates():
+    """What the shipped templates make, read by the libraries of those who take it."""
+    if not wait("the calls of templates", lambda: len(State.shaped) >= 2):
+        return
+    try:
+        event = cloudevents(State.shaped["/cloudevents"])
+        check("cloudevents of PyPI reads the event", event["type"] == "org.feedmill.item.new", event)
+    except Exception as error:
+        check("cloudevents of PyPI reads the event", False, repr(error))
+    modules = os.environ.get("FEEDMILL_NPM")
+    if not modules:
+        return
+    script = """const cards = require("adaptivecards/dist/adaptivecards.js");
+        const message = JSON.parse(require("fs").readFileSync(0)), context = new cards.SerializationContext();
+        const card = new cards.AdaptiveCard();
+        card.parse(message.attachments[0].content, context);
+        process.exit(context.eventCount + card.validateProperties().validationEvents.length);"""
+    env = dict(os.environ, NODE_PATH=modules)
+    done = subprocess.run(["node", "-e", script], input=State.shaped["/teams"], capture_output=True, text=True, env=env, timeout=60)
+    check("adaptivecards of npm finds nothing wrong with the card", done.returncode == 0, done.stderr[-300:] or done.returncode)
+
+
+def npm(name, secret, headers, body):
+    """The package of npm, where .ci/peers has installed it."""
+    modules = os.environ.get("FEEDMILL_NPM")
+    if not modules:
+        return
+    script = """const { Webhook } = require("standardwebhooks");
+        const { secret, headers, body } = JSON.parse(require("fs").readFileSync(0));
+        if (new Webhook(secret).verify(body, headers).type !== "item.new") process.exit(1);"""
+    given = json.dumps({"secret": secret, "headers": headers, "body": body.decode()})
+    env = dict(os.environ, NODE_PATH=modules)
+    done = subprocess.run(["node", "-e", script], input=given, capture_output=True, text=True, env=env, timeout=60)
+    check(f"standardwebhooks of npm verifies {name}", done.returncode == 0, done.stderr[-300:])
+
+
 def webhooks():
     wait("a call and its retry", lambda: len(State.calls) >= 2)
-    hook = Webhook(SECRET)
     for n, (headers, body) in enumerate(State.calls[:2]):
-        name = ("the first attempt", "the retry")[n]
-        try:
-            data = hook.verify(body, {k.lower(): v for k, v in headers.items()})
-            check(f"standardwebhooks verifies {name}", data["type"] == "item.new", data)
-        except Exception as error:
-            check(f"standardwebhooks verifies {name}", False, repr(error))
+        headers = {k.lower(): v for k, v in headers.items()}
+        # While a secret is being replaced, holders of either take the call.
+        for holder, secret in (("the old secret", SECRET), ("the new secret", NEWER)):
+            name = "%s with %s" % (("the first attempt", "the retry")[n], holder)
+            try:
+                data = Webhook(secret).verify(body, headers)
+                check(f"standardwebhooks of PyPI verifies {name}", data["type"] == "item.new", data)
+            except Exception as error:
+                check(f"standardwebhooks of PyPI verifies {name}", False, repr(error))
+            npm(name, secret, headers, body)
     ids = {headers.get("webhook-id") or headers.get("Webhook-Id") for headers, _ in State.calls[:2]}
     bodies = {body for _, body in State.calls[:2]}
     check("both carry one id and one body", len(ids) == 1 and len(bodies) == 1, (ids, len(bodies)))

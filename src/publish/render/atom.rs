@@ -6,12 +6,14 @@ use crate::domain::feed::FeedInfo;
 use crate::domain::item::Person;
 
 const ATOM: &str = "http://www.w3.org/2005/Atom";
+const HISTORY: &str = "http://purl.org/syndication/history/1.0";
 
 /// The stream as Atom 1.0, in the order of `views`.
 #[must_use]
 pub fn atom(channel: &Channel, views: &[View]) -> String {
     let mut xml = Xml::new();
     let mut spaces = vec![("xmlns", Some(ATOM))];
+    spaces.extend(channel.pages.archive.map(|_| ("xmlns:fh", Some(HISTORY))));
     spaces.extend(media::spaces(views));
     xml.within("feed", &spaces, |xml| {
         head(xml, channel);
@@ -33,8 +35,20 @@ fn head(xml: &mut Xml, channel: &Channel) {
     });
     // Without a version: an upgrade alone changes no document.
     xml.text("generator", &[], "Feedmill");
-    link(xml, "self", &channel.document("atom"), Some("application/atom+xml"));
+    let (pages, kind) = (&channel.pages, Some("application/atom+xml"));
+    let own = pages.archive.map_or_else(|| channel.document("atom"), |number| channel.archive(number));
+    link(xml, "self", &own, kind);
     link(xml, "alternate", &channel.page(), Some("text/html"));
+    // RFC 5005 section 4: archives are marked, and say where the present document is.
+    if pages.archive.is_some() {
+        link(xml, "current", &channel.document("atom"), kind);
+        xml.empty("fh:archive", &[]);
+    }
+    for (rel, number) in [("prev-archive", pages.previous), ("next-archive", pages.next)] {
+        if let Some(number) = number {
+            link(xml, rel, &channel.archive(number), kind);
+        }
+    }
 }
 
 fn entry(xml: &mut Xml, view: &View) {

@@ -13,6 +13,8 @@ struct Document<'a> {
     title: &'a str,
     home_page_url: String,
     feed_url: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    next_url: Option<String>,
     #[serde(rename = "_feedmill")]
     feedmill: Extension<'a>,
     items: Vec<ItemShape>,
@@ -36,6 +38,7 @@ pub fn json(channel: &Channel, views: &[View]) -> String {
         title: text::present(Some(&channel.title)).unwrap_or(&channel.name),
         home_page_url: channel.page(),
         feed_url: channel.document("json"),
+        next_url: channel.pages.older.as_ref().map(|older| channel.document("json") + older),
         feedmill: Extension {
             stream: &channel.name,
             id: &channel.id,

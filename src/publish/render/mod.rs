@@ -15,7 +15,7 @@ use crate::domain::time::Timestamp;
 
 pub use self::atom::atom;
 pub use self::json::json;
-pub use self::opml::{opml, opml_export};
+pub use self::opml::{opml, opml_export, stream_opml};
 pub use self::rss::rss;
 
 mod atom;
@@ -67,12 +67,34 @@ pub struct Channel {
     pub updated: Timestamp,
     /// The interval of the schedule, in minutes; 0: not known.
     pub ttl_minutes: u32,
+    /// The other documents of the stream.
+    pub pages: Pages,
+}
+
+/// Where a stream goes on.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Pages {
+    /// The number of the archive (RFC 5005 section 4) that the document is; `None`: it is the stream's present one.
+    pub archive: Option<u64>,
+    /// The archive before it.
+    pub previous: Option<u64>,
+    /// The archive after it.
+    pub next: Option<u64>,
+    /// What follows the address of the page with older items: `?before=…`.
+    pub older: Option<String>,
+    /// Whether the page is told of stories that come in: it is the newest one of a public stream.
+    pub live: bool,
 }
 
 impl Channel {
     /// The address of the document in one format: `atom`, `rss`, `json`.
     fn document(&self, extension: &str) -> String {
         address(&self.base, &format!("{}.{extension}{}", self.name, self.asked))
+    }
+
+    /// The address of an archive.
+    fn archive(&self, number: u64) -> String {
+        address(&self.base, &format!("{}/archive/{number}.atom", self.name))
     }
 
     /// The address of the stream's page: the river itself for `all`.

@@ -19,6 +19,23 @@ pub fn opml_export(title: &str, feeds: &[FeedShape], created: Timestamp) -> Stri
     document(title, feeds, ("dateCreated", created))
 }
 
+/// One stream, for readers that take a file.
+#[must_use]
+pub fn stream_opml(title: &str, page: &str, atom: &str, updated: Timestamp) -> String {
+    let mut xml = Xml::new();
+    xml.within("opml", &[("version", Some("2.0"))], |xml| {
+        xml.within("head", &[], |xml| {
+            xml.text("title", &[], title);
+            xml.text("dateModified", &[], &updated.rfc822());
+        });
+        xml.within("body", &[], |xml| {
+            let names = [("type", Some("rss")), ("text", Some(title)), ("title", Some(title))];
+            xml.empty("outline", &[&names[..], &[("xmlUrl", Some(atom)), ("htmlUrl", Some(page))]].concat());
+        });
+    });
+    xml.finish()
+}
+
 fn document(title: &str, feeds: &[FeedShape], (when, at): (&'static str, Timestamp)) -> String {
     let mut folders: BTreeMap<Option<&str>, Vec<&FeedShape>> = BTreeMap::new();
     for feed in feeds {

@@ -2,8 +2,8 @@
 
 use url::Url;
 
-use super::page::Site;
-use super::{Channel, View};
+use super::page::{Report, Site};
+use super::{Channel, Pages, View};
 use crate::domain::feed::{ErrorKind, FeedInfo, Health, IdPolicy};
 use crate::domain::item::{Category, Clean, Enclosure, Extras, Item, ItemId, Person, Sighting, Source};
 use crate::domain::shape::{
@@ -35,6 +35,7 @@ pub(super) fn channel() -> Channel {
         asked: String::new(),
         updated: at("2026-11-24T09:05:00Z"),
         ttl_minutes: 60,
+        pages: Pages::default(),
     }
 }
 
@@ -400,20 +401,32 @@ pub(super) fn webhooks() -> Vec<WebhookShape> {
         format: "standard".to_owned(),
         events: events.iter().map(|event| (*event).to_owned()).collect(),
         state: WebhookState::Active,
+        reason: None,
+        slowed_until: None,
         due: 0,
         failed: 0,
         oldest_due: None,
         last_attempt: Some(attempt),
     };
-    let good = AttemptShape { at: at("2026-11-24T08:42:09Z"), http_status: Some(204), duration_ms: 86, error: None };
+    let good = AttemptShape {
+        at: at("2026-11-24T08:42:09Z"),
+        http_status: Some(204),
+        duration_ms: 86,
+        error: None,
+        request: None,
+        response: None,
+    };
     let bad = AttemptShape {
         at: at("2026-11-24T08:55:00Z"),
         http_status: Some(503),
         duration_ms: 1_240,
-        error: some("hooks.example.net answered 503 Service Unavailable; the next attempt is in 30 min."),
+        error: some("hooks.example.net answered 503 Service Unavailable"),
+        ..good.clone()
     };
     let mut archive = hook("archive", &["item.new", "item.updated"], bad);
     archive.state = WebhookState::Slowed;
+    archive.reason = some("hooks.example.net answered 503 Service Unavailable; one call at a time is tried");
+    archive.slowed_until = Some(at("2026-11-24T09:05:00Z"));
     archive.due = 14;
     archive.failed = 2;
     archive.oldest_due = Some(at("2026-11-24T06:05:10Z"));
@@ -426,6 +439,7 @@ pub(super) fn health() -> StoreHealth {
         owed: 14,
         failed: 2,
         oldest_owed: Some(at("2026-11-24T06:05:10Z")),
+        webhooks: [1, 1, 0, 0],
         size_bytes: 184_320_512,
         next_due: Some(at("2026-11-24T09:05:00Z")),
     }
@@ -463,6 +477,7 @@ pub(super) fn trace() -> TraceShape {
         state,
         attempts,
         next_attempt: next.map(at),
+        body: None,
         log: vec![],
     };
     TraceShape {
@@ -545,4 +560,13 @@ pub(super) fn hostile_trace() -> TraceShape {
         found.snippet = some(evil);
     }
     trace
+}
+
+pub(super) fn report<'a>(
+    feeds: &'a [FeedShape],
+    webhooks: &'a [WebhookShape],
+    health: &'a StoreHealth,
+    sizes: &'a FeedSizes,
+) -> Report<'a> {
+    Report { feeds, webhooks, health, sizes, days: &[0, 3, 12, 1, 7], readers: &[17, 2, 0, 1], version: "0.1.0" }
 }

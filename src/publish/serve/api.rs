@@ -201,6 +201,12 @@ pub(crate) async fn merges(Extract(state): Extract<State>, asked: Asked<MergeQue
     json(&merges::list(state.store(), asked.item, read_limit(asked.limit)?).await?)
 }
 
+/// `/api/v1/openapi.json`: the description of all this (`OpenAPI` 3.1).
+pub(crate) async fn openapi() -> Response {
+    const DESCRIPTION: &str = include_str!("openapi.json");
+    ([(CONTENT_TYPE, HeaderValue::from_static("application/json"))], DESCRIPTION).into_response()
+}
+
 /// Any answer of the API.
 pub(crate) fn json<T: Serialize>(value: &T) -> Result<Response, Problem> {
     let body = serde_json::to_vec(value).map_err(|error| {

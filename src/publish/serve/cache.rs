@@ -1,10 +1,9 @@
-//! Documents as bytes, made once a change: rendered, hashed and compressed when first asked for, and kept until
-//! the store or the configuration changed. Who asks while one is being made waits for it.
+//! Documents as bytes, made once a change: rendered and hashed when first asked for, compressed when first asked for
+//! in a coding, and kept until the store or the configuration changed. Who asks while one is being made waits for it.
 
 use std::collections::HashMap;
 use std::fmt::Write as _;
 use std::future::Future;
-use std::io::Write as _;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use axum::body::Body;
@@ -12,15 +11,15 @@ use axum::http::header::{CACHE_CONTROL, CONTENT_ENCODING, CONTENT_TYPE, ETAG, IF
 use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
-use flate2::Compression;
-use flate2::write::GzEncoder;
 use sha2::{Digest, Sha256};
+use tokio::sync::OnceCell;
 
-use super::conditional::{NoneMatch, none_match, not_modified_since, wants_gzip};
+use super::coding::{self, Coding};
+use super::conditional::{NoneMatch, none_match, not_modified_since};
 use crate::domain::time::Timestamp;
 
 /// Below this many bytes compression saves no packet.
-const SMALLEST_GZIP: usize = 1000;
+const SMALLEST_CODED: usize = 1000;
 
 /// A document in the codings that it is given out in.
 #[derive(Debug)]
@@ -29,14 +28,11 @@ pub(crate) struct Document {
     modified: Option<Timestamp>,
     /// When it becomes another one by itself.
     until: Option<Timestamp>,
-    plain: Coded,
-    gzip: Option<Coded>,
-}
-
-#[derive(Debug)]
-struct Coded {
-    bytes: Bytes,
-    etag: String,
+    plain: Bytes,
+    /// Of the plain bytes, in hex.
+    hash: String,
+    /// In each coding of [`Coding::ALL`], once somebody asked for it; `None` within: it would not be smaller.
+    coded: [OnceCell<Option<Bytes>>; 3],
 }
 
 /// What of an answer is not the document's own.
@@ -51,16 +47,10 @@ pub(crate) struct Manner {
 }
 
 impl Document {
-    /// Hashes and compresses: some milliseconds for a large one, so not on a thread that serves.
+    /// Hashes: some milliseconds for a large one, so not on a thread that serves.
     pub(crate) fn new(media: &'static str, text: String, modified: Option<Timestamp>) -> Self {
-        let bytes = Bytes::from(text);
-        let gzip = (bytes.len() >= SMALLEST_GZIP).then(|| compress(&bytes)).flatten();
-        let gzip = gzip.filter(|small| small.len() < bytes.len());
-        // Each coding is a representation of its own and needs a strong tag of its own (RFC 9110 8.8.3.3). The
-        // hash is of the bytes: the same document made again has the same tag.
-        let gzip = gzip.map(|small| Coded { etag: etag(&small, "-gz"), bytes: Bytes::from(small) });
-        let plain = Coded { etag: etag(&bytes, ""), bytes };
-        Self { media, modified, until: None, plain, gzip }
+        let plain = Bytes::from(text);
+        Self { media, modified, until: None, hash: hash(&plain), plain, coded: Default::default() }
     }
 
     /// The same, until something in it grows too old.
@@ -69,11 +59,19 @@ impl Document {
     }
 
     /// 200, or 304 to who has it.
-    pub(crate) fn answer(&self, asked: &HeaderMap, manner: Manner) -> Response {
-        let coded = self.gzip.as_ref().filter(|_| wants_gzip(asked)).unwrap_or(&self.plain);
-        let known = self.known(asked, coded);
+    pub(crate) async fn answer(&self, asked: &HeaderMap, manner: Manner) -> Response {
+        let wanted = coding::wanted(asked).filter(|_| self.plain.len() >= SMALLEST_CODED);
+        let known = self.known(asked, wanted);
+        let (coding, bytes) = match wanted {
+            // Who has it needs no bytes.
+            Some(coding) if known.is_none() => match self.coded(coding).await {
+                Some(bytes) => (Some(coding), bytes),
+                None => (None, self.plain.clone()),
+            },
+            _ => (None, self.plain.clone()),
+        };
         let mut headers = HeaderMap::new();
-        set(&mut headers, ETAG, known.unwrap_or(&coded.etag));
+        set(&mut headers, ETAG, known.as_deref().unwrap_or(&self.tag(coding)));
         let left = self.until.and_then(|until| u32::try_from(until.since(manner.now).as_secs()).ok());
         set(&mut headers, CACHE_CONTROL, &format!("max-age={}", manner.max_age.min(left.unwrap_or(u32::MAX))));
         set(&mut headers, VARY, manner.vary);
@@ -84,23 +82,45 @@ impl Document {
             return (StatusCode::NOT_MODIFIED, headers).into_response();
         }
         headers.insert(CONTENT_TYPE, HeaderValue::from_static(self.media));
-        if coded.etag != self.plain.etag {
-            headers.insert(CONTENT_ENCODING, HeaderValue::from_static("gzip"));
+        if let Some(coding) = coding {
+            headers.insert(CONTENT_ENCODING, HeaderValue::from_static(coding.token()));
         }
-        (headers, Body::from(coded.bytes.clone())).into_response()
+        (headers, Body::from(bytes)).into_response()
     }
 
-    /// The tag of what the client has, if that is what it would get. A tag of the other coding will do: a cache
+    /// Its bytes in a coding, made once: milliseconds for a large one. `None`: they would not be fewer.
+    async fn coded(&self, coding: Coding) -> Option<Bytes> {
+        let place = Coding::ALL.iter().position(|one| *one == coding)?;
+        let make = || async {
+            let plain = self.plain.clone();
+            let made = tokio::task::spawn_blocking(move || {
+                coding.compress(&plain).filter(|small| small.len() < plain.len()).map(Bytes::from)
+            });
+            made.await.ok().flatten()
+        };
+        self.coded.get(place)?.get_or_init(make).await.clone()
+    }
+
+    /// Each coding is a representation of its own and needs a strong tag of its own (RFC 9110 8.8.3.3). The hash is of
+    /// the plain bytes, so that nobody compresses to learn that nothing has changed.
+    fn tag(&self, coding: Option<Coding>) -> String {
+        match coding {
+            Some(coding) => format!("\"{}-{}\"", self.hash, coding.token()),
+            None => format!("\"{}\"", self.hash),
+        }
+    }
+
+    /// The tag of what the client has, if that is what it would get. A tag of another coding will do: a cache
     /// between that decodes sends the one tag for the other form.
-    fn known<'a>(&'a self, asked: &HeaderMap, coded: &'a Coded) -> Option<&'a str> {
-        let other = self.gzip.as_ref().map_or(self.plain.etag.as_str(), |gzip| gzip.etag.as_str());
-        let ours = [coded.etag.as_str(), self.plain.etag.as_str(), other];
+    fn known(&self, asked: &HeaderMap, wanted: Option<Coding>) -> Option<String> {
+        let mut ours = vec![self.tag(wanted), self.tag(None)];
+        ours.extend(Coding::ALL.iter().map(|coding| self.tag(Some(*coding))));
         match none_match(asked, &ours) {
-            NoneMatch::Has(place) => ours.get(place).copied(),
+            NoneMatch::Has(place) => ours.into_iter().nth(place),
             NoneMatch::Differs => None,
             NoneMatch::Absent => {
                 debug_assert!(!asked.contains_key(IF_NONE_MATCH));
-                self.modified.filter(|at| not_modified_since(asked, *at)).map(|_| coded.etag.as_str())
+                self.modified.filter(|at| not_modified_since(asked, *at)).map(|_| self.tag(wanted))
             }
         }
     }
@@ -119,22 +139,12 @@ fn set(headers: &mut HeaderMap, name: axum::http::HeaderName, value: &str) {
     }
 }
 
-fn etag(bytes: &[u8], suffix: &str) -> String {
-    let mut tag = String::with_capacity(40);
-    tag.push('"');
+fn hash(bytes: &[u8]) -> String {
+    let mut hex = String::with_capacity(32);
     for byte in Sha256::digest(bytes).iter().take(16) {
-        let _ = write!(tag, "{byte:02x}");
+        let _ = write!(hex, "{byte:02x}");
     }
-    tag.push_str(suffix);
-    tag.push('"');
-    tag
-}
-
-fn compress(bytes: &[u8]) -> Option<Vec<u8>> {
-    // GzEncoder writes no time and no name: the same bytes in give the same bytes out.
-    let mut encoder = GzEncoder::new(Vec::with_capacity(bytes.len() / 3), Compression::new(6));
-    encoder.write_all(bytes).ok()?;
-    encoder.finish().ok()
+    hex
 }
 
 /// Which form of a stream.
@@ -214,11 +224,12 @@ impl Slot {
 
 #[cfg(test)]
 mod tests {
+    use super::super::coding::tests::unpack;
     use super::*;
     use axum::http::HeaderName;
     use axum::http::header::{ACCEPT_ENCODING, IF_MODIFIED_SINCE};
+    use std::collections::HashSet;
     use std::convert::Infallible;
-    use std::io::Read as _;
     use std::sync::atomic::{AtomicUsize, Ordering};
 
     const MANNER: Manner = Manner { max_age: 60, vary: "Accept-Encoding", now: Timestamp::MAX };
@@ -240,28 +251,50 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn each_coding_has_its_own_strong_tag_and_both_hold_the_same() {
-        let plain = long().answer(&asked(&[]), MANNER);
-        let gzip = long().answer(&asked(&[(ACCEPT_ENCODING, "gzip, br")]), MANNER);
-        let (plain_tag, gzip_tag) = (header(&plain, ETAG).unwrap(), header(&gzip, ETAG).unwrap());
-        assert!(plain_tag.starts_with('"') && gzip_tag.ends_with("-gz\"") && plain_tag != gzip_tag);
-        assert_eq!(header(&plain, CONTENT_ENCODING), None);
-        assert_eq!(header(&gzip, CONTENT_ENCODING), Some("gzip"));
-        assert_eq!((header(&plain, VARY), header(&gzip, VARY)), (Some("Accept-Encoding"), Some("Accept-Encoding")));
-        let (plain, gzip) = (bytes(plain).await, bytes(gzip).await);
-        let mut text = Vec::new();
-        flate2::read::GzDecoder::new(&*gzip).read_to_end(&mut text).unwrap();
-        assert_eq!(text, plain);
-        assert!(gzip.len() < plain.len() / 10);
+    async fn each_coding_has_its_own_strong_tag_and_all_hold_the_same() {
+        let document = long();
+        let plain = document.answer(&asked(&[]), MANNER).await;
+        assert_eq!((header(&plain, CONTENT_ENCODING), header(&plain, VARY)), (None, Some("Accept-Encoding")));
+        let plain_tag = header(&plain, ETAG).unwrap().to_owned();
+        let plain = bytes(plain).await;
+        let mut tags = HashSet::from([plain_tag]);
+        for coding in Coding::ALL {
+            let answer = document.answer(&asked(&[(ACCEPT_ENCODING, coding.token())]), MANNER).await;
+            assert_eq!(header(&answer, CONTENT_ENCODING), Some(coding.token()));
+            assert_eq!(header(&answer, VARY), Some("Accept-Encoding"));
+            let tag = header(&answer, ETAG).unwrap().to_owned();
+            assert!(tag.starts_with('"') && tags.insert(tag.clone()), "{tag}");
+            let packed = bytes(answer).await;
+            assert_eq!(unpack(coding, &packed), plain);
+            assert!(packed.len() < plain.len() / 10, "{coding:?}: {}", packed.len());
+        }
+    }
+
+    #[tokio::test]
+    async fn a_document_is_compressed_once_and_what_is_small_or_does_not_shrink_stays_plain() {
+        let document = long();
+        let ask = |coding: &str| asked(&[(ACCEPT_ENCODING, coding)]);
+        let first = bytes(document.answer(&ask("br"), MANNER).await).await;
+        let again = bytes(document.answer(&ask("br"), MANNER).await).await;
+        assert_eq!(first.as_ptr(), again.as_ptr(), "the same bytes, not the same made again");
+        assert!(document.coded.iter().filter(|coded| coded.initialized()).count() == 1, "only what was asked for");
+        let small = Document::new("text/plain", "a".repeat(SMALLEST_CODED - 1), None);
+        assert_eq!(header(&small.answer(&ask("br, gzip"), MANNER).await, CONTENT_ENCODING), None);
+        // 304 costs no compression.
+        let fresh = long();
+        let tag = fresh.tag(Some(Coding::Zstd));
+        let answer = fresh.answer(&asked(&[(ACCEPT_ENCODING, "zstd"), (IF_NONE_MATCH, &tag)]), MANNER).await;
+        assert_eq!(answer.status(), StatusCode::NOT_MODIFIED);
+        assert!(fresh.coded.iter().all(|coded| !coded.initialized()));
     }
 
     #[tokio::test]
     async fn who_has_it_gets_304_with_the_tag_and_without_a_body() {
-        for coding in ["identity", "gzip"] {
-            let first = long().answer(&asked(&[(ACCEPT_ENCODING, coding)]), MANNER);
+        for coding in ["identity", "gzip", "br", "zstd"] {
+            let first = long().answer(&asked(&[(ACCEPT_ENCODING, coding)]), MANNER).await;
             let tag = header(&first, ETAG).unwrap().to_owned();
             for known in [tag.clone(), format!("W/{tag}"), format!("\"x\", {tag}")] {
-                let again = long().answer(&asked(&[(ACCEPT_ENCODING, coding), (IF_NONE_MATCH, &known)]), MANNER);
+                let again = long().answer(&asked(&[(ACCEPT_ENCODING, coding), (IF_NONE_MATCH, &known)]), MANNER).await;
                 assert_eq!(again.status(), StatusCode::NOT_MODIFIED, "{known}");
                 assert_eq!(header(&again, ETAG), Some(tag.as_str()));
                 assert_eq!(header(&again, CACHE_CONTROL), Some("max-age=60"));
@@ -271,26 +304,26 @@ mod tests {
         }
     }
 
-    #[test]
-    fn a_date_answers_only_where_no_tag_was_sent() {
+    #[tokio::test]
+    async fn a_date_answers_only_where_no_tag_was_sent() {
         let date = Timestamp::from_secs(1_764_000_000).rfc822();
-        let status = |pairs: &[(HeaderName, &str)]| long().answer(&asked(pairs), MANNER).status();
-        assert_eq!(status(&[(IF_MODIFIED_SINCE, &date)]), StatusCode::NOT_MODIFIED);
+        let status = async |pairs: &[(HeaderName, &str)]| long().answer(&asked(pairs), MANNER).await.status();
+        assert_eq!(status(&[(IF_MODIFIED_SINCE, &date)]).await, StatusCode::NOT_MODIFIED);
         // RFC 9110 13.1.3: a recipient must ignore If-Modified-Since if there is an If-None-Match.
-        assert_eq!(status(&[(IF_MODIFIED_SINCE, &date), (IF_NONE_MATCH, "\"x\"")]), StatusCode::OK);
+        assert_eq!(status(&[(IF_MODIFIED_SINCE, &date), (IF_NONE_MATCH, "\"x\"")]).await, StatusCode::OK);
         let earlier = Timestamp::from_secs(1_763_999_999).rfc822();
-        assert_eq!(status(&[(IF_MODIFIED_SINCE, &earlier)]), StatusCode::OK);
+        assert_eq!(status(&[(IF_MODIFIED_SINCE, &earlier)]).await, StatusCode::OK);
     }
 
-    #[test]
-    fn last_modified_is_told_only_when_its_second_is_over() {
+    #[tokio::test]
+    async fn last_modified_is_told_only_when_its_second_is_over() {
         let at = Timestamp::from_secs(1_764_000_000);
-        let told = |now: i64| {
+        let told = async |now: i64| {
             let manner = Manner { now: Timestamp::from_ms(now), ..MANNER };
-            header(&long().answer(&HeaderMap::new(), manner), LAST_MODIFIED).map(str::to_owned)
+            header(&long().answer(&HeaderMap::new(), manner).await, LAST_MODIFIED).map(str::to_owned)
         };
-        assert_eq!(told(1_764_000_000_999), None);
-        assert_eq!(told(1_764_000_001_000), Some(at.rfc822()));
+        assert_eq!(told(1_764_000_000_999).await, None);
+        assert_eq!(told(1_764_000_001_000).await, Some(at.rfc822()));
     }
 
     #[tokio::test]

@@ -1,7 +1,7 @@
 //! What a request says about the form that it wants and the one that it has: pure.
 
 use axum::http::HeaderMap;
-use axum::http::header::{ACCEPT, ACCEPT_ENCODING, IF_MODIFIED_SINCE, IF_NONE_MATCH};
+use axum::http::header::{ACCEPT, IF_MODIFIED_SINCE, IF_NONE_MATCH};
 
 use crate::domain::time::Timestamp;
 
@@ -17,7 +17,7 @@ pub(crate) enum NoneMatch {
 }
 
 /// Compares weakly (RFC 9110 13.1.2): `W/` counts for nothing. Reads lists, and several headers as one list.
-pub(crate) fn none_match(headers: &HeaderMap, ours: &[&str]) -> NoneMatch {
+pub(crate) fn none_match(headers: &HeaderMap, ours: &[impl AsRef<str>]) -> NoneMatch {
     let mut seen = NoneMatch::Absent;
     for value in headers.get_all(IF_NONE_MATCH) {
         seen = NoneMatch::Differs;
@@ -26,7 +26,7 @@ pub(crate) fn none_match(headers: &HeaderMap, ours: &[&str]) -> NoneMatch {
         if text.trim() == "*" {
             return NoneMatch::Has(0);
         }
-        if let Some(place) = tags(&text).find_map(|tag| ours.iter().position(|own| *own == tag)) {
+        if let Some(place) = tags(&text).find_map(|tag| ours.iter().position(|own| own.as_ref() == tag)) {
             return NoneMatch::Has(place);
         }
     }
@@ -61,40 +61,6 @@ pub(crate) fn not_modified_since(headers: &HeaderMap, modified: Timestamp) -> bo
     let Some(date) = date.and_then(|text| httpdate::parse_http_date(text).ok()) else { return false };
     let seconds = date.duration_since(std::time::UNIX_EPOCH).map_or(0, |span| span.as_secs());
     modified.as_secs() <= i64::try_from(seconds).unwrap_or(i64::MAX)
-}
-
-/// Whether an answer in gzip is wanted (RFC 9110 12.5.3): it is accepted, and not liked less than none.
-pub(crate) fn wants_gzip(headers: &HeaderMap) -> bool {
-    let (mut gzip, mut any, mut identity) = (None, None, None);
-    for value in headers.get_all(ACCEPT_ENCODING) {
-        for part in value.to_str().unwrap_or_default().split(',') {
-            let mut pieces = part.split(';').map(str::trim);
-            let coding = pieces.next().unwrap_or_default().to_ascii_lowercase();
-            let weight = pieces.find_map(|piece| piece.strip_prefix("q=").or_else(|| piece.strip_prefix("Q=")));
-            let weight = weight.map_or(1000, thousandths);
-            match coding.as_str() {
-                "gzip" | "x-gzip" => gzip = Some(weight),
-                "*" => any = Some(weight),
-                "identity" => identity = Some(weight),
-                _ => {}
-            }
-        }
-    }
-    let gzip = gzip.or(any).unwrap_or(0);
-    gzip > 0 && gzip >= identity.unwrap_or(0)
-}
-
-/// A weight in thousandths; what cannot be read is none.
-fn thousandths(weight: &str) -> u32 {
-    let (whole, part) = weight.split_once('.').unwrap_or((weight, ""));
-    if !part.bytes().all(|b| b.is_ascii_digit()) || part.len() > 3 {
-        return 0;
-    }
-    match whole {
-        "1" => 1000,
-        "0" => format!("{part:0<3}").parse().unwrap_or(0),
-        _ => 0,
-    }
 }
 
 /// Whether a person looks at it with a browser: it accepts HTML by name.
@@ -156,39 +122,10 @@ mod tests {
             if let Ok(value) = HeaderValue::from_bytes(text.as_bytes()) {
                 let mut headers = HeaderMap::new();
                 headers.insert(IF_NONE_MATCH, value.clone());
-                headers.insert(ACCEPT_ENCODING, value.clone());
                 headers.insert(IF_MODIFIED_SINCE, value);
-                let _ = (none_match(&headers, &["\"a\""]), wants_gzip(&headers));
+                let _ = none_match(&headers, &["\"a\""]);
                 let _ = not_modified_since(&headers, Timestamp::from_secs(0));
             }
-        }
-    }
-
-    #[test]
-    fn gzip_is_chosen_where_it_is_accepted_and_not_liked_less_than_nothing() {
-        for (values, wanted) in [
-            (&[][..], false),
-            (&[""], false),
-            (&["gzip"], true),
-            (&["GZIP"], true),
-            (&["x-gzip"], true),
-            (&["deflate, gzip;q=1.0, *;q=0.5"], true),
-            (&["br", "gzip"], true),
-            (&["br;q=1.0, gzip;q=0.8"], true),
-            (&["*"], true),
-            (&["gzip;q=0"], false),
-            (&["gzip; q=0.000"], false),
-            (&["gzip;q=0.001"], true),
-            (&["*, gzip;q=0"], false),
-            (&["*;q=0"], false),
-            (&["identity"], false),
-            (&["identity;q=1, gzip;q=0.5"], false),
-            (&["identity;q=0.5, gzip"], true),
-            (&["gzip;q=bad"], false),
-            (&["br, zstd"], false),
-            (&["notgzip"], false),
-        ] {
-            assert_eq!(wants_gzip(&with(&ACCEPT_ENCODING, values)), wanted, "{values:?}");
         }
     }
 

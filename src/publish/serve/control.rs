@@ -6,7 +6,9 @@ use std::pin::Pin;
 
 use serde::{Deserialize, Serialize};
 
+use crate::publish::hooks::{HookReport, ReplayRequest};
 use crate::publish::merges::UnmergeReport;
+use crate::store::HookOrder;
 
 /// What every method of [`Control`] gives: a result some time later.
 pub type Doing<'a, T> = Pin<Box<dyn Future<Output = Result<T, ControlError>> + Send + 'a>>;
@@ -22,6 +24,12 @@ pub trait Control: Send + Sync + 'static {
 
     /// Sends a signed test call to a webhook and waits for its answer.
     fn test_webhook(&self, name: String) -> Doing<'_, TestReport>;
+
+    /// Pauses or resumes a webhook, or gives up what it is owed.
+    fn order_webhook(&self, name: String, order: HookOrder) -> Doing<'_, HookReport>;
+
+    /// Makes deliveries of a webhook due again.
+    fn replay(&self, name: String, asked: ReplayRequest) -> Doing<'_, HookReport>;
 
     /// Logs at another level, as `[log] level` has it, until the next reload.
     fn log_level(&self, level: String) -> Doing<'_, LogReport>;
@@ -39,6 +47,9 @@ pub enum ControlError {
     /// There is no such webhook.
     #[error("There is no webhook `{0}`. `feedmill webhooks` lists them.")]
     UnknownWebhook(String),
+    /// What was asked makes no sense: a sentence.
+    #[error("{0}")]
+    Asked(String),
     /// There is nothing to part: a sentence.
     #[error("{0}")]
     NotMerged(String),
@@ -148,6 +159,10 @@ pub struct TestReport {
     /// What went wrong, in a sentence.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub error: Option<String>,
+    /// The request: headers with secrets masked, an empty line, the body.
+    pub request: String,
+    /// The beginning of the answer.
+    pub response: String,
 }
 
 /// The body of `POST /api/v1/poll`. Without one, all feeds are polled.

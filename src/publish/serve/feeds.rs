@@ -9,6 +9,7 @@ use axum::http::header::{ACCESS_CONTROL_ALLOW_ORIGIN, CACHE_CONTROL};
 use axum::response::Response;
 
 use super::State;
+use super::archive;
 use super::cache::{Document, Format, Manner};
 use super::pages::HTML;
 use super::problem::Problem;
@@ -16,7 +17,7 @@ use crate::domain::time::Timestamp;
 use crate::publish::cursor;
 use crate::publish::published::{Edition, PublishedStream};
 use crate::publish::render::page::{self, Site};
-use crate::publish::render::{self, Channel, View};
+use crate::publish::render::{self, Channel, Pages, View};
 use crate::publish::views;
 use crate::store::{Cursor, Instance, Page, PageRequest, StoreError};
 
@@ -55,7 +56,7 @@ pub(crate) async fn answer(state: &State, wanted: Wanted<'_>, asked: &HeaderMap)
     };
     let max_age = state.0.freshness.max_age(state.store(), now).await;
     let vary = if wanted.feed_address { "Accept-Encoding, Sec-Fetch-Dest" } else { "Accept-Encoding" };
-    let mut response = document.answer(asked, Manner { max_age, vary, now });
+    let mut response = document.answer(asked, Manner { max_age, vary, now }).await;
     if is_private {
         // RFC 9111 5.2.2.7: no cache between may keep it.
         if let Ok(value) = HeaderValue::from_str(&format!("private, max-age={max_age}")) {
@@ -98,6 +99,15 @@ async fn make(
         Some(most) => store.shared_page(request, most).await?,
     };
     let (aged, until) = leave_out_old(&mut page, stream, now);
+    let mut pages = Pages::default();
+    if format == Format::Atom && before.is_none() && archive::has_archives(stream) {
+        pages.previous = archive::with_open(store, stream, &mut page.items).await?;
+    }
+    // The page of a private stream has no token to listen with.
+    pages.live = format == Format::Page && before.is_none() && stream.token.is_none();
+    if format == Format::Json && stream.token.is_none() {
+        pages.older = page.next.map(|next| page::asked(&[("before", &cursor::encode(next))]));
+    }
     let mut views = views::prepare(store, page.items).await?;
     let instance = store.instance();
     for view in &mut views {
@@ -105,15 +115,7 @@ async fn make(
     }
     let published = Arc::clone(&edition.published);
     let updated = page.changed_at.max(aged).unwrap_or_else(|| birth(&instance));
-    let channel = Channel {
-        name: stream.name.clone(),
-        title: stream.title.clone(),
-        id: format!("tag:{}:{}/{}", instance.tagging, instance.id, stream.name),
-        base: published.public_url.clone(),
-        asked: String::new(),
-        updated,
-        ttl_minutes: published.ttl_minutes,
-    };
+    let channel = channel(edition, stream, &instance, updated, pages);
     let older = page.next.map(|next| {
         let before = cursor::encode(next);
         token.map_or_else(
@@ -135,6 +137,26 @@ async fn make(
     work.await.map_err(|error| StoreError::Failed(format!("rendering was cut short: {error}")))
 }
 
+/// The stream as a document says it.
+pub(crate) fn channel(
+    edition: &Edition,
+    stream: &PublishedStream,
+    instance: &Instance,
+    updated: Timestamp,
+    pages: Pages,
+) -> Channel {
+    Channel {
+        name: stream.name.clone(),
+        title: stream.title.clone(),
+        id: format!("tag:{}:{}/{}", instance.tagging, instance.id, stream.name),
+        base: edition.published.public_url.clone(),
+        asked: String::new(),
+        updated,
+        ttl_minutes: edition.published.ttl_minutes,
+        pages,
+    }
+}
+
 /// Leaves out what is too old for the stream at `now`. Gives when something grew too old last, which changed what is
 /// shown, and when that happens next.
 fn leave_out_old(page: &mut Page, stream: &PublishedStream, now: Timestamp) -> (Option<Timestamp>, Option<Timestamp>) {
@@ -149,7 +171,7 @@ fn leave_out_old(page: &mut Page, stream: &PublishedStream, now: Timestamp) -> (
 }
 
 /// Shows an item as its stream has it shown.
-fn dress(view: &mut View, edition: &Edition, stream: &PublishedStream, instance: &Instance, format: Format) {
+pub(crate) fn dress(view: &mut View, edition: &Edition, stream: &PublishedStream, instance: &Instance, format: Format) {
     edition.published.keep_public(&mut view.item.streams);
     if let Some(template) = stream.item_title.as_deref().filter(|_| format != Format::Page) {
         view.retitle(template);

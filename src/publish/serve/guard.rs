@@ -4,15 +4,16 @@ use std::time::{Duration, Instant};
 
 use axum::extract::{Request, State as Extract};
 use axum::http::header::{
-    ALLOW, CACHE_CONTROL, CONNECTION, CONTENT_LENGTH, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HOST, REFERRER_POLICY,
-    TRANSFER_ENCODING, X_CONTENT_TYPE_OPTIONS,
+    ALLOW, AUTHORIZATION, CACHE_CONTROL, CONNECTION, CONTENT_LENGTH, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HOST,
+    REFERRER_POLICY, RETRY_AFTER, TRANSFER_ENCODING, USER_AGENT, WWW_AUTHENTICATE, X_CONTENT_TYPE_OPTIONS,
 };
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, Version};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 
 use super::problem::Problem;
-use super::{State, conditional, pages};
+use super::writes::Access;
+use super::{State, conditional, feeds, pages, visitor};
 use crate::ops::health::Part;
 
 /// Longest path and query, in bytes: more is answered with 414.
@@ -24,19 +25,26 @@ const READ_TIMEOUT: Duration = Duration::from_secs(30);
 /// For a write: polling every feed takes its time.
 const WRITE_TIMEOUT: Duration = Duration::from_secs(15 * 60);
 
-/// Pages run nothing, load our style and pictures from anywhere, send forms to us, and stand in no frame.
-const POLICY: &str = "default-src 'none'; style-src 'self'; img-src http: https:; base-uri 'none'; \
-                      form-action 'self'; frame-ancestors 'none'";
+/// Pages run our one script, which listens to us alone, load our style and pictures from anywhere, send forms to us, and
+/// stand in no frame.
+const POLICY: &str = "default-src 'none'; script-src 'self'; connect-src 'self'; style-src 'self'; \
+                      img-src http: https:; base-uri 'none'; form-action 'self'; frame-ancestors 'none'";
 
 /// Refuses what is too large or unclear, cuts what takes too long, and finishes every answer.
-pub(crate) async fn guard(Extract(state): Extract<State>, request: Request, next: Next) -> Response {
+pub(crate) async fn guard(
+    Extract((state, access)): Extract<(State, Access)>,
+    request: Request,
+    next: Next,
+) -> Response {
     let route = class(request.method(), request.uri().path());
     let for_people =
         !matches!(route, "api" | "write" | "probe" | "metrics") && conditional::accepts_html(request.headers());
     let limit = if route == "write" { WRITE_TIMEOUT } else { READ_TIMEOUT };
-    let answered = match refusal(&request) {
-        Some(problem) => Ok(and_close(problem.into_response())),
-        None => tokio::time::timeout(limit, next.run(request)).await,
+    let refused = refusal(&request).map(|problem| and_close(problem.into_response()));
+    let refused = refused.or_else(|| (access == Access::Token).then(|| turned_away(&state, &request)).flatten());
+    let answered = match refused {
+        Some(response) => Ok(response),
+        None => tokio::time::timeout(limit, run(&state, request, next)).await,
     };
     let mut response = answered.unwrap_or_else(|_| {
         let sentence = "It took too long to make the answer. Try again in a moment.";
@@ -54,6 +62,83 @@ pub(crate) async fn guard(Extract(state): Extract<State>, request: Request, next
     let parts = state.parts();
     parts.metrics.request(route, response.status().as_u16());
     parts.progress.mark(Part::Http, Instant::now());
+    response
+}
+
+/// Answers, and notes who showed a wrong token.
+async fn run(state: &State, request: Request, next: Next) -> Response {
+    let client = {
+        let published = state.parts().live.get().published;
+        visitor::client(&published.gate, request.extensions(), request.headers())
+    };
+    let shown = request.headers().contains_key(AUTHORIZATION);
+    let reader = reader(&request);
+    let response = next.run(request).await;
+    if let Some((file, agent)) = reader
+        && matches!(response.status(), StatusCode::OK | StatusCode::NOT_MODIFIED)
+        && let Some(feed) = feeds::split(&file)
+        && state.parts().live.get().published.stream(feed.0).is_some()
+    {
+        state.parts().readers.note(feed, client, &agent, state.parts().clock.now());
+    }
+    if shown && response.status() == StatusCode::UNAUTHORIZED {
+        state.0.wrong.note(client, Instant::now());
+    }
+    response
+}
+
+/// The feed that a reader follows and what reads it: not one who looks at it, nor at older pages of it.
+fn reader(request: &Request) -> Option<(String, String)> {
+    let (uri, headers) = (request.uri(), request.headers());
+    let older = uri.query().is_some_and(|query| query.split('&').any(|pair| pair.starts_with("before=")));
+    let file = uri.path().strip_prefix('/').filter(|file| !file.contains('/'))?;
+    if request.method() != Method::GET || older || conditional::is_navigation(headers) {
+        return None;
+    }
+    feeds::split(file)?;
+    let agent = headers.get(USER_AGENT).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    Some((file.to_owned(), agent.to_owned()))
+}
+
+/// Whom the gate does not let in: under a name that is not ours, after too many wrong tokens, without the token.
+fn turned_away(state: &State, request: &Request) -> Option<Response> {
+    let published = state.parts().live.get().published;
+    let (gate, headers) = (&published.gate, request.headers());
+    // RFC 9112 3.2.2: the host of an absolute address counts more than the header. HTTP/1.0 may have neither; no
+    // browser speaks it.
+    let host = request.uri().host().or_else(|| headers.get(HOST)?.to_str().ok());
+    if headers.contains_key(HOST) && !host.is_some_and(|host| gate.knows(host)) {
+        let sentence = "This server does not answer to that name. The operator can add it to [server] hosts.";
+        return Some(bare(StatusCode::MISDIRECTED_REQUEST, sentence));
+    }
+    let client = visitor::client(gate, request.extensions(), headers);
+    let shown = headers.contains_key(AUTHORIZATION);
+    if let Some(wait) = state.0.wrong.wait(client, Instant::now()).filter(|_| shown) {
+        let seconds = wait.as_secs().max(1);
+        let sentence = format!("Too many wrong tokens came from your address. Try again in {seconds} s.");
+        let mut response = bare(StatusCode::TOO_MANY_REQUESTS, sentence);
+        response.headers_mut().insert(RETRY_AFTER, seconds.into());
+        return Some(response);
+    }
+    // Probes say that it lives, and nothing else.
+    let open = matches!(request.uri().path(), "/healthz" | "/readyz");
+    if open || gate.admits(visitor::token(headers).as_deref(), published.admin.as_ref()) {
+        return None;
+    }
+    if shown {
+        state.0.wrong.note(client, Instant::now());
+    }
+    let sentence = "This server is private: give [server] read_token as the password, with any user name.";
+    let mut response = bare(StatusCode::UNAUTHORIZED, sentence);
+    let ask = HeaderValue::from_static("Basic realm=\"feedmill\", charset=\"UTF-8\"");
+    response.headers_mut().insert(WWW_AUTHENTICATE, ask);
+    Some(response)
+}
+
+/// A problem document for browsers too: the page would list the streams.
+fn bare(status: StatusCode, sentence: impl Into<String>) -> Response {
+    let mut response = Problem::new(status, sentence).into_response();
+    response.extensions_mut().remove::<Problem>();
     response
 }
 

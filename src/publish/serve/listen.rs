@@ -7,11 +7,13 @@
 //! So thousands of silent clients keep nobody out.
 
 use std::io;
+use std::net::IpAddr;
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
+use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::{Service, service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
@@ -23,6 +25,7 @@ use tracing::{debug, warn};
 
 use super::door::Door;
 use super::patient::Patient;
+use super::visitor::Peer;
 use super::waiting::{Seat, Waiting};
 
 /// Start line and headers of a request, in bytes: more is answered with 431.
@@ -83,12 +86,12 @@ pub async fn serve<D: Door>(door: D, router: Router, limits: Limits, tracker: Ta
             accepted = door.accept() => accepted,
         };
         match accepted {
-            Ok(stream) => {
+            Ok((stream, peer)) => {
                 pause = FIRST_PAUSE;
                 let Some(place) = hall.place().await else { return };
                 let seat = Seat::take(&hall.waiting);
                 let io = TokioIo::new(Patient::new(stream, limits.first_byte, limits.answer));
-                let attend = attend(hall.builder.clone(), io, router.clone(), seat, limits, stop.clone());
+                let attend = attend(hall.builder.clone(), io, (router.clone(), peer), seat, limits, stop.clone());
                 tracker.spawn(async move {
                     attend.await;
                     drop(place);
@@ -151,7 +154,7 @@ fn builder(limits: &Limits) -> http1::Builder {
 async fn attend<S>(
     builder: http1::Builder,
     io: TokioIo<Patient<S>>,
-    router: Router,
+    (router, peer): (Router, Option<IpAddr>),
     seat: Seat,
     limits: Limits,
     stop: CancellationToken,
@@ -162,8 +165,11 @@ async fn attend<S>(
     let answers = TowerToHyperService::new(router);
     let service = service_fn({
         let seat = Arc::clone(&seat);
-        move |request| {
+        move |mut request: hyper::Request<Incoming>| {
             seat.busy();
+            if let Some(peer) = peer {
+                request.extensions_mut().insert(Peer(peer));
+            }
             let (answer, seat) = (answers.call(request), Arc::clone(&seat));
             async move {
                 let answer = answer.await;
@@ -429,7 +435,7 @@ mod tests {
     impl Door for Exhausted {
         type Stream = TcpStream;
 
-        async fn accept(&self) -> io::Result<TcpStream> {
+        async fn accept(&self) -> io::Result<(TcpStream, Option<IpAddr>)> {
             self.0.fetch_add(1, Ordering::Relaxed);
             Err(io::Error::from_raw_os_error(24)) // EMFILE
         }

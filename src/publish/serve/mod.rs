@@ -12,6 +12,7 @@
 use std::sync::Arc;
 
 use tokio::sync::Semaphore;
+use tokio_util::sync::CancellationToken;
 
 use super::published::Live;
 use crate::domain::time::Clock;
@@ -20,10 +21,13 @@ use crate::ops::metrics::Metrics;
 use crate::store::Store;
 
 mod api;
+mod archive;
 mod cache;
+mod coding;
 mod conditional;
 pub mod control;
 pub mod door;
+mod events;
 mod feeds;
 mod freshness;
 mod guard;
@@ -32,16 +36,20 @@ mod pages;
 mod patient;
 mod probes;
 pub mod problem;
+pub mod readers;
 pub mod routes;
 mod search;
 #[cfg(test)]
 mod tests;
+mod visitor;
 mod waiting;
 mod writes;
 
 use cache::{Cache, Document};
 use control::Control;
 use freshness::Freshness;
+use readers::Readers;
+use visitor::Wrong;
 
 /// What the routes work with.
 pub struct Parts {
@@ -57,6 +65,10 @@ pub struct Parts {
     pub metrics: Arc<Metrics>,
     /// Where answers are marked as progress, and what readiness looks at.
     pub progress: Arc<Progress>,
+    /// Cancelled when the daemon stops: those who listen are let go.
+    pub stop: CancellationToken,
+    /// Who follows what.
+    pub readers: Arc<Readers>,
     /// The program's version, for the status page.
     pub version: &'static str,
 }
@@ -70,8 +82,12 @@ struct Inner {
     cache: Cache,
     freshness: Freshness,
     style: Document,
+    script: Document,
+    listeners: Arc<Semaphore>,
     /// Older pages, searches and lists of all feeds are made for whoever asks: so many at a time, the rest queues.
     costly: Semaphore,
+    /// Who showed wrong tokens.
+    wrong: Wrong,
 }
 
 /// Such pages and searches at a time.
@@ -83,7 +99,9 @@ impl State {
     pub fn new(parts: Parts) -> Self {
         let costly = Semaphore::new(COSTLY);
         let (cache, freshness) = (Cache::default(), Freshness::default());
-        Self(Arc::new(Inner { parts, cache, freshness, style: pages::style_document(), costly }))
+        let ((style, script), wrong) = (pages::static_documents(), Wrong::default());
+        let listeners = Arc::new(Semaphore::new(events::LISTENERS));
+        Self(Arc::new(Inner { parts, cache, freshness, style, script, listeners, costly, wrong }))
     }
 
     fn store(&self) -> &dyn Store {

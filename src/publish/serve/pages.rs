@@ -1,5 +1,7 @@
 //! The routes that people open, and the addresses of feeds beside them.
 
+use std::sync::Arc;
+
 use axum::extract::rejection::{PathRejection, QueryRejection};
 use axum::extract::{Path, Query, State as Extract};
 use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE};
@@ -17,17 +19,20 @@ use crate::domain::shape::StreamShape;
 use crate::publish::lists;
 use crate::publish::published::Edition;
 use crate::publish::render;
-use crate::publish::render::page::{self, Site};
+use crate::publish::render::page::{self, Report, Site};
 use crate::publish::trace;
 use crate::store::StoreError;
 
 /// The media type of pages.
 pub(crate) const HTML: &str = "text/html; charset=utf-8";
 const TEXT: &str = "text/plain; charset=utf-8";
+const SCRIPT: &str = "text/javascript; charset=utf-8";
 const CSS: &str = "text/css; charset=utf-8";
 const OPML: &str = "text/x-opml; charset=utf-8";
 /// Feeds whose size is shown.
 const LARGEST: u32 = 20;
+/// Days whose stories are counted.
+const DAYS: u32 = 30;
 /// How long the style is fresh, in seconds.
 const STYLE_AGE: u32 = 24 * 3600;
 
@@ -102,7 +107,49 @@ pub(crate) async fn opml(Extract(state): Extract<State>, headers: HeaderMap) -> 
     let work = move || Document::new(OPML, render::opml(&published.title, &feeds, published.applied_at), None);
     let document = aside(work).await?;
     let max_age = state.0.freshness.max_age(state.store(), now).await;
-    Ok(document.answer(&headers, Manner { max_age, vary: "Accept-Encoding", now }))
+    Ok(document.answer(&headers, Manner { max_age, vary: "Accept-Encoding", now }).await)
+}
+
+/// `/{stream}/subscribe`: its addresses.
+pub(crate) async fn subscribe(
+    Extract(state): Extract<State>,
+    name: Result<Path<String>, PathRejection>,
+    query: AskedBefore,
+) -> Result<Response, Problem> {
+    let edition = state.parts().live.get();
+    let (stream, asked) = followed(&edition, name, query)?;
+    let streams = edition.published.stream_shapes();
+    Ok(html(page::subscribe(&site(&edition, &streams), &stream, &asked)))
+}
+
+/// `/{stream}/subscribe.opml`: the same as a file.
+pub(crate) async fn subscribe_opml(
+    Extract(state): Extract<State>,
+    name: Result<Path<String>, PathRejection>,
+    query: AskedBefore,
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
+    let edition = state.parts().live.get();
+    let (stream, asked) = followed(&edition, name, query)?;
+    let (page, atom) = (format!("{}{asked}", stream.page_url), format!("{}{asked}", stream.atom_url));
+    let text = render::stream_opml(&stream.title, &page, &atom, edition.published.applied_at);
+    let now = state.parts().clock.now();
+    Ok(Document::new(OPML, text, None).answer(&headers, Manner { max_age: 0, vary: "Accept-Encoding", now }).await)
+}
+
+/// A stream that who asks may follow, and what follows its addresses: the token that they brought.
+fn followed(
+    edition: &Edition,
+    name: Result<Path<String>, PathRejection>,
+    query: AskedBefore,
+) -> Result<(StreamShape, String), Problem> {
+    let token = before(query)?.token;
+    let missing = || Problem::not_found("There is no such stream. The front page lists those that there are.");
+    let Ok(Path(name)) = name else { return Err(missing()) };
+    let stream = edition.published.stream(&name).filter(|stream| stream.admits(token.as_deref()));
+    let stream = stream.ok_or_else(missing)?;
+    let asked = token.filter(|_| stream.token.is_some()).map(|token| page::asked(&[("token", &token)]));
+    Ok((edition.published.stream_shape(stream), asked.unwrap_or_default()))
 }
 
 /// `/status`: how everything is.
@@ -115,9 +162,14 @@ pub(crate) async fn status(Extract(state): Extract<State>) -> Result<Response, P
     let webhooks = lists::all_webhooks(store, &edition.published).await?;
     let health = store.health().await?;
     let sizes = store.feed_sizes(LARGEST).await?;
+    let days = store.days(now, DAYS).await?;
+    let known = Arc::clone(&state.parts().readers);
     let work = move || {
         let streams = edition.published.stream_shapes();
-        page::status(&site(&edition, &streams), &feeds, &webhooks, &health, &sizes, version, now)
+        let readers: Vec<u64> = streams.iter().map(|stream| known.of(&stream.name, now)).collect();
+        let (feeds, webhooks, days, readers) = (&*feeds, &*webhooks, &*days, &*readers);
+        let report = Report { feeds, webhooks, health: &health, sizes: &sizes, days, readers, version };
+        page::status(&site(&edition, &streams), &report, now)
     };
     Ok(html(aside(work).await?))
 }
@@ -142,7 +194,7 @@ pub(crate) async fn item(
         Document::new(HTML, page::item(&site(&edition, &streams), &told.view, &told.trace), None)
     };
     let now = state.parts().clock.now();
-    Ok(aside(work).await?.answer(&headers, Manner { max_age: 0, vary: "Accept-Encoding", now }))
+    Ok(aside(work).await?.answer(&headers, Manner { max_age: 0, vary: "Accept-Encoding", now }).await)
 }
 
 /// Ten thousand feeds take some ten milliseconds to write: not on a thread that serves.
@@ -151,15 +203,27 @@ pub(crate) async fn aside<T: Send + 'static>(work: impl FnOnce() -> T + Send + '
     done.map_err(|error| StoreError::Failed(format!("rendering was cut short: {error}")))
 }
 
-/// The style of all pages, made ready once for all requests.
-pub(crate) fn style_document() -> Document {
-    Document::new(CSS, page::STYLE.to_owned(), None)
+/// `/static/icon.svg`, and `/favicon.ico`, which browsers ask for beside feeds.
+pub(crate) async fn icon() -> Response {
+    let cache = (CACHE_CONTROL, HeaderValue::from_static("max-age=86400"));
+    ([(CONTENT_TYPE, HeaderValue::from_static("image/svg+xml")), cache], page::ICON).into_response()
+}
+
+/// Style and script of all pages, made ready once for all requests.
+pub(crate) fn static_documents() -> (Document, Document) {
+    (Document::new(CSS, page::STYLE.to_owned(), None), Document::new(SCRIPT, page::SCRIPT.to_owned(), None))
+}
+
+/// `/static/live.js`.
+pub(crate) async fn script(Extract(state): Extract<State>, headers: HeaderMap) -> Response {
+    let manner = Manner { max_age: STYLE_AGE, vary: "Accept-Encoding", now: state.parts().clock.now() };
+    state.0.script.answer(&headers, manner).await
 }
 
 /// `/static/style.css`.
 pub(crate) async fn style(Extract(state): Extract<State>, headers: HeaderMap) -> Response {
     let manner = Manner { max_age: STYLE_AGE, vary: "Accept-Encoding", now: state.parts().clock.now() };
-    state.0.style.answer(&headers, manner)
+    state.0.style.answer(&headers, manner).await
 }
 
 /// `/robots.txt`: everything here was published elsewhere first, and that is where it should be found.

@@ -59,6 +59,8 @@ fn numbers(health: &StoreHealth, now: Timestamp) -> StoreNumbers {
         items: health.items,
         owed: health.owed,
         oldest_owed: age(health.oldest_owed),
+        given_up: health.failed,
+        webhooks: health.webhooks,
         size_bytes: health.size_bytes,
         poll_lag: age(health.next_due),
     }

@@ -107,6 +107,7 @@ impl From<ControlError> for Problem {
             ControlError::UnknownFeed(_) | ControlError::UnknownWebhook(_) | ControlError::NotMerged(_) => {
                 Self::not_found(detail)
             }
+            ControlError::Asked(_) => Self::bad_request(detail),
             ControlError::Refused { errors } => Self { errors, ..Self::new(StatusCode::UNPROCESSABLE_ENTITY, detail) },
             ControlError::Unreadable(_) => Self::new(StatusCode::UNPROCESSABLE_ENTITY, detail),
             ControlError::Busy(_) | ControlError::Ambiguous(_) => Self::new(StatusCode::CONFLICT, detail),

@@ -5,7 +5,8 @@ use axum::routing::{get, post};
 use axum::{Extension, Router, middleware};
 
 use super::writes::Access;
-use super::{State, api, guard, pages, probes, search, writes};
+use super::{State, api, archive, events, guard, pages, probes, search, writes};
+use crate::store::HookOrder;
 
 /// Everything on one listener; writes ask for the admin token.
 pub fn whole(state: &State) -> Router {
@@ -33,11 +34,18 @@ fn outward() -> Router<State> {
         .route("/feeds", get(pages::feeds))
         .route("/feeds.opml", get(pages::opml))
         .route("/item/{item}", get(pages::item))
+        .route("/{stream}/subscribe", get(pages::subscribe))
+        .route("/{stream}/subscribe.opml", get(pages::subscribe_opml))
+        .route("/{stream}/archive/{file}", get(archive::archive))
         .route("/search", get(search::page))
         .route("/search.atom", get(search::atom))
         .route("/search.rss", get(search::rss))
         .route("/search.json", get(search::json))
+        .route("/events", get(events::events))
         .route("/static/style.css", get(pages::style))
+        .route("/static/live.js", get(pages::script))
+        .route("/static/icon.svg", get(pages::icon))
+        .route("/favicon.ico", get(pages::icon))
         .route("/robots.txt", get(pages::robots))
         // axum has one parameter a segment: the handler splits at the last dot.
         .route("/{file}", get(pages::file))
@@ -60,9 +68,14 @@ fn inward() -> Router<State> {
         .route("/api/v1/webhooks", get(api::webhooks))
         .route("/api/v1/deliveries", get(api::deliveries))
         .route("/api/v1/deliveries/{id}", get(api::delivery))
+        .route("/api/v1/openapi.json", get(api::openapi))
         .route("/api/v1/poll", post(writes::poll_many))
         .route("/api/v1/feeds/{name}/poll", post(writes::poll_one))
         .route("/api/v1/webhooks/{name}/test", post(writes::test_webhook))
+        .route("/api/v1/webhooks/{name}/pause", post(writes::order_webhook).layer(Extension(HookOrder::Pause)))
+        .route("/api/v1/webhooks/{name}/resume", post(writes::order_webhook).layer(Extension(HookOrder::Resume)))
+        .route("/api/v1/webhooks/{name}/drop", post(writes::order_webhook).layer(Extension(HookOrder::Drop)))
+        .route("/api/v1/webhooks/{name}/replay", post(writes::replay))
         .route("/api/v1/reload", post(writes::reload))
         .route("/api/v1/log", post(writes::log_level))
 }
@@ -72,6 +85,6 @@ fn finish(routes: Router<State>, state: &State, access: Access) -> Router {
         .fallback(pages::nothing)
         .layer(DefaultBodyLimit::max(guard::MAX_BODY_BYTES))
         .layer(Extension(access))
-        .layer(middleware::from_fn_with_state(state.clone(), guard::guard))
+        .layer(middleware::from_fn_with_state((state.clone(), access), guard::guard))
         .with_state(state.clone())
 }

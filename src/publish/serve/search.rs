@@ -18,8 +18,8 @@ use super::pages::{HTML, aside, site};
 use super::problem::Problem;
 use crate::publish::items::{self, Finding, Params, Sorting};
 use crate::publish::lists::ListError;
-use crate::publish::render::Channel;
 use crate::publish::render::page::{self, Results};
+use crate::publish::render::{Channel, Pages};
 
 /// Longest query, in bytes.
 const MAX_QUERY_BYTES: usize = 1000;
@@ -173,12 +173,14 @@ async fn feed(state: State, asked: AskedFor, headers: HeaderMap, format: Format)
             asked,
             updated,
             ttl_minutes: published.ttl_minutes,
+            pages: Pages::default(),
         };
         Document::new(media(format), document(format, &channel, &found.views), Some(updated))
     };
     let document = aside(made).await?;
     let max_age = state.0.freshness.max_age(state.store(), now).await;
-    let mut response = document.answer(&headers, Manner { max_age, vary: "Accept-Encoding, Sec-Fetch-Dest", now });
+    let mut response =
+        document.answer(&headers, Manner { max_age, vary: "Accept-Encoding, Sec-Fetch-Dest", now }).await;
     response.headers_mut().insert(ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
     Ok(response)
 }

@@ -14,6 +14,7 @@ use super::api::json;
 use super::control::{LogRequest, PollRequest};
 use super::problem::Problem;
 use crate::publish::published::TokenHash;
+use crate::store::HookOrder;
 
 /// How who asks has shown that they may.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -61,6 +62,35 @@ pub(crate) async fn test_webhook(
     admit(&state, access, &headers)?;
     let name = read_name(name)?;
     answer(state.parts().control.test_webhook(name).await)
+}
+
+/// `POST /api/v1/webhooks/{name}/pause`, `resume`, `drop`.
+pub(crate) async fn order_webhook(
+    Extract(state): Extract<State>,
+    Extension(access): Extension<Access>,
+    Extension(order): Extension<HookOrder>,
+    headers: HeaderMap,
+    name: Named,
+) -> Result<Response, Refused> {
+    admit(&state, access, &headers)?;
+    answer(state.parts().control.order_webhook(read_name(name)?, order).await)
+}
+
+/// `POST /api/v1/webhooks/{name}/replay`: the window in the body.
+pub(crate) async fn replay(
+    Extract(state): Extract<State>,
+    Extension(access): Extension<Access>,
+    headers: HeaderMap,
+    name: Named,
+    body: Result<Bytes, BytesRejection>,
+) -> Result<Response, Refused> {
+    admit(&state, access, &headers)?;
+    let name = read_name(name)?;
+    let body = body.map_err(|error| Problem::new(error.status(), format!("The body cannot be read: {error}.")))?;
+    let asked = serde_json::from_slice(&body).map_err(|error| {
+        Problem::bad_request(format!("The body is not {{\"since\": \"3d\", \"until\": …, \"all\": …}}: {error}."))
+    })?;
+    answer(state.parts().control.replay(name, asked).await)
 }
 
 /// `POST /api/v1/items/{item}/unmerge`.

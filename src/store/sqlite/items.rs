@@ -116,6 +116,25 @@ pub(super) fn count_since(db: &Connection, since: Option<Timestamp>) -> Result<u
         .query_row([since.map_or(i64::MIN, Timestamp::as_ms)], |row| super::count(row, 0))
 }
 
+/// How many items are shown by the day, the last one that of `now`.
+pub(super) fn days(db: &Connection, now: Timestamp, days: u32) -> Result<Vec<u64>> {
+    const DAY_MS: i64 = 86_400_000;
+    let first = now.as_ms().div_euclid(DAY_MS) - i64::from(days) + 1;
+    let mut counts = vec![0; usize::try_from(days).unwrap_or_default()];
+    // No date lies before 1970 here, so that a division cuts where the days do.
+    let mut read = db.prepare_cached(
+        "SELECT effective_at / 86400000, count(*) FROM item WHERE state = 0 AND effective_at >= ?1 GROUP BY 1",
+    )?;
+    let rows = read.query_map([first.max(0) * DAY_MS], |row| Ok((row.get::<_, i64>(0)?, super::count(row, 1)?)))?;
+    for row in rows {
+        let (day, count) = row?;
+        if let Some(slot) = usize::try_from(day - first).ok().and_then(|place| counts.get_mut(place)) {
+            *slot = count;
+        }
+    }
+    Ok(counts)
+}
+
 fn item(row: &Row<'_>) -> Result<Item> {
     let time = |name: &str| Ok::<_, rusqlite::Error>(Timestamp::from_ms(row.get(name)?));
     let extra: Option<String> = row.get("extra")?;

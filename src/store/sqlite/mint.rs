@@ -63,6 +63,17 @@ pub(super) fn alert_id(
     message(&format!("{} {} {} {} {}", instance.id, webhook.0, kind.as_str(), feed.0, broken_at.as_ms()))
 }
 
+/// The same of what the operator is told of a webhook: once for each time that it was paused or disabled.
+pub(super) fn hook_alert_id(
+    instance: &Instance,
+    webhook: WebhookId,
+    kind: EventKind,
+    about: WebhookId,
+    broken_at: Timestamp,
+) -> String {
+    message(&format!("{} {} {} {} {}", instance.id, webhook.0, kind.as_str(), about.0, broken_at.as_ms()))
+}
+
 fn message(of: &str) -> String {
     format!("msg_{}", schema::base32(Sha256::digest(of).get(..16).unwrap_or_default()))
 }

@@ -5,10 +5,12 @@
 //! Invariant: everything is written by the one writer thread, in transactions that are whole before they
 //! are answered (`synchronous=FULL`).
 
+mod archive;
 pub mod backup;
 mod broken;
 mod checkpoint;
 mod commit;
+mod endpoint;
 mod feeds;
 mod fts;
 mod hash;
@@ -23,6 +25,7 @@ mod measure;
 mod member;
 mod merge;
 mod mint;
+mod news;
 mod open;
 mod outbox;
 mod over_time;
@@ -34,6 +37,7 @@ mod remember;
 mod resolve;
 mod schema;
 mod search;
+mod settle;
 mod streams;
 mod trace;
 mod unions;
@@ -52,10 +56,10 @@ use self::hash::Hasher;
 use self::reader::Readers;
 use self::writer::{Tx, Writer};
 use super::{
-    Anatomy, Backlog, Cleaned, CommitReport, FeedLease, FeedSizes, FeedStatus, Found, Hunt, Hunted, Instance,
-    KeepCursor, KeepRules, KeepStep, Keymaker, Learned, Learnt, Leased, Mark, MergeStatus, Page, PageRequest, Pending,
-    PollCommit, Registry, Rekeyed, Resolution, Routes, Search, Store, StoreError, StoreHealth, Subscriptions,
-    Unresolved, Want, Worded,
+    Anatomy, Archive, ArchiveRequest, Backlog, Cleaned, CommitReport, FeedLease, FeedSizes, FeedStatus, Found,
+    HookOrder, Hunt, Hunted, Instance, KeepCursor, KeepRules, KeepStep, Keymaker, Learned, Learnt, Leased, Mark,
+    MergeStatus, News, Page, PageRequest, Pending, PollCommit, Registry, Rekeyed, Replay, Replayed, Resolution, Routes,
+    Search, Store, StoreError, StoreHealth, Subscriptions, Unresolved, Want, Worded,
 };
 use crate::domain::decision::Judge;
 use crate::domain::feed::{FeedId, FeedState, Health, NextPoll};
@@ -63,7 +67,9 @@ use crate::domain::item::{Item, ItemId};
 use crate::domain::stream::StreamId;
 use crate::domain::time::Timestamp;
 use crate::domain::trace::{TraceBy, Traced};
-use crate::domain::webhook::{DeliveryId, DeliveryState, DeliveryStatus, Settlement, WebhookStatus};
+use crate::domain::webhook::{
+    DeliveryId, DeliveryState, DeliveryStatus, HookAlert, Settled, Settlement, WebhookId, WebhookStatus,
+};
 
 pub use self::open::{Access, Options};
 
@@ -231,16 +237,40 @@ impl Store for Sqlite {
         self.write(move |tx| outbox::keep_bodies(tx.db, &bodies))
     }
 
-    fn settle_delivery(&self, settlement: Settlement) -> Pending<'_, bool> {
-        self.write(move |tx| outbox::settle(tx.db, &settlement))
+    fn settle_delivery(&self, settlement: Settlement) -> Pending<'_, Option<Settled>> {
+        let instance = self.instance.clone();
+        self.write(move |tx| settle::settle(tx.db, &instance, &settlement))
     }
 
     fn release_delivery(&self, delivery: DeliveryId, token: u64) -> Pending<'_, ()> {
-        self.write(move |tx| outbox::release(tx.db, delivery, token))
+        self.write(move |tx| settle::release(tx.db, delivery, token))
+    }
+
+    fn tell_of_webhook(&self, webhook: WebhookId, alert: HookAlert, alerts: Arc<[WebhookId]>) -> Pending<'_, u32> {
+        let instance = self.instance.clone();
+        self.write(move |tx| endpoint::tell(tx.db, &instance, webhook, &alert, &alerts))
+    }
+
+    fn order_webhook(&self, name: String, order: HookOrder, now: Timestamp) -> Pending<'_, Option<(u64, bool)>> {
+        self.write(move |tx| endpoint::order(tx.db, &name, order, now))
+    }
+
+    fn replay(&self, replay: Replay, after: Option<DeliveryId>, now: Timestamp) -> Pending<'_, Option<Replayed>> {
+        Box::pin(async move {
+            let found = self.read(move |db| endpoint::replayable(db, &replay, after)).await?;
+            match found {
+                None => Ok(None),
+                Some(ids) => self.write(move |tx| endpoint::replay(tx.db, &ids, now)).await.map(Some),
+            }
+        })
     }
 
     fn stream_page(&self, request: PageRequest) -> Pending<'_, Page> {
         self.read(move |db| streams::page(db, &request))
+    }
+
+    fn archive(&self, request: ArchiveRequest) -> Pending<'_, Option<Archive>> {
+        self.read(move |db| archive::page(db, request))
     }
 
     fn shared_page(&self, request: PageRequest, per_feed: u32) -> Pending<'_, Page> {
@@ -261,6 +291,14 @@ impl Store for Sqlite {
 
     fn count_since(&self, since: Option<Timestamp>) -> Pending<'_, u64> {
         self.read(move |db| items::count_since(db, since))
+    }
+
+    fn days(&self, now: Timestamp, days: u32) -> Pending<'_, Vec<u64>> {
+        self.read(move |db| items::days(db, now, days))
+    }
+
+    fn news(&self, after: Option<i64>) -> Pending<'_, News> {
+        self.read(move |db| news::after(db, after))
     }
 
     fn unindexed(&self, limit: u32) -> Pending<'_, Backlog> {
@@ -301,7 +339,7 @@ impl Store for Sqlite {
     }
 
     fn webhook_status(&self) -> Pending<'_, Vec<WebhookStatus>> {
-        self.read(outbox::webhooks)
+        self.read(endpoint::list)
     }
 
     fn deliveries(

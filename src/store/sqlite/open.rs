@@ -109,20 +109,31 @@ fn lock(path: &Path) -> Result<File, StoreError> {
     Ok(file)
 }
 
-/// A new file that only its owner can read: feeds and webhooks may be private.
+/// A new file that only its owner can read: feeds and webhooks may be private. It gets its name when it is a database: one
+/// that is empty would be refused for good, for it may have been somebody's.
 fn create(path: &Path) -> Result<(), StoreError> {
+    let unusable = |e: std::io::Error| StoreError::Unusable { path: path.display().to_string(), cause: e.to_string() };
+    let fresh = beside(path, ".new");
+    // What a crash left of an earlier try; we hold the lock, so nobody is at it.
+    for end in ["", "-journal", "-wal", "-shm"] {
+        match std::fs::remove_file(beside(&fresh, end)) {
+            Err(e) if e.kind() != std::io::ErrorKind::NotFound => return Err(unusable(e)),
+            _ => {}
+        }
+    }
     let mut options = OpenOptions::new();
     options.write(true).create_new(true);
     private(&mut options);
-    options
-        .open(path)
-        .map(|_| ())
-        .map_err(|e| StoreError::Unusable { path: path.display().to_string(), cause: e.to_string() })?;
-    let made = Connection::open(path).and_then(|db| {
+    options.open(&fresh).map_err(unusable)?;
+    let made = Connection::open(&fresh).and_then(|db| {
         db.pragma_update(None, "auto_vacuum", "INCREMENTAL")?;
-        db.pragma_update(None, "application_id", APPLICATION_ID)
+        db.pragma_update(None, "application_id", APPLICATION_ID)?;
+        // Here and not in place: what a crash leaves of the change would have to be undone by whoever only looks.
+        db.pragma_update(None, "journal_mode", "WAL")?;
+        db.close().map_err(|(_, e)| e)
     });
-    made.map_err(|e| refused(path, &e))
+    made.map_err(|e| refused(path, &e))?;
+    std::fs::rename(&fresh, path).map_err(unusable)
 }
 
 fn private(options: &mut OpenOptions) {

@@ -3,15 +3,15 @@
 use rusqlite::{Connection, OptionalExtension as _, Row, params};
 
 use super::super::{Leased, StoreHealth, Want};
-use super::{Result, count};
+use super::{Result, count, endpoint};
+use crate::domain::endpoint::Gate;
 use crate::domain::item::ItemId;
 use crate::domain::name::ALL;
 use crate::domain::stream::{Match, StreamId};
 use crate::domain::time::Timestamp;
 use crate::domain::trace::Call;
 use crate::domain::webhook::{
-    Attempt, DeliveryId, DeliveryLease, DeliveryState, DeliveryStatus, EventKind, Settlement, Subject, Verdict,
-    WebhookId, WebhookState, WebhookStatus,
+    Attempt, DeliveryId, DeliveryLease, DeliveryState, DeliveryStatus, EventKind, Subject, WebhookId, WebhookState,
 };
 
 /// Stands for `all` where a match names its stream.
@@ -22,29 +22,73 @@ pub(super) fn lease(db: &Connection, wants: &[Want], now: Timestamp, until: Time
     let mut leased = Leased::default();
     let token = i64::try_from(token).unwrap_or(i64::MAX);
     for want in wants {
-        let state: Option<String> = db
-            .prepare_cached("SELECT state FROM webhook WHERE id = ?1")?
-            .query_row([want.webhook.0], |row| row.get(0))
-            .optional()?;
-        if state.as_deref() != Some(WebhookState::Active.as_str()) {
-            continue;
-        }
-        let ids: Vec<i64> = db
-            .prepare_cached(
-                "SELECT id FROM delivery WHERE webhook_id = ?1 AND state = 'pending' AND next_at <= ?2
-                   AND (lease_until IS NULL OR lease_until <= ?2) ORDER BY next_at, id LIMIT ?3",
-            )?
-            .query_map(params![want.webhook.0, now.as_ms(), want.most], |row| row.get(0))?
-            .collect::<Result<_>>()?;
-        for id in ids {
+        let gate = endpoint::load(db, want.webhook)?.map_or(Gate::Shut, |endpoint| endpoint.gate(now));
+        let (ids, next) = match gate {
+            Gate::Open if want.strict => oldest(db, want.webhook, now)?,
+            Gate::Open => (due(db, want, now, want.most)?, None),
+            Gate::Probe => probe(db, want, now)?,
+            Gate::Until(at) => (Vec::new(), Some(at)),
+            Gate::Shut => (Vec::new(), None),
+        };
+        for id in &ids {
             db.prepare_cached("UPDATE delivery SET lease_token = ?2, lease_until = ?3 WHERE id = ?1")?
                 .execute(params![id, token, until.as_ms()])?;
-            leased.deliveries.extend(load(db, id)?);
+            leased.deliveries.extend(load(db, *id)?);
         }
-        let next = [leased.next_at, next_at(db, want.webhook, token)?];
-        leased.next_at = next.into_iter().flatten().min();
+        let next = match gate {
+            Gate::Open if !want.strict => next_at(db, want.webhook, token)?,
+            // That one is under way. Its end wakes the outbox; if it never comes, its lease runs out.
+            Gate::Open | Gate::Probe if !ids.is_empty() => Some(until),
+            _ => next,
+        };
+        leased.next_at = [leased.next_at, next].into_iter().flatten().min();
     }
     Ok(leased)
+}
+
+/// What is due, oldest first.
+fn due(db: &Connection, want: &Want, now: Timestamp, most: u32) -> Result<Vec<i64>> {
+    db.prepare_cached(
+        "SELECT id FROM delivery WHERE webhook_id = ?1 AND state = 'pending' AND next_at <= ?2
+           AND (lease_until IS NULL OR lease_until <= ?2) ORDER BY next_at, id LIMIT ?3",
+    )?
+    .query_map(params![want.webhook.0, now.as_ms(), most], |row| row.get(0))?
+    .collect()
+}
+
+/// The oldest that is owed, if it is due, and else when that will be: the others wait for it.
+fn oldest(db: &Connection, webhook: WebhookId, now: Timestamp) -> Result<(Vec<i64>, Option<Timestamp>)> {
+    let found: Option<(i64, i64)> = db
+        .prepare_cached(
+            "SELECT id, max(next_at, coalesce(lease_until, next_at)) FROM delivery
+             WHERE webhook_id = ?1 AND state = 'pending' ORDER BY id LIMIT 1",
+        )?
+        .query_row([webhook.0], |row| Ok((row.get(0)?, row.get(1)?)))
+        .optional()?;
+    Ok(match found {
+        Some((id, at)) if at <= now.as_ms() => (vec![id], None),
+        other => (Vec::new(), other.map(|(_, at)| Timestamp::from_ms(at))),
+    })
+}
+
+/// One delivery, if none is under way.
+fn probe(db: &Connection, want: &Want, now: Timestamp) -> Result<(Vec<i64>, Option<Timestamp>)> {
+    let under_way: Option<i64> = db
+        .prepare_cached(
+            "SELECT max(lease_until) FROM delivery WHERE webhook_id = ?1 AND lease_token IS NOT NULL
+               AND lease_until > ?2",
+        )?
+        .query_row(params![want.webhook.0, now.as_ms()], |row| row.get(0))?;
+    match under_way {
+        Some(until) => Ok((Vec::new(), Some(Timestamp::from_ms(until)))),
+        None if want.strict => oldest(db, want.webhook, now),
+        None => {
+            let ids = due(db, want, now, 1)?;
+            // Nothing is due: the first that will be is the probe.
+            let next = if ids.is_empty() { next_at(db, want.webhook, 0)? } else { None };
+            Ok((ids, next))
+        }
+    }
 }
 
 /// When the next delivery is due that was not leased just now: the first that nobody holds, or the first
@@ -69,26 +113,28 @@ fn next_at(db: &Connection, webhook: WebhookId, token: i64) -> Result<Option<Tim
 fn load(db: &Connection, id: i64) -> Result<Option<DeliveryLease>> {
     let row = db
         .prepare_cached(
-            "SELECT d.webhook_id, d.message_id, d.matches, d.body, d.attempts, d.lease_token, e.data, a.data
+            "SELECT d.webhook_id, d.message_id, d.matches, d.body, d.attempts, d.lease_token, e.data, a.data,
+               a.webhook_id IS NOT NULL, d.tries
              FROM delivery d LEFT JOIN delivery_event de ON de.delivery_id = d.id LEFT JOIN event e ON e.id = de.event_id
                LEFT JOIN alert a ON a.id = d.alert_id
              WHERE d.id = ?1",
         )?
         .query_row([id], |row| {
             let matches: String = row.get(2)?;
-            let data: (Option<String>, Option<String>) = (row.get(6)?, row.get(7)?);
+            let data: (Option<String>, Option<String>, bool) = (row.get(6)?, row.get(7)?, row.get(8)?);
             Ok((
                 (WebhookId(row.get(0)?), row.get::<_, String>(1)?, matches),
-                (row.get(3)?, row.get::<_, u32>(4)?, row.get::<_, i64>(5)?, data),
+                (row.get(3)?, row.get::<_, u32>(4)?, row.get::<_, u32>(9)?, row.get::<_, i64>(5)?, data),
             ))
         })
         .optional()?;
-    let Some(((webhook, message_id, matches), (body, attempts, token, data))) = row else { return Ok(None) };
+    let Some(((webhook, message_id, matches), (body, attempts, tries, token, data))) = row else { return Ok(None) };
     let matches: Vec<Match> = parse(&matches)?;
     let subject = match data {
-        (Some(event), _) => Subject::Item(Box::new(parse(&event)?)),
-        (None, Some(alert)) => Subject::Feed(Box::new(parse(&alert)?)),
-        (None, None) => return Ok(None),
+        (Some(event), ..) => Subject::Item(Box::new(parse(&event)?)),
+        (None, Some(alert), false) => Subject::Feed(Box::new(parse(&alert)?)),
+        (None, Some(alert), true) => Subject::Hook(Box::new(parse(&alert)?)),
+        (None, None, _) => return Ok(None),
     };
     let mut streams = Vec::with_capacity(matches.len());
     for found in &matches {
@@ -96,7 +142,7 @@ fn load(db: &Connection, id: i64) -> Result<Option<DeliveryLease>> {
     }
     let token = u64::try_from(token).unwrap_or(0);
     let id = DeliveryId(id);
-    Ok(Some(DeliveryLease { id, token, webhook, message_id, subject, matches, streams, body, attempts }))
+    Ok(Some(DeliveryLease { id, token, webhook, message_id, subject, matches, streams, body, attempts, tries }))
 }
 
 fn parse<T: serde::de::DeserializeOwned>(text: &str) -> Result<T> {
@@ -120,94 +166,7 @@ pub(super) fn keep_bodies(db: &Connection, bodies: &[(DeliveryId, Vec<u8>)]) -> 
     Ok(())
 }
 
-/// Ends an attempt.
-pub(super) fn settle(db: &Connection, settlement: &Settlement) -> Result<bool> {
-    let (id, attempt) = (settlement.delivery.0, &settlement.attempt);
-    let token = i64::try_from(settlement.token).unwrap_or(i64::MAX);
-    let ended = attempt.at.as_ms().saturating_add(i64::try_from(attempt.duration_ms).unwrap_or(i64::MAX));
-    let (state, next) = match settlement.verdict {
-        Verdict::Succeeded => (DeliveryState::Succeeded, None),
-        Verdict::Retry(at) => (DeliveryState::Pending, Some(at.as_ms())),
-        Verdict::Failed => (DeliveryState::Failed, None),
-        Verdict::Disabled => (DeliveryState::Pending, Some(ended)),
-    };
-    let ours = db
-        .prepare_cached(
-            "UPDATE delivery SET state = ?3, attempts = attempts + 1, next_at = coalesce(?4, next_at),
-               lease_token = NULL, lease_until = NULL, settled_at = CASE WHEN ?3 = 'pending' THEN NULL ELSE ?5 END
-             WHERE id = ?1 AND lease_token = ?2 AND state = 'pending'",
-        )?
-        .execute(params![id, token, state.as_str(), next, ended])?;
-    if ours == 0 {
-        return Ok(false);
-    }
-    let (n, webhook): (u32, i64) = db
-        .prepare_cached("SELECT attempts, webhook_id FROM delivery WHERE id = ?1")?
-        .query_row([id], |row| Ok((row.get(0)?, row.get(1)?)))?;
-    db.prepare_cached("INSERT OR REPLACE INTO attempt VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)")?.execute(params![
-        id,
-        n,
-        attempt.at.as_ms(),
-        i64::try_from(attempt.duration_ms).unwrap_or(i64::MAX),
-        attempt.http_status,
-        attempt.error,
-        attempt.request,
-        attempt.response
-    ])?;
-    if settlement.verdict == Verdict::Disabled {
-        db.prepare_cached("UPDATE webhook SET state = ?2, reason = ?3 WHERE id = ?1")?.execute(params![
-            webhook,
-            WebhookState::Disabled.as_str(),
-            "it answered 410 Gone; what it is owed is held"
-        ])?;
-    }
-    Ok(true)
-}
-
-/// Gives a lease back.
-pub(super) fn release(db: &Connection, delivery: DeliveryId, token: u64) -> Result<()> {
-    db.prepare_cached("UPDATE delivery SET lease_token = NULL, lease_until = NULL WHERE id = ?1 AND lease_token = ?2")?
-        .execute(params![delivery.0, i64::try_from(token).unwrap_or(i64::MAX)])?;
-    Ok(())
-}
-
-/// The webhooks, by name.
-pub(super) fn webhooks(db: &Connection) -> Result<Vec<WebhookStatus>> {
-    let mut read = db.prepare_cached(
-        "SELECT w.id, w.name, w.state, w.reason,
-           (SELECT count(*) FROM delivery d WHERE d.webhook_id = w.id AND d.state = 'pending'),
-           (SELECT count(*) FROM delivery d WHERE d.webhook_id = w.id AND d.state = 'failed'),
-           (SELECT min(created_at) FROM delivery d WHERE d.webhook_id = w.id AND d.state = 'pending')
-         FROM webhook w WHERE w.active
-           OR EXISTS (SELECT 1 FROM delivery d WHERE d.webhook_id = w.id AND d.state = 'pending') ORDER BY w.name",
-    )?;
-    let rows = read.query_map([], |row| {
-        Ok(WebhookStatus {
-            id: WebhookId(row.get(0)?),
-            name: row.get(1)?,
-            state: WebhookState::parse(&row.get::<_, String>(2)?).unwrap_or(WebhookState::Active),
-            reason: row.get(3)?,
-            due: count(row, 4)?,
-            failed: count(row, 5)?,
-            oldest_due: row.get::<_, Option<i64>>(6)?.map(Timestamp::from_ms),
-            last_attempt: None,
-        })
-    })?;
-    let mut all: Vec<WebhookStatus> = rows.collect::<Result<_>>()?;
-    for webhook in &mut all {
-        // Newest deliveries first; the one with the last attempt is among the newest settled or tried.
-        webhook.last_attempt = db
-            .prepare_cached(
-                "SELECT a.at, a.duration_ms, a.http_status, a.error, '', '' FROM attempt a
-                 JOIN delivery d ON d.id = a.delivery_id WHERE d.webhook_id = ?1 ORDER BY a.at DESC LIMIT 1",
-            )?
-            .query_row([webhook.id.0], attempt)
-            .optional()?;
-    }
-    Ok(all)
-}
-
-fn attempt(row: &Row<'_>) -> Result<Attempt> {
+pub(super) fn attempt(row: &Row<'_>) -> Result<Attempt> {
     Ok(Attempt {
         at: Timestamp::from_ms(row.get(0)?),
         duration_ms: count(row, 1)?,
@@ -219,14 +178,15 @@ fn attempt(row: &Row<'_>) -> Result<Attempt> {
 }
 
 const STATUS: &str = "SELECT d.id, d.message_id, w.name, coalesce(e.kind, a.kind), e.item_id, d.state, d.attempts, \
-     d.next_at, w.state, d.created_at, (SELECT name FROM feed WHERE id = a.feed_id) \
+     d.next_at, w.state, d.created_at, (SELECT name FROM feed WHERE id = a.feed_id), w.active \
      FROM delivery d JOIN webhook w ON w.id = d.webhook_id LEFT JOIN delivery_event de ON de.delivery_id = d.id \
      LEFT JOIN event e ON e.id = de.event_id LEFT JOIN alert a ON a.id = d.alert_id";
 
 fn status(row: &Row<'_>) -> Result<DeliveryStatus> {
     let webhook = WebhookState::parse(&row.get::<_, String>(8)?);
     let mut state = DeliveryState::parse(&row.get::<_, String>(5)?).unwrap_or(DeliveryState::Pending);
-    if state == DeliveryState::Pending && matches!(webhook, Some(WebhookState::Paused | WebhookState::Disabled)) {
+    let shut = matches!(webhook, Some(WebhookState::Paused | WebhookState::Disabled)) || !row.get(11)?;
+    if state == DeliveryState::Pending && shut {
         state = DeliveryState::Held;
     }
     let next = Timestamp::from_ms(row.get(7)?);
@@ -240,6 +200,7 @@ fn status(row: &Row<'_>) -> Result<DeliveryStatus> {
         state,
         attempts: row.get(6)?,
         next_attempt: Some(next).filter(|_| state == DeliveryState::Pending),
+        body: None,
         log: Vec::new(),
     })
 }
@@ -252,7 +213,7 @@ pub(super) fn list(
     before: Option<DeliveryId>,
     limit: u32,
 ) -> Result<Vec<DeliveryStatus>> {
-    // `held` is `pending` of a webhook that is not active.
+    // `held` is `pending` of a webhook that is paused, disabled or not configured.
     let (stored, held) = match state {
         Some(DeliveryState::Held) => (Some("pending"), Some(true)),
         Some(DeliveryState::Pending) => (Some("pending"), Some(false)),
@@ -260,7 +221,7 @@ pub(super) fn list(
     };
     let mut read = db.prepare_cached(&format!(
         "{STATUS} WHERE d.id < ?1 AND (?2 IS NULL OR w.name = ?2) AND (?3 IS NULL OR d.state = ?3)
-           AND (?4 IS NULL OR (w.state IN ('paused', 'disabled')) = ?4) ORDER BY d.id DESC LIMIT ?5"
+           AND (?4 IS NULL OR (w.state IN ('paused', 'disabled') OR NOT w.active) = ?4) ORDER BY d.id DESC LIMIT ?5"
     ))?;
     let before = before.map_or(i64::MAX, |id| id.0);
     let rows = read.query_map(params![before, webhook, stored, held, limit], status)?;
@@ -272,6 +233,9 @@ pub(super) fn show(db: &Connection, message_id: &str) -> Result<Option<DeliveryS
     let found =
         db.prepare_cached(&format!("{STATUS} WHERE d.message_id = ?1"))?.query_row([message_id], status).optional()?;
     let Some(mut delivery) = found else { return Ok(None) };
+    let body: Option<Vec<u8>> =
+        db.prepare_cached("SELECT body FROM delivery WHERE id = ?1")?.query_row([delivery.id.0], |row| row.get(0))?;
+    delivery.body = body.map(|body| String::from_utf8_lossy(&body).into_owned());
     let mut read = db.prepare_cached(
         "SELECT at, duration_ms, http_status, error, request, response FROM attempt WHERE delivery_id = ?1 ORDER BY n",
     )?;
@@ -306,8 +270,12 @@ pub(super) fn health(db: &Connection) -> Result<StoreHealth> {
     db.prepare_cached(
         "SELECT (SELECT n FROM tally WHERE name = 'items'), (SELECT count(*) FROM delivery WHERE state = 'pending'),
            (SELECT count(*) FROM delivery WHERE state = 'failed'),
-           (SELECT min(created_at) FROM delivery WHERE state = 'pending'),
-           (SELECT min(s.due_at) FROM feed_state s JOIN feed f ON f.id = s.feed_id WHERE f.active AND f.enabled)",
+           (SELECT created_at FROM delivery WHERE id = (SELECT min(id) FROM delivery WHERE state = 'pending')),
+           (SELECT min(s.due_at) FROM feed_state s JOIN feed f ON f.id = s.feed_id WHERE f.active AND f.enabled),
+           (SELECT count(*) FROM webhook WHERE active AND state = 'active'),
+           (SELECT count(*) FROM webhook WHERE active AND state = 'slowed'),
+           (SELECT count(*) FROM webhook WHERE active AND state = 'paused'),
+           (SELECT count(*) FROM webhook WHERE active AND state = 'disabled')",
     )?
     .query_row([], |row| {
         Ok(StoreHealth {
@@ -315,6 +283,7 @@ pub(super) fn health(db: &Connection) -> Result<StoreHealth> {
             owed: count(row, 1)?,
             failed: count(row, 2)?,
             oldest_owed: time(row.get(3)?),
+            webhooks: [row.get(5)?, row.get(6)?, row.get(7)?, row.get(8)?].map(|n: i64| u64::try_from(n).unwrap_or(0)),
             size_bytes: 0,
             next_due: time(row.get(4)?),
         })

@@ -20,6 +20,7 @@ const MIGRATIONS: &[(&str, &str)] = &[
     ("0007_sighting", include_str!("../migrations/0007_sighting.sql")),
     ("0008_cadence", include_str!("../migrations/0008_cadence.sql")),
     ("0009_moves", include_str!("../migrations/0009_moves.sql")),
+    ("0010_endpoint", include_str!("../migrations/0010_endpoint.sql")),
     ("0011_ignore", include_str!("../migrations/0011_ignore.sql")),
     ("0012_search", include_str!("../migrations/0012_search.sql")),
 ];
@@ -171,6 +172,37 @@ mod tests {
         assert_eq!(number("SELECT below FROM fts_state"), 4, "what was there before is still to be indexed");
         assert_eq!(number("PRAGMA user_version"), NEWEST);
         assert_eq!(number("SELECT count(*) FROM pragma_foreign_key_check"), 0);
+    }
+
+    #[test]
+    fn alerts_that_are_owed_and_attempts_that_were_made_outlive_the_table_that_is_made_anew() {
+        let mut db = Connection::open_in_memory().unwrap();
+        db.pragma_update(None, "foreign_keys", true).unwrap();
+        db.execute_batch(
+            "CREATE TABLE migration (version INTEGER PRIMARY KEY, name TEXT NOT NULL, sha256 TEXT NOT NULL)",
+        )
+        .unwrap();
+        for (version, (name, sql)) in (1_i64..).zip(&MIGRATIONS[..9]) {
+            db.execute_batch(sql).unwrap();
+            let sum = hex(&Sha256::digest(sql.as_bytes()));
+            db.execute("INSERT INTO migration VALUES (?1, ?2, ?3)", params![version, name, sum]).unwrap();
+        }
+        db.execute_batch(
+            "INSERT INTO feed (id, name, config_url, active, enabled, added_at) VALUES (1, 'a', 'https://a/', 1, 1, 0);
+             INSERT INTO webhook (id, name, active) VALUES (1, 'ops', 1);
+             INSERT INTO alert VALUES (7, 'feed.broken', 1, 5, '{}');
+             INSERT INTO delivery (id, webhook_id, message_id, matches, attempts, next_at, created_at, alert_id)
+               VALUES (3, 1, 'msg_a', '[]', 2, 9, 5, 7);
+             INSERT INTO attempt VALUES (3, 1, 5, 10, 500, 'first', '', ''), (3, 2, 6, 20, NULL, 'second', '', '')",
+        )
+        .unwrap();
+        assert!(run(&mut db, Path::new("t.db"), "example.org,2026-01-01").is_ok());
+        let number = |sql: &str| db.query_row(sql, [], |row| row.get::<_, i64>(0)).unwrap();
+        assert_eq!(number("SELECT a.feed_id FROM delivery d JOIN alert a ON a.id = d.alert_id WHERE d.id = 3"), 1);
+        assert_eq!(number("SELECT tries FROM delivery"), 2);
+        assert_eq!(number("SELECT last_ms FROM webhook WHERE last_error = 'second' AND last_status IS NULL"), 20);
+        assert_eq!(number("SELECT count(*) FROM pragma_foreign_key_check"), 0);
+        assert_eq!(number("SELECT count(*) FROM sqlite_schema WHERE name = 'alert_9'"), 0);
     }
 
     #[test]

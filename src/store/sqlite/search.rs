@@ -16,6 +16,8 @@ use crate::domain::time::Timestamp;
 
 /// Candidates whose dates are looked up; where there are more, the stream's pages soon have enough.
 const MOST_DATED: usize = 20_000;
+/// Candidates that are scored, the latest ones: FTS5 looks up the length of each.
+const MOST_SCORED: usize = 50_000;
 /// Items outside of the index that are tried one by one.
 const MOST_TAIL: usize = 20_000;
 /// Rows between two looks at the clock.
@@ -97,7 +99,7 @@ impl<'a> Searching<'a> {
         let mut seen = 0_usize;
         while let Some(row) = rows.next()? {
             seen += 1;
-            if seen.is_multiple_of(ROUND) && Instant::now() >= self.search.until {
+            if seen > MOST_SCORED || (seen.is_multiple_of(ROUND) && Instant::now() >= self.search.until) {
                 found.partial = true;
                 break;
             }
@@ -264,7 +266,32 @@ fn write_phrase(phrase: &Phrase, out: &mut String) {
 
 #[cfg(test)]
 mod tests {
+    use super::super::schema;
     use super::*;
+
+    #[test]
+    fn of_more_candidates_than_are_scored_the_latest_are_and_the_answer_is_not_whole() {
+        let mut db = Connection::open_in_memory().unwrap();
+        schema::migrate(&mut db, std::path::Path::new("t.db"), "t,2026-01-01").unwrap();
+        let most = i64::try_from(MOST_SCORED).unwrap();
+        let fill = |from: i64, to: i64| {
+            db.execute(
+                "WITH RECURSIVE n (id) AS (SELECT ?1 UNION ALL SELECT id + 1 FROM n WHERE id < ?2)
+                 INSERT INTO item_fts (rowid, title, summary, content) SELECT id, 'peace', '', '' FROM n",
+                [from, to],
+            )
+        };
+        fill(1, most).unwrap();
+        let phrase = Phrase { within: Within::Anywhere, words: "peace".into(), prefix: false };
+        let until = Instant::now() + std::time::Duration::from_secs(600);
+        let order = Order::Best(None);
+        let search = Search { narrow: Narrow::Phrase(phrase), order, since: None, limit: u32::MAX, until };
+        let found = || Searching::new(&db, &search).unwrap().run().unwrap();
+        assert_eq!((found().candidates.len(), found().partial), (MOST_SCORED, false));
+        fill(most + 1, most + 1).unwrap();
+        let ids: HashSet<i64> = found().candidates.iter().map(|one| one.item.0).collect();
+        assert_eq!((ids.len(), ids.contains(&1), found().partial), (MOST_SCORED, false, true));
+    }
 
     #[test]
     fn variable_length_integers_are_read_as_sqlite_writes_them() {

@@ -34,9 +34,14 @@ impl Installation {
     }
 
     pub(crate) fn configure(&self, rest: &str) {
+        self.serve_with("", rest);
+    }
+
+    /// With further keys of `[server]`, a line each.
+    pub(crate) fn serve_with(&self, server: &str, rest: &str) {
         let address = self.address;
         let text = format!(
-            "[server]\nlisten = \"{address}\"\npublic_url = \"http://{address}/\"\n\n[poll]\n\
+            "[server]\nlisten = \"{address}\"\npublic_url = \"http://{address}/\"\n{server}\n[poll]\n\
              allow_networks = [\"127.0.0.0/8\"]\n{rest}"
         );
         std::fs::write(self.config(), text).unwrap();
@@ -90,25 +95,42 @@ impl Installation {
         self.spawn_in(&[])
     }
 
+    /// The same, under a program that ends up as the daemon itself.
+    pub(crate) fn spawn_under(&self, program: &str, args: &[&str]) -> Daemon {
+        let mut command = Command::new(program);
+        command.env_clear().env("HOME", self.dir.path()).current_dir(self.dir.path());
+        command.args(args).arg(env!("CARGO_BIN_EXE_feedmill")).arg("--config").arg(self.config());
+        self.daemon(command)
+    }
+
     fn spawn_in(&self, environment: &[(&str, &str)]) -> Daemon {
+        let mut command = self.command();
+        command.envs(environment.iter().copied());
+        self.daemon(command)
+    }
+
+    fn daemon(&self, command: Command) -> Daemon {
         let log = self.dir.path().join("daemon.log");
         let file = std::fs::OpenOptions::new().create(true).append(true).open(&log).unwrap();
-        self.spawn_with(environment, file.into(), log)
+        self.daemon_to(command, file.into(), log)
     }
 
     /// Starts the daemon with another standard error, and waits until it answers.
     pub(crate) fn start_to(&self, stderr: Stdio) -> Daemon {
-        self.up(self.spawn_with(&[], stderr, self.dir.path().join("daemon.log")))
+        self.up(self.daemon_to(self.command(), stderr, self.dir.path().join("daemon.log")))
     }
 
-    fn spawn_with(&self, environment: &[(&str, &str)], stderr: Stdio, log: PathBuf) -> Daemon {
-        let mut command = self.command();
-        command.envs(environment.iter().copied()).arg("run").stderr(stderr).stdout(Stdio::null());
-        Daemon { child: command.spawn().unwrap(), address: self.address, log }
+    fn daemon_to(&self, mut command: Command, stderr: Stdio, log: PathBuf) -> Daemon {
+        let child = command.arg("run").stderr(stderr).stdout(Stdio::null()).spawn().unwrap();
+        Daemon { child, address: self.address, log }
     }
 }
 
 impl Daemon {
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.address
+    }
+
     pub(crate) fn get(&self, path: &str) -> Answer {
         self.get_with(path, &[])
     }
@@ -144,6 +166,10 @@ impl Daemon {
         assert!(Command::new("kill").args([format!("-{name}"), pid]).status().unwrap().success());
     }
 
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     /// Pulls the plug.
     pub(crate) fn kill(mut self) {
         self.child.kill().unwrap();
@@ -154,6 +180,11 @@ impl Daemon {
     pub(crate) fn stop(mut self) -> Option<i32> {
         self.signal("TERM");
         self.wait()
+    }
+
+    /// Whether it has ended.
+    pub(crate) fn ended(&mut self) -> bool {
+        self.child.try_wait().unwrap().is_some()
     }
 
     /// Waits for its end.

@@ -9,12 +9,14 @@ use feedmill::domain::item::{Item, ItemId};
 use feedmill::domain::stream::StreamId;
 use feedmill::domain::time::Timestamp;
 use feedmill::domain::trace::{TraceBy, Traced};
-use feedmill::domain::webhook::{DeliveryId, DeliveryState, DeliveryStatus, Settlement, WebhookStatus};
+use feedmill::domain::webhook::{
+    DeliveryId, DeliveryState, DeliveryStatus, HookAlert, Settled, Settlement, WebhookId, WebhookStatus,
+};
 use feedmill::store::{
-    Anatomy, Backlog, Cleaned, CommitReport, FeedLease, FeedSizes, FeedStatus, Found, Hunt, Hunted, Instance,
-    KeepCursor, KeepRules, KeepStep, Keymaker, Learned, Learnt, Leased, Mark, MergeStatus, Page, PageRequest, Pending,
-    PollCommit, Registry, Rekeyed, Resolution, Routes, Search, Store, StoreError, StoreHealth, Subscriptions,
-    Unresolved, Want, Worded,
+    Anatomy, Archive, ArchiveRequest, Backlog, Cleaned, CommitReport, FeedLease, FeedSizes, FeedStatus, Found,
+    HookOrder, Hunt, Hunted, Instance, KeepCursor, KeepRules, KeepStep, Keymaker, Learned, Learnt, Leased, Mark,
+    MergeStatus, News, Page, PageRequest, Pending, PollCommit, Registry, Rekeyed, Replay, Replayed, Resolution, Routes,
+    Search, Store, StoreError, StoreHealth, Subscriptions, Unresolved, Want, Worded,
 };
 
 /// Each of `leases`, `bodies` and `settlements` is how many of the next calls fail; `panics`, how many commits of a poll panic.
@@ -87,11 +89,23 @@ impl Store for Faulty {
         self.inner.keep_bodies(bodies)
     }
 
-    fn settle_delivery(&self, settlement: Settlement) -> Pending<'_, bool> {
+    fn settle_delivery(&self, settlement: Settlement) -> Pending<'_, Option<Settled>> {
         if self.fails(&self.settlements) {
             return broken();
         }
         self.inner.settle_delivery(settlement)
+    }
+
+    fn tell_of_webhook(&self, webhook: WebhookId, alert: HookAlert, alerts: Arc<[WebhookId]>) -> Pending<'_, u32> {
+        self.inner.tell_of_webhook(webhook, alert, alerts)
+    }
+
+    fn order_webhook(&self, name: String, order: HookOrder, now: Timestamp) -> Pending<'_, Option<(u64, bool)>> {
+        self.inner.order_webhook(name, order, now)
+    }
+
+    fn replay(&self, replay: Replay, after: Option<DeliveryId>, now: Timestamp) -> Pending<'_, Option<Replayed>> {
+        self.inner.replay(replay, after, now)
     }
 
     fn release_delivery(&self, delivery: DeliveryId, token: u64) -> Pending<'_, ()> {
@@ -100,6 +114,10 @@ impl Store for Faulty {
 
     fn stream_page(&self, request: PageRequest) -> Pending<'_, Page> {
         self.inner.stream_page(request)
+    }
+
+    fn archive(&self, request: ArchiveRequest) -> Pending<'_, Option<Archive>> {
+        self.inner.archive(request)
     }
 
     fn shared_page(&self, request: PageRequest, per_feed: u32) -> Pending<'_, Page> {
@@ -120,6 +138,14 @@ impl Store for Faulty {
 
     fn count_since(&self, since: Option<Timestamp>) -> Pending<'_, u64> {
         self.inner.count_since(since)
+    }
+
+    fn days(&self, now: Timestamp, days: u32) -> Pending<'_, Vec<u64>> {
+        self.inner.days(now, days)
+    }
+
+    fn news(&self, after: Option<i64>) -> Pending<'_, News> {
+        self.inner.news(after)
     }
 
     fn unindexed(&self, limit: u32) -> Pending<'_, Backlog> {

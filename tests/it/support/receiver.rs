@@ -3,7 +3,7 @@
 
 use std::collections::VecDeque;
 use std::io::{Read, Write};
-use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::net::{IpAddr, Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
@@ -88,7 +88,12 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 impl Receiver {
     /// One that answers 200 and knows these secrets.
     pub(crate) fn start(secrets: &[&[u8]]) -> Self {
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        Self::start_at(IpAddr::V4(Ipv4Addr::LOCALHOST), secrets)
+    }
+
+    /// The same, at this address.
+    pub(crate) fn start_at(ip: IpAddr, secrets: &[&[u8]]) -> Self {
+        let listener = TcpListener::bind((ip, 0)).unwrap();
         let address = listener.local_addr().unwrap();
         let secrets = secrets.iter().map(|secret| secret.to_vec()).collect();
         let inner = Arc::new(Inner { secrets, ..Inner::default() });
@@ -142,7 +147,12 @@ impl Receiver {
             if enough(&calls) {
                 return calls;
             }
-            assert!(Instant::now() < end, "waited in vain; {} calls came: {calls:#?}", calls.len());
+            assert!(
+                Instant::now() < end,
+                "waited in vain; {} calls came: {:?}",
+                calls.len(),
+                calls.iter().map(|call| &call.id).collect::<Vec<_>>()
+            );
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
     }

@@ -23,7 +23,7 @@ const AUTHORS: usize = 6;
 pub fn item(site: &Site<'_>, view: &View, trace: &TraceShape) -> String {
     let title = view.title();
     let main = html! {
-        main.story {
+        main.story #main {
             (beginning(view, &title))
             (body(view))
             section #sources {

@@ -1,8 +1,8 @@
 //! The pages that people see: the river of news, what a search found, one story with its trace, what is followed, how it all is, and what
 //! went wrong.
 //!
-//! Never a script, a style in the markup, or HTML that a publisher wrote: the Content-Security-Policy allows
-//! none of them, and a page shows text alone. Whatever is folded away by the width of a screen is still there.
+//! Never a script or a style in the markup, or HTML that a publisher wrote: the Content-Security-Policy allows
+//! none of them, and a page shows text alone. One script file says when news came in; nothing depends on it. Whatever is folded away by the width of a screen is still there.
 //!
 //! Invariant: each link within the site is below the path of `public_url`, so that the pages work behind a
 //! prefix; the addresses to subscribe to are whole.
@@ -17,16 +17,22 @@ use crate::domain::shape::StreamShape;
 pub use self::item::item;
 pub use self::river::river;
 pub use self::search::{Results, asked, search};
-pub use self::status::{feeds, status};
+pub use self::status::{Report, feeds, status};
+pub use self::subscribe::subscribe;
 
 mod item;
 mod river;
 mod search;
 mod status;
+mod subscribe;
 mod words;
 
 /// The style of all pages; served at `/static/style.css`.
 pub const STYLE: &str = include_str!("../style.css");
+/// The icon of all pages; served at `/static/icon.svg` and `/favicon.ico`.
+pub const ICON: &str = include_str!("../icon.svg");
+/// The script of the river; served at `/static/live.js`.
+pub const SCRIPT: &str = include_str!("../live.js");
 
 /// What all pages show.
 #[derive(Clone, Copy, Debug)]
@@ -66,7 +72,7 @@ impl Site<'_> {
 #[must_use]
 pub fn error(site: &Site<'_>, status: u16, title: &str, sentence: &str) -> String {
     let main = html! {
-        main.error {
+        main.error #main {
             p.code { (status) }
             h1 { (title) }
             p { (sentence) }
@@ -88,10 +94,12 @@ fn shell(site: &Site<'_>, title: &str, here: Place, head: &Markup, main: &Markup
                 meta name="viewport" content="width=device-width, initial-scale=1";
                 meta name="color-scheme" content="light dark";
                 title { (whole_title) }
+                link rel="icon" type="image/svg+xml" href=(site.path("static/icon.svg"));
                 link rel="stylesheet" href=(site.path("static/style.css"));
                 (head)
             }
             body {
+                a.skip href="#main" { "To the content" }
                 header.site {
                     a.brand href=(site.path("")) { bdi { (site.title()) } }
                     nav aria-label="Site" {

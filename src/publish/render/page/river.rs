@@ -25,10 +25,13 @@ pub fn river(site: &Site<'_>, channel: &Channel, views: &[View], older: Option<&
         ("application/feed+json", channel.document("json")),
     ];
     let title = text::present(Some(&channel.title)).unwrap_or(&channel.name);
+    let live = channel.pages.live;
+    let events = site.path(&format!("events?stream={}", channel.name));
     let main = html! {
         div.columns {
-            main {
+            main #main {
                 (intro(site, channel, title))
+                @if live { p.fresh #fresh role="status" data-events=(events) {} }
                 @for day in views.chunk_by(|one, next| words::day(one.published()) == words::day(next.published())) {
                     @if let Some(first) = day.first() {
                         section.day {
@@ -48,7 +51,11 @@ pub fn river(site: &Site<'_>, channel: &Channel, views: &[View], older: Option<&
         }
     };
     let place = if channel.name == ALL { Place::River } else { Place::Elsewhere };
-    shell(site, title, place, &alternates(title, &documents), &main)
+    let head = html! {
+        (alternates(title, &documents))
+        @if live { script src=(site.path("static/live.js")) defer {} }
+    };
+    shell(site, title, place, &head, &main)
 }
 
 fn intro(site: &Site<'_>, channel: &Channel, title: &str) -> Markup {
@@ -62,6 +69,8 @@ fn intro(site: &Site<'_>, channel: &Channel, title: &str) -> Markup {
             }
             p.follow {
                 "Follow it in any reader: " code { (channel.document("atom")) }
+                // A private stream's page would need the token in the link.
+                @if query.is_some() { " · " a href=(site.path(&format!("{}/subscribe", channel.name))) { "Other formats" } }
                 a.more href="#streams" { "All streams" }
             }
         }

@@ -5,7 +5,7 @@ use maud::{Markup, html};
 use super::super::{View, text};
 use super::river::{lead, story};
 use super::{Place, Site, address, alternates, shell};
-use crate::domain::shape::PassageShape;
+use crate::domain::stream::TermHit;
 
 /// Places of one story that are shown.
 const PASSAGES: usize = 2;
@@ -20,10 +20,10 @@ pub struct Results<'a> {
     /// What was found, in order.
     pub views: &'a [View],
     /// Of each, its score and where it meets the query.
-    pub told: &'a [(Option<f64>, Vec<PassageShape>)],
+    pub told: &'a [(Option<f64>, Vec<TermHit>)],
     /// Where it goes on.
     pub next: Option<&'a str>,
-    /// The time was over before everything was looked at.
+    /// Only the latest was looked at.
     pub partial: bool,
     /// Why the query cannot be read.
     pub trouble: Option<&'a str>,
@@ -45,7 +45,7 @@ pub fn search(site: &Site<'_>, results: &Results<'_>) -> String {
     };
     let is_asked = !results.query.is_empty() && results.trouble.is_none();
     let main = html! {
-        main {
+        main #main {
             div.intro {
                 h1 { "Search" }
                 (form(site, results))
@@ -59,7 +59,7 @@ pub fn search(site: &Site<'_>, results: &Results<'_>) -> String {
                     p { "Words, " code { "\"a phrase\"" } ", " code { "begin*" } ", " code { "title:word" } ", " code { "tag:name" } ", " code { "-without" } ", " code { "this OR that" } "." }
                 }
                 @if results.partial {
-                    p role="status" { "The time was over before everything was looked at: there may be more. Rarer words are found sooner." }
+                    p role="status" { "This may be met by so much that only the latest was looked at. More words, or rarer ones, find the rest." }
                 }
             }
             @for (view, (_, passages)) in results.views.iter().zip(results.told) {
@@ -99,9 +99,8 @@ fn form(site: &Site<'_>, results: &Results<'_>) -> Markup {
 }
 
 /// The places outside of the title, with what meets the query marked; else the beginning of the text.
-fn found(view: &View, passages: &[PassageShape]) -> Option<Markup> {
-    let outside: Vec<&PassageShape> =
-        passages.iter().filter(|passage| passage.field != "title").take(PASSAGES).collect();
+fn found(view: &View, passages: &[TermHit]) -> Option<Markup> {
+    let outside: Vec<&TermHit> = passages.iter().filter(|passage| passage.field != "title").take(PASSAGES).collect();
     if outside.is_empty() {
         return lead(view).map(|lead| html! { (lead) });
     }
@@ -113,12 +112,12 @@ fn found(view: &View, passages: &[PassageShape]) -> Option<Markup> {
     })
 }
 
-fn marked(passage: &PassageShape) -> Markup {
+fn marked(passage: &TermHit) -> Markup {
     let chars: Vec<char> = passage.snippet.chars().collect();
     let part = |from: usize, to: usize| chars.get(from..to).unwrap_or_default().iter().collect::<String>();
     let mut at = 0;
     html! {
-        @for [from, to] in &passage.highlights {
+        @for (from, to) in &passage.highlights {
             (part(at, *from)) mark { (part(*from, *to)) }
             @let () = at = *to;
         }

@@ -4,6 +4,7 @@ use maud::{Markup, html};
 
 use super::{Place, Site, address, away, shell, text, words};
 use crate::domain::feed::Health;
+use crate::domain::name::ALL;
 use crate::domain::shape::{AttemptShape, FeedShape, RedirectShape, WebhookShape};
 use crate::domain::time::Timestamp;
 use crate::store::FeedSizes;
@@ -12,21 +13,33 @@ use crate::store::StoreHealth;
 /// How much of an error's sentence is shown, in characters.
 const ERROR_CHARACTERS: usize = 500;
 
-/// `/status`: feeds, those in trouble first; webhooks; the store. `version` is the program's.
+/// What the status page tells.
+#[derive(Clone, Copy, Debug)]
+pub struct Report<'a> {
+    /// The feeds.
+    pub feeds: &'a [FeedShape],
+    /// The webhooks.
+    pub webhooks: &'a [WebhookShape],
+    /// The store.
+    pub health: &'a StoreHealth,
+    /// The largest feeds.
+    pub sizes: &'a FeedSizes,
+    /// Stories by the day, today's last.
+    pub days: &'a [u64],
+    /// How many follow each stream, in the order of the site's.
+    pub readers: &'a [u64],
+    /// The program's version.
+    pub version: &'a str,
+}
+
+/// `/status`: feeds, those in trouble first; webhooks; who reads; the store.
 #[must_use]
-pub fn status(
-    site: &Site<'_>,
-    feeds: &[FeedShape],
-    webhooks: &[WebhookShape],
-    health: &StoreHealth,
-    sizes: &FeedSizes,
-    version: &str,
-    now: Timestamp,
-) -> String {
+pub fn status(site: &Site<'_>, report: &Report<'_>, now: Timestamp) -> String {
+    let Report { feeds, webhooks, health, sizes, days, readers, version } = *report;
     let mut sorted: Vec<&FeedShape> = feeds.iter().collect();
     sorted.sort_by_key(|feed| rank(feed.state));
     let main = html! {
-        main.wide {
+        main.wide #main {
             div.intro {
                 h1 { "Status" }
                 p.verdict { (verdict(feeds, webhooks)) }
@@ -42,7 +55,12 @@ pub fn status(
                 @else { (webhook_table(webhooks, now)) }
             }
             section {
+                h2 { "Streams" }
+                (reader_table(site, readers))
+            }
+            section {
                 h2 { "Storage" }
+                (sparkline(days, now))
                 (storage(health, version, now))
                 @if let Some(at) = sizes.measured_at.filter(|_| !sizes.feeds.is_empty()) { (size_table(sizes, at, now)) }
             }
@@ -56,7 +74,7 @@ pub fn status(
 pub fn feeds(site: &Site<'_>, feeds: &[FeedShape], now: Timestamp) -> String {
     let opml = address(site.base, "feeds.opml");
     let main = html! {
-        main.wide {
+        main.wide #main {
             div.intro {
                 h1 { "Feeds" }
                 p { (words::counted(words::number(feeds.len()), "feed is", "feeds are")) " followed here. " a href=(opml) { "Take them along as OPML" } "." }
@@ -180,11 +198,15 @@ fn webhook_table(webhooks: &[WebhookShape], now: Timestamp) -> Markup {
                         th scope="row" {
                             (webhook.name)
                             small { (webhook.events.join(", ")) }
-                            @if let Some(error) = webhook.last_attempt.as_ref().and_then(|last| last.error.as_deref()) {
-                                p.trouble { bdi { (text::excerpt(error, ERROR_CHARACTERS)) } }
+                            @let error = webhook.last_attempt.as_ref().and_then(|last| last.error.as_deref());
+                            @if let Some(trouble) = webhook.reason.as_deref().or(error) {
+                                p.trouble { bdi { (text::excerpt(trouble, ERROR_CHARACTERS)) } }
                             }
                         }
-                        td data-label="State" { span.state.(webhook.state.as_str()) { (webhook.state.as_str()) } }
+                        td data-label="State" {
+                            span.state.(webhook.state.as_str()) { (webhook.state.as_str()) }
+                            @if let Some(until) = webhook.slowed_until { small { "next call " (words::around(until, now)) } }
+                        }
                         td data-label="Last call" { (last_call(webhook.last_attempt.as_ref(), now)) }
                         td.number data-label="Due" {
                             (words::count(webhook.due))
@@ -225,6 +247,61 @@ fn storage(health: &StoreHealth, version: &str, now: Timestamp) -> Markup {
             div { dt { "Calls given up" } dd { (words::count(health.failed)) } }
             div { dt { "Next poll" } dd { (when(health.next_due, now, "none")) } }
             div { dt { "Feedmill" } dd { (version) } }
+        }
+    }
+}
+
+fn reader_table(site: &Site<'_>, readers: &[u64]) -> Markup {
+    html! {
+        table {
+            thead { tr { th scope="col" { "Stream" } th.number scope="col" { "Readers within a day" } } }
+            tbody {
+                @for (stream, readers) in site.streams.iter().zip(readers) {
+                    tr {
+                        th scope="row" {
+                            a href=(site.path(if stream.name == ALL { "" } else { &stream.name })) {
+                                bdi { (text::present(Some(&stream.title)).unwrap_or(&stream.name)) }
+                            }
+                        }
+                        td.number data-label="Readers" { (words::count(*readers)) }
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// Stories by the day as bars, of which the highest is the busiest day. Who cannot see them reads the numbers.
+fn sparkline(days: &[u64], now: Timestamp) -> Markup {
+    const HEIGHT: u64 = 48;
+    const STEP: usize = 8;
+    let most = days.iter().copied().max().unwrap_or_default().max(1);
+    let bars = days.iter().enumerate().map(|(place, count)| {
+        // Whatever came shows.
+        let height = (count.saturating_mul(HEIGHT) / most).max(u64::from(*count > 0));
+        let ago = u64::try_from(days.len() - 1 - place).unwrap_or_default();
+        let day = words::day(now.minus(std::time::Duration::from_secs(ago * 86_400)));
+        (place * STEP, height, format!("{day}: {}", words::count(*count)))
+    });
+    let total: u64 = days.iter().fold(0, |sum, count| sum.saturating_add(*count));
+    let today = days.last().copied().unwrap_or_default();
+    let said = format!(
+        "Stories a day over {} days: {} in all, {} today, {} on the busiest day",
+        days.len(),
+        words::count(total),
+        words::count(today),
+        words::count(most)
+    );
+    html! {
+        @if total > 0 {
+            figure.spark {
+                svg role="img" aria-label=(said) viewBox={ "0 0 " (days.len() * STEP) " " (HEIGHT) } preserveAspectRatio="none" {
+                    @for (x, height, words) in bars {
+                        rect x=(x) y=(HEIGHT - height) width=(STEP - 2) height=(height) { title { (words) } }
+                    }
+                }
+                figcaption { (said) "." }
+            }
         }
     }
 }
