@@ -8,6 +8,7 @@ use serde::Serialize;
 use super::reach::Place;
 use super::{Failure, out};
 use crate::config;
+use crate::store::StoreError;
 use crate::store::sqlite::backup::backup;
 
 #[derive(Args, Debug)]
@@ -39,6 +40,13 @@ pub(super) fn run(options: &Options, place: &Place) -> Result<(), Failure> {
         bar.set_position(done);
     });
     bar.finish_and_clear();
+    let copied = copied.map_err(|error| match error {
+        // The database is well: it is the place for the copy that is not.
+        StoreError::Unusable { path, cause } if path == options.file.display().to_string() => {
+            Failure::new(format!("the copy cannot be written to {path}: {cause}."))
+        }
+        other => other.into(),
+    });
     let report = Report { file: options.file.clone(), size_bytes: copied? };
     if options.json {
         return out::json(&report);

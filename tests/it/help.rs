@@ -46,7 +46,7 @@ fn steady(text: &str, origin: &Origin) -> String {
     let text = times.replace_all(&text, |found: &regex::Captures<'_>| "T".repeat(found[0].len()));
     let text = regex::Regex::new(r" *\b\d+ ms *").unwrap().replace_all(&text, "  N ms  ").into_owned();
     let text = regex::Regex::new(r"took {2,}").unwrap().replace_all(&text, "took  ").into_owned();
-    let text = regex::Regex::new(r"\(\d\d:\d\d\)").unwrap().replace_all(&text, "(HH:MM)").into_owned();
+    let text = regex::Regex::new(r"your schedule \(.*\)").unwrap().replace_all(&text, "your schedule (…)").into_owned();
     let text = regex::Regex::new(r"tag:feedmill\S+").unwrap().replace_all(&text, "TAG").into_owned();
     text.lines().map(|line| line.trim_end().to_owned() + "\n").collect()
 }
@@ -61,7 +61,7 @@ fn every_listing() {
     origin.route("/f", Reply::ok(rss(&items)));
     origin.route("/gone", Reply::status(404));
     let house = Installation::new(&format!(
-        "schedule = \"@hourly\"\n[[feed]]\nname = \"press\"\nurl = \"{}\"\ntags = [\"de\"]\n[[feed]]\nname = \"lost\"\nurl = \"{}\"\n\
+        "schedule = \"0 3 1 1 *\"\nspread = false\n[[feed]]\nname = \"press\"\nurl = \"{}\"\ntags = [\"de\"]\n[[feed]]\nname = \"lost\"\nurl = \"{}\"\n\
          [[stream]]\nname = \"peace\"\nmatch = 'peace'\nnotify = [\"desk\"]\n[[webhook]]\nname = \"desk\"\n\
          url = \"https://hook.example/x\"\nsecret = \"whsec_Y3Jhc2gtY3Jhc2gtY3Jhc2gtY3Jhc2gtY3Jhc2gtMzI=\"\n",
         origin.url("/f"),

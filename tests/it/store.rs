@@ -737,6 +737,26 @@ async fn what_was_stored_is_there_after_a_restart_and_two_daemons_cannot_share_i
 }
 
 #[test]
+fn a_checkpoint_that_was_cut_short_is_no_damage() {
+    let dir = TempDir::new().unwrap();
+    let live = dir.path().join("live");
+    let store = Sqlite::open(&live, &options(Access::Own)).unwrap();
+    // As after a crash: the first page is in the file and says how long it will be, the rest is in the log only.
+    let mut file = std::fs::read(&live).unwrap();
+    let pages = u32::from_be_bytes(file[28..32].try_into().unwrap()) + 100;
+    file[28..32].copy_from_slice(&pages.to_be_bytes());
+    let counter = file[24..28].to_vec();
+    file[92..96].copy_from_slice(&counter);
+    let cut = dir.path().join("cut");
+    std::fs::write(&cut, &file).unwrap();
+    let error = Sqlite::open(&cut, &options(Access::Look)).err().unwrap().to_string();
+    assert!(error.contains("is damaged"), "without its log it is: {error}");
+    std::fs::copy(dir.path().join("live-wal"), dir.path().join("cut-wal")).unwrap();
+    Sqlite::open(&cut, &options(Access::Own)).unwrap();
+    drop(store);
+}
+
+#[test]
 fn a_foreign_corrupt_newer_or_missing_file_is_refused_and_left_as_it_is() {
     let dir = TempDir::new().unwrap();
     let refuse = |name: &str, want: &str| {
