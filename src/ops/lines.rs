@@ -181,7 +181,10 @@ mod tests {
         let told: u64 = told.iter().map(|line| line["lost ".len()..].parse::<u64>().unwrap()).sum();
         assert_eq!(told, lost);
         assert_eq!(u64::try_from(kept.len()).unwrap() + lost, u64::try_from(3 * MAX_LINES).unwrap());
-        assert!(kept.iter().enumerate().all(|(at, line)| **line == at.to_string()), "the oldest are kept, in order");
+        // One more had room if the thread took the first one late.
+        let mut oldest = kept.iter().take(MAX_LINES).enumerate();
+        assert!(oldest.all(|(at, line)| **line == at.to_string()), "the oldest are kept, in order");
+        assert!(kept.len() <= MAX_LINES + 1, "{}", kept.len());
     }
 
     #[test]
