@@ -59,7 +59,8 @@ fn captured_feeds_are_read_once_kept_once_and_answered_304_from_then_on() {
     let published = daemon.json("/all.json")["items"].as_array().unwrap().clone();
     assert!(!published.is_empty());
     let parsed = feedmill::parse::parse(&daemon.get("/all.atom").body, None, None).unwrap();
-    assert_eq!(parsed.entries.len(), published.len());
+    // What is in no archive yet is in the Atom feed, whatever its date.
+    assert!((published.len()..published.len() + 50).contains(&parsed.entries.len()), "{}", parsed.entries.len());
     assert_eq!(daemon.stop(), Some(0));
 
     // Asked for whole once more, as if the validators were lost: still nothing is stored twice.
