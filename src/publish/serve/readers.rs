@@ -1,7 +1,7 @@
 //! How many follow a stream: whoever asked for its feed within a day, each pair of address and User-Agent once; an
 //! aggregator, which asks once for many, as many as it says ("16 subscribers").
 //!
-//! No address is kept, only hashes with a key that dies with the process, and no more of them than [`MOST`]: beyond
+//! No address is kept, only hashes with a key that dies with the process, and no more of them than `MOST`: beyond
 //! that nobody new is counted, so that the number is never too high.
 
 use std::collections::HashMap;
