@@ -244,7 +244,7 @@ async fn an_outage_of_two_days_leaves_no_feed_on_a_long_back_off() {
     house.at(house.now()).await;
     house.down.store(true, Ordering::SeqCst);
     let end = house.now().plus(DAY * 2);
-    let (mut steps, mut offline, mut begun_at) = (0, 0, None);
+    let (mut steps, mut offline, mut begun_at, mut begun_step) = (0, 0, None, 0);
     while house.now() < end {
         // By the minute for three hours, then in longer steps.
         let step = if steps < 180 { MINUTE } else { MINUTE * 7 };
@@ -252,9 +252,11 @@ async fn an_outage_of_two_days_leaves_no_feed_on_a_long_back_off() {
         house.at(house.now().plus(step)).await;
         let put_off = house.since(before).values().flatten().filter(|outcome| **outcome == Outcome::Offline).count();
         if begun_at.is_some() {
-            assert_eq!((house.polls() - before, put_off), (1, 1), "one probe a minute, step {steps}");
+            // A failure that was counted before it was noticed may still have been on its way into the store.
+            let late = usize::from(begun_step + 1 == steps);
+            assert!(house.polls() - before - put_off <= late && put_off == 1, "one probe a minute, step {steps}");
         } else if put_off > 0 {
-            begun_at = Some(house.now());
+            (begun_at, begun_step) = (Some(house.now()), steps);
         }
         (steps, offline) = (steps + 1, offline + put_off);
     }
