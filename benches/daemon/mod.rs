@@ -55,7 +55,7 @@ impl Daemon {
     pub fn memory(&self, field: &str) -> Outcome<u64> {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.process.id()))?;
         let line = status.lines().find_map(|line| line.strip_prefix(field)).ok_or("no such field")?;
-        Ok(line.split_whitespace().nth(1).ok_or("no number")?.parse::<u64>()? / 1024)
+        Ok(line.split_whitespace().next().ok_or("no number")?.parse::<u64>()? / 1024)
     }
 
     /// CPU time of all its threads, in nanoseconds, and how often they went to sleep.
