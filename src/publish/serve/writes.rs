@@ -35,7 +35,7 @@ pub(crate) async fn poll_many(
     body: Result<Bytes, BytesRejection>,
 ) -> Result<Response, Refused> {
     admit(&state, access, &headers)?;
-    let body = body.map_err(|error| Problem::new(error.status(), format!("The body cannot be read: {error}.")))?;
+    let body = whole(body)?;
     let asked = read(&body)?;
     answer(state.parts().control.poll(asked.feeds).await)
 }
@@ -86,7 +86,7 @@ pub(crate) async fn replay(
 ) -> Result<Response, Refused> {
     admit(&state, access, &headers)?;
     let name = read_name(name)?;
-    let body = body.map_err(|error| Problem::new(error.status(), format!("The body cannot be read: {error}.")))?;
+    let body = whole(body)?;
     let asked = serde_json::from_slice(&body).map_err(|error| {
         Problem::bad_request(format!("The body is not {{\"since\": \"3d\", \"until\": …, \"all\": …}}: {error}."))
     })?;
@@ -123,10 +123,14 @@ pub(crate) async fn log_level(
     body: Result<Bytes, BytesRejection>,
 ) -> Result<Response, Refused> {
     admit(&state, access, &headers)?;
-    let body = body.map_err(|error| Problem::new(error.status(), format!("The body cannot be read: {error}.")))?;
+    let body = whole(body)?;
     let asked: LogRequest = serde_json::from_slice(&body)
         .map_err(|error| Problem::bad_request(format!("The body is not {{\"level\": \"…\"}}: {error}.")))?;
     answer(state.parts().control.log_level(asked.level).await)
+}
+
+fn whole(body: Result<Bytes, BytesRejection>) -> Result<Bytes, Problem> {
+    body.map_err(|error| Problem::new(error.status(), format!("The body cannot be read: {error}.")))
 }
 
 /// A problem; 401 says how to do better (RFC 9110 11.6.1).

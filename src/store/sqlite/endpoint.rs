@@ -4,7 +4,7 @@ use rusqlite::{Connection, OptionalExtension as _, params};
 
 use super::super::{HookOrder, Instance, Replay, Replayed};
 use super::feeds::json;
-use super::{Result, count, mint};
+use super::{Result, count, mint, owe};
 use crate::domain::endpoint::Endpoint;
 use crate::domain::time::Timestamp;
 use crate::domain::webhook::{
@@ -146,13 +146,7 @@ fn enqueue(
     let mut owed = 0;
     for webhook in others {
         let message = mint::hook_alert_id(instance, *webhook, alert.kind, about, broken_at);
-        let added = db
-            .prepare_cached(
-                "INSERT INTO delivery (webhook_id, message_id, matches, next_at, created_at, alert_id)
-                 VALUES (?1, ?2, '[]', ?3, ?3, ?4) ON CONFLICT (message_id) DO NOTHING",
-            )?
-            .execute(params![webhook.0, message, alert.occurred_at.as_ms(), id])?;
-        owed += u32::try_from(added).unwrap_or(0);
+        owed += owe::alert(db, *webhook, &message, alert.occurred_at, id)?;
     }
     Ok(owed)
 }

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, HashSet};
 
-use rusqlite::params;
+use rusqlite::{Connection, params};
 
 use super::commit::{Commit, Entered, Load};
 use super::feeds::json;
@@ -97,4 +97,15 @@ impl Commit<'_> {
         db.prepare_cached("INSERT INTO delivery_event VALUES (?1, ?2)")?.execute([db.last_insert_rowid(), event])?;
         Ok(1)
     }
+}
+
+/// Enqueues an alert to a webhook, once. Gives how many deliveries that added.
+pub(super) fn alert(db: &Connection, to: WebhookId, message: &str, at: Timestamp, alert: i64) -> Result<u32> {
+    let added = db
+        .prepare_cached(
+            "INSERT INTO delivery (webhook_id, message_id, matches, next_at, created_at, alert_id)
+             VALUES (?1, ?2, '[]', ?3, ?3, ?4) ON CONFLICT (message_id) DO NOTHING",
+        )?
+        .execute(params![to.0, message, at.as_ms(), alert])?;
+    Ok(u32::try_from(added).unwrap_or(0))
 }

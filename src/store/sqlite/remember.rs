@@ -4,7 +4,7 @@ use rusqlite::{Connection, params};
 
 use super::super::{CommitReport, NextPoll, PollCommit, PollResult, Redirect, Unions};
 use super::feeds::{self, BACK, json};
-use super::{Instance, Result, mint, unions};
+use super::{Instance, Result, mint, owe, unions};
 use crate::domain::feed::{Cadence, FeedId, FeedState, Health, PollError, Validators};
 use crate::domain::shape::{CallFeed, ErrorShape};
 use crate::domain::time::Timestamp;
@@ -221,13 +221,7 @@ fn tell(
     let mut owed = 0;
     for webhook in poll.alerts.iter() {
         let message = mint::alert_id(instance, *webhook, kind, poll.feed, broken_at);
-        let added = db
-            .prepare_cached(
-                "INSERT INTO delivery (webhook_id, message_id, matches, next_at, created_at, alert_id)
-                 VALUES (?1, ?2, '[]', ?3, ?3, ?4) ON CONFLICT (message_id) DO NOTHING",
-            )?
-            .execute(params![webhook.0, message, poll.at.as_ms(), id])?;
-        owed += u32::try_from(added).unwrap_or(0);
+        owed += owe::alert(db, *webhook, &message, poll.at, id)?;
     }
     Ok(owed)
 }
