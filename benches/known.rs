@@ -76,8 +76,8 @@ impl House {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
         let feeds = (0..FEEDS)
             .map(|n| FeedSpec {
-                name: format!("feed{n}"),
-                url: format!("https://feed{n}.example.org/rss"),
+                name: format!("feed{n}").into(),
+                url: format!("https://feed{n}.example.org/rss").into(),
                 title: None,
                 enabled: true,
                 own_headers: false,

@@ -119,8 +119,8 @@ fn candidate(n: usize, dice: &mut Dice) -> Candidate {
 
 async fn fill(store: &dyn Store, items: usize, at: Timestamp) -> Outcome<()> {
     let feed = |n| FeedSpec {
-        name: format!("f{n}"),
-        url: format!("https://f{n}.example/rss"),
+        name: format!("f{n}").into(),
+        url: format!("https://f{n}.example/rss").into(),
         title: None,
         enabled: true,
         own_headers: false,

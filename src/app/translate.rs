@@ -47,9 +47,9 @@ pub(super) fn subscriptions(settings: &Settings) -> Subscriptions {
             .feeds
             .iter()
             .map(|feed| FeedSpec {
-                name: feed.name.to_string(),
-                url: feed.url.to_string(),
-                title: feed.title.as_deref().map(str::to_owned),
+                name: feed.name.shared(),
+                url: feed.url.shared(),
+                title: feed.title.clone(),
                 enabled: feed.terms.enabled,
                 own_headers: feed.access.auth.is_some()
                     || !feed.access.headers.is_empty()

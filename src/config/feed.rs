@@ -216,34 +216,44 @@ fn auth(section: &Section<'_>) -> Option<Auth> {
 /// The feeds that were read. Of tags and terms that are equal, one is kept.
 #[derive(Default)]
 pub(super) struct Drafts {
-    all: Vec<Draft>,
+    feeds: Vec<FeedSettings>,
+    /// Where each stands, in the same order.
+    places: Vec<Place>,
     tags: HashSet<Arc<[String]>>,
     terms: HashSet<Arc<Terms>>,
 }
 
-/// A feed that was read, its name still to be settled.
-struct Draft {
-    name: Option<Name>,
-    settings: FeedSettings,
-    /// Where its URL and its name stand; `None` for one of a list.
-    url_at: Option<(usize, Range<usize>)>,
-    name_at: Option<Range<usize>>,
+/// Where a feed stands.
+struct Place {
+    /// The place of its file in the list of files, and of its URL there; `None` for one of a list.
+    url: Option<(usize, Range<usize>)>,
+    /// Of its name; `None` if it was given none.
+    name: Option<Range<usize>>,
 }
 
 impl Drafts {
-    fn settle(&mut self, url: &Url, title: Option<&str>, from: Defaults, inside: Option<Auth>) -> FeedSettings {
+    /// One that is called by its host and path until its name is settled, if it has none.
+    fn add(
+        &mut self,
+        (url, name): (&Url, Option<Name>),
+        title: Option<&str>,
+        from: Defaults,
+        inside: Option<Auth>,
+        place: Place,
+    ) {
         let access = match inside {
             None => from.access,
             auth => Arc::new(Access { auth, ..from.access.as_ref().clone() }),
         };
-        FeedSettings {
-            name: derived(url),
+        self.feeds.push(FeedSettings {
+            name: name.unwrap_or_else(|| derived(url)),
             url: url.into(),
             title: title.map(Into::into),
             tags: one_of(&mut self.tags, from.tags.into()),
             terms: one_of(&mut self.terms, from.terms.into()),
             access,
-        }
+        });
+        self.places.push(place);
     }
 }
 
@@ -261,9 +271,9 @@ pub(super) fn read(section: &Section<'_>, defaults: &Defaults, file: usize, draf
     let mut refined = defaults.refined(section);
     refined.terms.origin = Origin::Table(section.source.path.as_path().into());
     let name = section.value("name");
-    let name_at = name.as_ref().map(|value| value.at.clone());
-    let wrong_name = name.as_ref().is_some_and(|value| value.name().is_none());
-    let name = name.filter(|_| !wrong_name).and_then(|value| Name::parse(value.text()?));
+    // Of a wrong one is complained where it is asked for.
+    let name = name.and_then(|value| value.name().map(|name| (name, value.at)));
+    let (name, name_at) = name.unzip();
     let Some(url) = section.value("url") else {
         section.mistake(section.at(), "This feed has no `url`.", Some("url = \"https://…\"".to_owned()));
         return None;
@@ -277,8 +287,8 @@ pub(super) fn read(section: &Section<'_>, defaults: &Defaults, file: usize, draf
         return url
             .refuse("The feed has credentials in its URL and beside it.", Some("take them out of the URL".to_owned()));
     }
-    let settings = drafts.settle(&address, section.text("title"), refined, inside);
-    drafts.all.push(Draft { name, settings, url_at: Some((file, url.at)), name_at });
+    let place = Place { url: Some((file, url.at)), name: name_at };
+    drafts.add((&address, name), section.text("title"), refined, inside, place);
     Some(())
 }
 
@@ -336,8 +346,8 @@ pub(super) fn subscriptions(section: &Section<'_>, defaults: &Defaults, drafts: 
                 let (address, inside) = split_auth(address);
                 let mut from = refined.clone();
                 from.tags.extend(tags);
-                let settings = drafts.settle(&address, title.as_deref(), from, inside);
-                drafts.all.push(Draft { name: None, settings, url_at: None, name_at: None });
+                let place = Place { url: None, name: None };
+                drafts.add((&address, None), title.as_deref(), from, inside, place);
             }
             Err(why) => {
                 let shown = super::source::quoted(&url);
@@ -348,52 +358,49 @@ pub(super) fn subscriptions(section: &Section<'_>, defaults: &Defaults, drafts: 
     Some(())
 }
 
-/// Names all feeds, and says which names and URLs stand twice. `sections` finds the file of a draft.
+/// Names all feeds, and says which names and URLs stand twice, by the number of the file and the place in it.
 pub(super) fn finish(drafts: Drafts, complain: impl Fn(usize, Range<usize>, String)) -> Vec<FeedSettings> {
-    let mut drafts = once_each(drafts.all, &complain);
+    let Drafts { mut feeds, mut places, .. } = drafts;
+    once_each(&mut feeds, &mut places, &complain);
     let mut named: HashSet<Name> = HashSet::new();
-    for draft in &drafts {
-        if let (Some(name), Some((file, _)), Some(at)) = (&draft.name, &draft.url_at, &draft.name_at)
-            && !named.insert(name.clone())
+    for (feed, place) in feeds.iter().zip(&places) {
+        if let (Some((file, _)), Some(at)) = (&place.url, &place.name)
+            && !named.insert(feed.name.clone())
         {
-            complain(*file, at.clone(), format!("There is another feed named `{name}`."));
+            complain(*file, at.clone(), format!("There is another feed named `{}`.", feed.name));
         }
     }
-    let derived: Vec<Name> = drafts.iter().map(|draft| draft.settings.name.clone()).collect();
-    let unnamed = |draft: &Draft| draft.name.is_none();
+    let unnamed = feeds.iter_mut().zip(&places).filter(|(_, place)| place.name.is_none());
+    let mut unnamed: Vec<&mut FeedSettings> = unnamed.map(|(feed, _)| feed).collect();
+    let plain: Vec<Name> = unnamed.iter().map(|feed| feed.name.clone()).collect();
     // Six digits of the hash tell a few apart; among a hundred thousand some still meet, and get more.
     for digits in [6, 16] {
-        let wanted = counted(drafts.iter().filter(|draft| unnamed(draft)).map(|draft| &draft.settings.name));
-        for (draft, plain) in drafts.iter_mut().zip(&derived).filter(|(draft, _)| unnamed(draft)) {
-            let name = &draft.settings.name;
-            if wanted.get(name).is_some_and(|count| *count > 1) || named.contains(name) {
-                draft.settings.name = with_hash(plain, &draft.settings.url, digits);
+        let wanted = counted(unnamed.iter().map(|feed| &feed.name));
+        for (feed, plain) in unnamed.iter_mut().zip(&plain) {
+            if wanted.get(&feed.name).is_some_and(|count| *count > 1) || named.contains(&feed.name) {
+                feed.name = with_hash(plain, &feed.url, digits);
             }
         }
     }
-    for draft in &mut drafts {
-        if let Some(name) = draft.name.take() {
-            draft.settings.name = name;
-        }
-    }
-    // Not collected in place: that would keep what a draft is larger by.
-    let mut feeds = Vec::with_capacity(drafts.len());
-    feeds.extend(drafts.into_iter().map(|draft| draft.settings));
     feeds
 }
 
 /// A URL stands once: one that is written out wins over one of a list.
-fn once_each(mut drafts: Vec<Draft>, complain: &impl Fn(usize, Range<usize>, String)) -> Vec<Draft> {
+fn once_each(feeds: &mut Vec<FeedSettings>, places: &mut Vec<Place>, complain: &impl Fn(usize, Range<usize>, String)) {
     let mut seen: HashSet<Address> = HashSet::new();
-    for draft in &drafts {
-        if let Some((file, at)) = &draft.url_at
-            && !seen.insert(draft.settings.url.clone())
+    for (feed, place) in feeds.iter().zip(&*places) {
+        if let Some((file, at)) = &place.url
+            && !seen.insert(feed.url.clone())
         {
             complain(*file, at.clone(), "There is another feed with this URL.".to_owned());
         }
     }
-    drafts.retain(|draft| draft.url_at.is_some() || seen.insert(draft.settings.url.clone()));
-    drafts
+    let both = feeds.iter().zip(&*places);
+    let stays: Vec<bool> = both.map(|(feed, place)| place.url.is_some() || seen.insert(feed.url.clone())).collect();
+    let mut next = stays.iter();
+    feeds.retain(|_| next.next() == Some(&true));
+    let mut next = stays.iter();
+    places.retain(|_| next.next() == Some(&true));
 }
 
 /// Host and path words.

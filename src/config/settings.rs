@@ -142,7 +142,7 @@ pub struct FeedSettings {
     /// Its address: http or https. Credentials in it were moved to `access`.
     pub url: Address,
     /// The title that overrides its own.
-    pub title: Option<Box<str>>,
+    pub title: Option<Arc<str>>,
     /// Its tags.
     pub tags: Arc<[String]>,
     /// All else that is no secret.

@@ -16,6 +16,12 @@ impl Address {
         &self.0
     }
 
+    /// The text for whoever keeps it too.
+    #[must_use]
+    pub fn shared(&self) -> Arc<str> {
+        Arc::clone(&self.0)
+    }
+
     /// The address to ask or to take apart.
     ///
     /// # Errors

@@ -119,11 +119,11 @@ pub enum StoreError {
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct FeedSpec {
     /// Its name.
-    pub name: String,
+    pub name: Arc<str>,
     /// Its address.
-    pub url: String,
+    pub url: Arc<str>,
     /// The title that the configuration gives it.
-    pub title: Option<String>,
+    pub title: Option<Arc<str>>,
     /// Whether it is polled.
     pub enabled: bool,
     /// Whether it is asked with credentials or headers of its own: then it is made one with no other feed.

@@ -135,9 +135,9 @@ impl Bench {
         let dir = TempDir::new().unwrap();
         let store = open(&dir);
         let feed = |name: &str| FeedSpec {
-            name: name.to_owned(),
-            url: format!("https://{name}.example/rss"),
-            title: Some("The Courier".to_owned()),
+            name: name.into(),
+            url: format!("https://{name}.example/rss").into(),
+            title: Some("The Courier".into()),
             enabled: true,
             own_headers: false,
         };

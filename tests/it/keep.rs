@@ -65,8 +65,8 @@ impl Bench {
         let options = Options { access: Access::Own, check: false, tagging: "example.org,2026-01-01".to_owned() };
         let store = Arc::new(Sqlite::open(&dir.path().join("t.db"), &options).unwrap());
         let feed = |name: &str| FeedSpec {
-            name: name.to_owned(),
-            url: format!("https://{name}.example/rss"),
+            name: name.into(),
+            url: format!("https://{name}.example/rss").into(),
             title: None,
             enabled: true,
             own_headers: false,

@@ -232,7 +232,7 @@ struct Bench {
 }
 
 fn spec(name: &str, url: &str) -> FeedSpec {
-    FeedSpec { name: name.to_owned(), url: url.to_owned(), title: None, enabled: true, own_headers: false }
+    FeedSpec { name: name.into(), url: url.into(), title: None, enabled: true, own_headers: false }
 }
 
 fn error(kind: ErrorKind, http_status: Option<u16>) -> PollError {

@@ -91,8 +91,8 @@ impl Bench {
         let store: Arc<dyn Store> = Arc::new(Sqlite::open(&dir.path().join("t.db"), &options).unwrap());
         let names: Vec<String> = (0..receivers.len()).map(|n| format!("hook-{n}")).collect();
         let spec = FeedSpec {
-            name: "a".to_owned(),
-            url: "https://a.example/rss".to_owned(),
+            name: "a".into(),
+            url: "https://a.example/rss".into(),
             title: None,
             enabled: true,
             own_headers: false,

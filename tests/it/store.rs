@@ -50,8 +50,8 @@ fn subscriptions(feeds: &[(&str, &str)]) -> Subscriptions {
         feeds: feeds
             .iter()
             .map(|(name, url)| FeedSpec {
-                name: (*name).to_owned(),
-                url: (*url).to_owned(),
+                name: (*name).into(),
+                url: (*url).into(),
                 title: None,
                 enabled: true,
                 own_headers: false,

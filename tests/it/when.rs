@@ -121,8 +121,8 @@ impl House {
         store.panics.store(panics, Ordering::SeqCst);
         let store: Arc<dyn Store> = Arc::new(store);
         let feeds = urls.iter().enumerate().map(|(n, url)| FeedSpec {
-            name: format!("f{n}"),
-            url: url.clone(),
+            name: format!("f{n}").into(),
+            url: url.as_str().into(),
             title: None,
             enabled: true,
             own_headers: false,

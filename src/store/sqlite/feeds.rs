@@ -43,7 +43,7 @@ fn unchanged(db: &Connection, specs: &[FeedSpec]) -> Result<Option<Rows>> {
         "SELECT f.id, s.due_at, f.name, f.config_url, f.title, f.enabled, f.own_headers
          FROM feed f JOIN feed_state s ON s.feed_id = f.id WHERE f.active",
     )?;
-    let places: HashMap<&str, usize> = specs.iter().enumerate().map(|(n, spec)| (spec.url.as_str(), n)).collect();
+    let places: HashMap<&str, usize> = specs.iter().enumerate().map(|(n, spec)| (&*spec.url, n)).collect();
     let mut found: Vec<Option<(FeedId, Option<Timestamp>)>> = vec![None; specs.len()];
     let mut rows = read.query([])?;
     // Row by row, and nothing copied: there may be a hundred thousand.
@@ -51,7 +51,7 @@ fn unchanged(db: &Connection, specs: &[FeedSpec]) -> Result<Option<Rows>> {
         let text = |column| row.get_ref(column)?.as_str_or_null().map_err(rusqlite::Error::from);
         let place = text(3)?.and_then(|url| places.get(url)).copied();
         let Some((spec, seat)) = place.and_then(|n| Some((specs.get(n)?, found.get_mut(n)?))) else { return Ok(None) };
-        let same = text(2)? == Some(&spec.name)
+        let same = text(2)? == Some(&*spec.name)
             && text(4)? == spec.title.as_deref()
             && row.get::<_, bool>(5)? == spec.enabled
             && row.get::<_, bool>(6)? == spec.own_headers;
@@ -77,7 +77,7 @@ fn feeds(db: &Connection, specs: &[FeedSpec], now: Timestamp) -> Result<(Rows, U
     for spec in specs {
         let id = db
             .prepare_cached("SELECT id FROM feed WHERE config_url = ?1")?
-            .query_row([&spec.url], |row| row.get(0))
+            .query_row([&*spec.url], |row| row.get(0))
             .optional()?;
         taken.extend(id);
         ids.push(id);
@@ -85,7 +85,7 @@ fn feeds(db: &Connection, specs: &[FeedSpec], now: Timestamp) -> Result<(Rows, U
     for (spec, id) in specs.iter().zip(&mut ids).filter(|(_, id)| id.is_none()) {
         let named: Option<i64> = db
             .prepare_cached("SELECT id FROM feed WHERE name = ?1")?
-            .query_row([&spec.name], |row| row.get(0))
+            .query_row([&*spec.name], |row| row.get(0))
             .optional()?;
         *id = named.filter(|id| taken.insert(*id));
     }
@@ -140,7 +140,7 @@ fn update(db: &Connection, id: i64, spec: &FeedSpec, unions: &mut Unions) -> Res
            removed_at = NULL WHERE id = ?1",
     )?
     .execute(params![id, spec.name, spec.url, spec.title, spec.enabled, spec.own_headers])?;
-    if before != spec.url {
+    if before != *spec.url {
         // Another address: validators and learnt redirects belonged to the old one (RFC 9110 8.8), and a
         // feed that was gone there may be alive here. That it was broken stays: it is to be told that it recovered.
         db.prepare_cached(

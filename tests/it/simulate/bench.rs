@@ -107,8 +107,8 @@ impl Bench {
         let options = Options { access: Access::Own, check: false, tagging: "example.org,2026-01-01".to_owned() };
         let store = Arc::new(Sqlite::open(&path, &options).unwrap());
         let feed = |n| FeedSpec {
-            name: format!("f{n}"),
-            url: format!("https://f{n}.example/rss"),
+            name: format!("f{n}").into(),
+            url: format!("https://f{n}.example/rss").into(),
             title: None,
             enabled: true,
             own_headers: false,
