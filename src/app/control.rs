@@ -103,7 +103,7 @@ pub(crate) fn shape(report: Polled) -> PollShape {
         Outcome::Held => PollOutcome::Skipped,
     };
     PollShape {
-        name: report.name,
+        name: report.name.to_string(),
         outcome,
         new: report.stored.new,
         changed: report.stored.changed,

@@ -101,7 +101,7 @@ async fn directly(names: Option<Vec<String>>, place: &Place) -> Result<PollRepor
     let mut polled = Vec::new();
     while let Some(report) = reports.recv().await {
         bar.inc(1);
-        bar.set_message(report.name.clone());
+        bar.set_message(report.name.to_string());
         polled.push(app::poll_shape(report));
     }
     bar.finish_and_clear();

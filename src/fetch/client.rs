@@ -4,7 +4,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use reqwest::header::{CONTENT_LOCATION, CONTENT_TYPE, HeaderMap, HeaderValue, LOCATION};
-use reqwest::{Response, StatusCode};
+use reqwest::{Method, Request, Response, StatusCode};
 use secrecy::SecretString;
 use url::Url;
 
@@ -147,8 +147,9 @@ impl Fetcher {
     /// One request, if it may go there.
     pub(super) async fn get(&self, url: &Url, headers: HeaderMap, reach: &Arc<Reach>) -> Result<Response, PollError> {
         let client = self.clients.client(url, reach)?;
-        let sent = client.get(url.clone()).headers(headers).send().await;
-        sent.map_err(|error| explain_through(error, url, reach.proxy.as_ref()))
+        let mut request = Request::new(Method::GET, url.clone());
+        *request.headers_mut() = headers;
+        client.execute(request).await.map_err(|error| explain_through(error, url, reach.proxy.as_ref()))
     }
 
     async fn answer(&self, ask: &Ask, route: Route, response: Response, now: Timestamp) -> Result<Answer, PollError> {

@@ -64,7 +64,7 @@ async fn work(poller: Arc<Poller>, jobs: Arc<Mutex<mpsc::UnboundedReceiver<Job>>
         let Some(job) = jobs.lock().await.recv().await else { return };
         let (feed, begun) = (Arc::clone(&job.feed), poller.stages().clock().now());
         let poll = AssertUnwindSafe(poller.poll(job, &done)).catch_unwind();
-        let report = poll.await.unwrap_or_else(|_| lost(feed.id, feed.name.to_string(), begun));
+        let report = poll.await.unwrap_or_else(|_| lost(feed.id, feed.name.shared(), begun));
         if done.send(Told::Ended(report)).is_err() {
             return;
         }

@@ -185,7 +185,7 @@ pub struct PollReport {
     /// The feed.
     pub feed: FeedId,
     /// Its name.
-    pub name: String,
+    pub name: Arc<str>,
     /// How it ended.
     pub outcome: Outcome,
     /// What was stored.

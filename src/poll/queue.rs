@@ -156,11 +156,14 @@ impl Queue {
     /// A poll ended; the feed sleeps until it is due again.
     pub(super) fn finished(&mut self, feed: FeedId, due: Option<Timestamp>, now: Timestamp) {
         let Some(slot) = self.feeds.get_mut(&feed) else { return };
-        slot.state = State::Sleeping;
+        let was = std::mem::replace(&mut slot.state, State::Sleeping);
         let name = slot.url.host().to_owned();
-        self.sites.ended(&name, now);
-        if let Some(host) = self.hosts.get_mut(&name) {
-            host.running = host.running.saturating_sub(1);
+        // One that its site held back never had a place.
+        if was == State::Running {
+            self.sites.ended(&name, now);
+            if let Some(host) = self.hosts.get_mut(&name) {
+                host.running = host.running.saturating_sub(1);
+            }
         }
         self.wake_at(feed, due);
         self.offer(&name);
@@ -316,6 +319,7 @@ mod tests {
         q.finished(FeedId(4), None, at(2));
         assert_eq!(q.earliest(), Some(at(100)));
         assert_eq!(q.held([FeedId(2), FeedId(4)].into_iter(), at(2)), [(FeedId(2), at(100))]);
+        q.finished(FeedId(2), None, at(2));
         q.force(FeedId(2), at(3));
         assert_eq!(q.take(at(100), 9).len(), 1, "one at a time, though a host may have two");
         assert_eq!(q.take(at(101), 9), []);

@@ -224,7 +224,7 @@ impl Poller {
     /// Whoever asked by hand for a feed of a site that wants to be left alone need not wait for that.
     fn tell_held(&self, desk: &mut Desk, now: Timestamp) {
         for (feed, until) in desk.queue.held(desk.waiting.keys().copied(), now) {
-            let name = desk.plan.feeds.get(&feed).map(|feed| feed.name.to_string()).unwrap_or_default();
+            let name = desk.plan.feeds.get(&feed).map(|feed| feed.name.shared()).unwrap_or_default();
             let message =
                 format!("its site answered \u{201c}too many requests\u{201d} and is not called before {until}");
             let error = Some(PollError { kind: ErrorKind::Http, http_status: None, message });
@@ -372,7 +372,7 @@ fn spread_overdue(scheduled: &mut [Scheduled], now: Timestamp) {
 }
 
 /// A poll that came to no end of its own: again a minute later.
-pub(super) fn lost(feed: FeedId, name: String, now: Timestamp) -> PollReport {
+pub(super) fn lost(feed: FeedId, name: Arc<str>, now: Timestamp) -> PollReport {
     PollReport {
         feed,
         name,
@@ -389,7 +389,8 @@ pub(super) fn lost(feed: FeedId, name: String, now: Timestamp) -> PollReport {
 
 fn log(report: &PollReport) {
     let (outcome, stored) = (report.outcome.as_str(), &report.stored);
-    let next = report.next_due.map(Timestamp::rfc3339).unwrap_or_default();
+    // Written only where the line is.
+    let next = report.next_due.map(tracing::field::display);
     match &report.error {
         Some(error) if report.outcome == Outcome::Offline => tracing::debug!(
             feed.name = %report.name, poll.outcome = outcome, poll.duration_ms = report.duration_ms,
@@ -397,15 +398,15 @@ fn log(report: &PollReport) {
         ),
         Some(error) => tracing::warn!(
             feed.name = %report.name, poll.outcome = outcome, poll.duration_ms = report.duration_ms,
-            poll.next = %next, error.kind = error.kind.as_str(), error = %error.message, "poll failed"
+            poll.next = next, error.kind = error.kind.as_str(), error = %error.message, "poll failed"
         ),
         None if *stored == CommitReport::default() => tracing::debug!(
             feed.name = %report.name, poll.outcome = outcome, poll.duration_ms = report.duration_ms,
-            poll.next = %next, "polled, nothing new"
+            poll.next = next, "polled, nothing new"
         ),
         None => tracing::info!(
             feed.name = %report.name, poll.outcome = outcome, poll.duration_ms = report.duration_ms,
-            poll.next = %next, items.new = stored.new, items.changed = stored.changed,
+            poll.next = next, items.new = stored.new, items.changed = stored.changed,
             items.sighted = stored.sighted, deliveries = stored.deliveries, "polled"
         ),
     }

@@ -129,7 +129,7 @@ impl Stages {
         };
         let mut report = PollReport {
             feed: feed.id,
-            name: feed.name.to_string(),
+            name: feed.name.shared(),
             outcome,
             stored: CommitReport::default(),
             duration_ms: millis(begun),
@@ -227,7 +227,7 @@ impl Stages {
         error.message = format!("our own network seems to be down: {}", error.message);
         PollReport {
             feed: feed.id,
-            name: feed.name.to_string(),
+            name: feed.name.shared(),
             outcome: Outcome::Offline,
             stored: CommitReport::default(),
             duration_ms: millis(begun),
@@ -256,7 +256,7 @@ impl Stages {
         }
         PollReport {
             feed: feed.id,
-            name: feed.name.to_string(),
+            name: feed.name.shared(),
             outcome: Outcome::Held,
             stored: CommitReport::default(),
             duration_ms: 0,

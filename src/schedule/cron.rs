@@ -16,7 +16,7 @@ use std::fmt;
 use std::hash::{Hash, Hasher};
 use std::ops::Range;
 use std::str::FromStr;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use chrono::{DateTime, MappedLocalTime, NaiveDateTime, TimeDelta, TimeZone, Utc};
@@ -46,6 +46,32 @@ struct Calendar {
     /// The other half of "day of month or day of week".
     or_days: Option<cron::Schedule>,
     interval: bool,
+    found: Mutex<Found>,
+}
+
+/// What was found last, the next one to be forgotten first. Feeds that share a schedule ask for the same few ticks, and to walk
+/// the calendar for each of them is the most that it costs to find their next polls.
+#[derive(Default, Debug)]
+struct Found([Option<Span>; 4]);
+
+/// From `after` on, in seconds since the epoch, up to `tick`: the first tick after any moment in there is `tick`.
+#[derive(Clone, Copy, Debug)]
+struct Span {
+    zone: Tz,
+    after: i64,
+    tick: i64,
+}
+
+impl Found {
+    fn get(&self, after: i64, zone: Tz) -> Option<i64> {
+        let holds = |span: &&Span| span.zone == zone && (span.after..span.tick).contains(&after);
+        self.0.iter().flatten().find(holds).map(|span| span.tick)
+    }
+
+    fn put(&mut self, span: Span) {
+        self.0.rotate_left(1);
+        self.0[3] = Some(span);
+    }
 }
 
 /// When a feed is asked, as the configuration has it.
@@ -184,7 +210,7 @@ impl Calendar {
         let (days, or_days) =
             if either { (build(&day, "*")?, Some(build("*", &weekday)?)) } else { (build(&day, &weekday)?, None) };
         let fixed = [&fields.second, &fields.minute, &fields.hour].iter().all(|field| field.single);
-        Ok(Self { days, or_days, interval: !fixed })
+        Ok(Self { days, or_days, interval: !fixed, found: Mutex::default() })
     }
 
     /// The first naive local time strictly after `after`.
@@ -203,6 +229,16 @@ impl Calendar {
 
     /// The first instant strictly after `after`, both in seconds since the epoch.
     fn next_after(&self, after: i64, zone: Tz) -> Option<i64> {
+        let found = || self.found.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = found().get(after, zone);
+        known.or_else(|| {
+            let tick = self.look_after(after, zone)?;
+            found().put(Span { zone, after, tick });
+            Some(tick)
+        })
+    }
+
+    fn look_after(&self, after: i64, zone: Tz) -> Option<i64> {
         // The crate's calendar begins in 1970 and takes no negative year.
         let after = DateTime::<Utc>::from_timestamp(after.max(-1), 0)?.with_timezone(&zone);
         // Each mapping below is monotone from naive times to instants, so the first tick whose instant is

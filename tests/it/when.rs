@@ -155,7 +155,7 @@ impl House {
     fn since(&self, polls: usize) -> BTreeMap<String, Vec<Outcome>> {
         let mut counts: BTreeMap<String, Vec<Outcome>> = BTreeMap::new();
         for report in &self.heard.reports.lock().unwrap()[polls..] {
-            counts.entry(report.name.clone()).or_default().push(report.outcome);
+            counts.entry(report.name.to_string()).or_default().push(report.outcome);
         }
         counts
     }

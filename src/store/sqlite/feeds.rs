@@ -218,10 +218,17 @@ fn from_json<T: serde::de::DeserializeOwned + Default>(row: &Row<'_>, column: us
 pub(super) fn leases(db: &Connection, ours: &[(FeedId, u64)]) -> Result<Vec<FeedLease>> {
     let mut read = db.prepare_cached(&format!("SELECT {STATE} FROM feed_state s WHERE s.feed_id = ?1"))?;
     let mut merged = db.prepare_cached("SELECT feed_id FROM feed_state WHERE merged_into = ?1")?;
+    // Mostly none is.
+    let any: bool = db
+        .prepare_cached("SELECT EXISTS (SELECT 1 FROM feed_state WHERE merged_into IS NOT NULL)")?
+        .query_row([], |row| row.get(0))?;
     let mut out = Vec::with_capacity(ours.len());
     for (feed, token) in ours {
         if let Some(state) = read.query_row([feed.0], |row| state(row, 0)).optional()? {
-            let also = merged.query_map([feed.0], |row| row.get(0).map(FeedId))?.collect::<Result<_>>()?;
+            let also = match any {
+                true => merged.query_map([feed.0], |row| row.get(0).map(FeedId))?.collect::<Result<_>>()?,
+                false => Vec::new(),
+            };
             out.push(FeedLease { feed: *feed, token: *token, state, also });
         }
     }
