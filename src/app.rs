@@ -147,6 +147,7 @@ struct House {
     notifier: Arc<Notifier>,
     log: Option<Log>,
     resolving: resolve::Seat,
+    filling: fill::Filling,
     /// Where the daemon finds its own /healthz.
     probe_at: OnceLock<SocketAddr>,
     tasks: TaskTracker,
@@ -269,6 +270,7 @@ impl Daemon {
             notifier,
             log: parts.log,
             resolving,
+            filling: fill::Filling::default(),
             probe_at: OnceLock::new(),
             tasks: TaskTracker::new(),
             stop: parts.stop,
@@ -418,10 +420,8 @@ impl House {
         before.cancel();
         let (store, clock) = (Arc::clone(&self.store), Arc::clone(&self.clock));
         self.tasks.spawn(async move { rekey.rest(store.as_ref(), clock.as_ref(), &stop).await });
-        for fill in fill::wanted(&settings, registry, &self.live.get().published) {
-            let (store, stop) = (Arc::clone(&self.store), self.stop.clone());
-            self.tasks.spawn(async move { fill.run(store.as_ref(), &stop).await });
-        }
+        let wanted = fill::wanted(&settings, registry, &self.live.get().published);
+        self.filling.begin(wanted, Arc::clone(&self.store), &self.stop, &self.tasks);
         resolve::begin(self);
         Ok(())
     }

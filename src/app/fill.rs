@@ -1,16 +1,18 @@
-//! Filling a stream that is new or has changed from what is stored, behind everything else and without
-//! calling anybody.
+//! Filling streams that are new or have changed from what is stored, behind everything else and without calling
+//! anybody. All of them in one pass: reading what is stored is most of it.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
 
 use super::translate;
 use crate::config::Settings;
-use crate::domain::item::ItemId;
+use crate::domain::item::{Item, ItemId};
 use crate::domain::stream::StreamId;
-use crate::publish::meet::meets;
+use crate::publish::meet::met;
 use crate::publish::published::Published;
 use crate::query::compile::Index;
 use crate::query::syntax::Query;
@@ -21,61 +23,130 @@ const BATCH: u32 = 200;
 /// How often it is said how far it has come.
 const TELL: Duration = Duration::from_secs(5);
 
-/// A stream that is to be filled.
+/// Those who enter each stream, in the order of the streams.
+type Members = Vec<(StreamId, Vec<ItemId>)>;
+
+/// The fill that goes on, and its end.
+#[derive(Default)]
+pub(super) struct Filling(Mutex<Option<(CancellationToken, JoinHandle<()>)>>);
+
+impl Filling {
+    /// Fills what a new configuration wants. A fill that still goes on knows queries that may be others by now: it ends
+    /// before, and what it left undone is wanted again.
+    pub(super) fn begin(
+        &self,
+        wanted: Option<Fill>,
+        store: Arc<dyn Store>,
+        stop: &CancellationToken,
+        tasks: &TaskTracker,
+    ) {
+        let mut on = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let before = on.take();
+        if let Some((stop, _)) = &before {
+            stop.cancel();
+        }
+        let stop = stop.child_token();
+        let own = stop.clone();
+        let task = tasks.spawn(async move {
+            if let Some((_, task)) = before {
+                let _ = task.await;
+            }
+            if let Some(fill) = wanted {
+                fill.run(store.as_ref(), &own).await;
+            }
+        });
+        *on = Some((stop, task));
+    }
+}
+
+/// Streams that are to be filled.
 pub(super) struct Fill {
-    stream: StreamId,
-    name: String,
-    query: Query,
+    streams: Vec<(StreamId, String)>,
+    /// Of each stream.
+    queries: Vec<Query>,
     /// Whose tags `tag:` looks at.
     published: Arc<Published>,
 }
 
-/// The streams that are to be filled.
-pub(super) fn wanted(settings: &Settings, registry: &Registry, published: &Arc<Published>) -> Vec<Fill> {
-    translate::streams(settings, registry)
-        .filter(|(_, _, fill)| *fill)
-        .map(|(stream, id, _)| Fill {
-            stream: id,
-            name: stream.name.to_string(),
-            query: stream.query.clone(),
-            published: Arc::clone(published),
-        })
-        .collect()
+/// The streams that are to be filled, if there are any.
+pub(super) fn wanted(settings: &Settings, registry: &Registry, published: &Arc<Published>) -> Option<Fill> {
+    let streams = translate::streams(settings, registry).filter(|(_, _, fill)| *fill);
+    let (streams, queries): (Vec<_>, Vec<_>) =
+        streams.map(|(stream, id, _)| ((id, stream.name.to_string()), stream.query.clone())).unzip();
+    (!streams.is_empty()).then(|| Fill { streams, queries, published: Arc::clone(published) })
 }
 
 impl Fill {
-    /// Fills it. What is interrupted is begun anew at the next start.
-    pub(super) async fn run(self, store: &dyn Store, stop: &CancellationToken) {
+    /// Fills them. What is interrupted is begun anew at the next start or reload.
+    async fn run(self, store: &dyn Store, stop: &CancellationToken) {
         match self.fill(store, stop).await {
-            Ok(items) => tracing::info!(stream.name = %self.name, items, "stream filled from what is stored"),
-            Err(e) => tracing::error!(stream.name = %self.name, error = %e, "stream could not be filled"),
+            Ok(Some(counts)) => {
+                for ((_, name), items) in self.streams.iter().zip(counts) {
+                    tracing::info!(stream.name = %name, items, "stream filled from what is stored");
+                }
+            }
+            Ok(None) => {}
+            Err(e) => tracing::error!(error = %e, "streams could not be filled; a reload or a restart tries again"),
         }
     }
 
-    async fn fill(&self, store: &dyn Store, stop: &CancellationToken) -> Result<usize, StoreError> {
-        let index = Arc::new(Index::new(std::slice::from_ref(&self.query)));
-        let (mut before, mut restart, mut filled) = (None, true, 0);
+    /// How many entered each; `None`: it was interrupted.
+    async fn fill(&self, store: &dyn Store, stop: &CancellationToken) -> Result<Option<Vec<usize>>, StoreError> {
+        let queries = self.queries.clone();
+        let index = Arc::new(aside(move || Index::new(&queries)).await?);
+        let mut counts = vec![0; self.streams.len()];
+        let (mut before, mut restart) = (None, true);
         let (mut looked, mut told) = (0, Instant::now());
-        loop {
+        while !stop.is_cancelled() {
             let page = store.stream_page(PageRequest { stream: None, limit: BATCH, before }).await?;
             looked += page.items.len();
-            let (index, published, items) = (Arc::clone(&index), Arc::clone(&self.published), page.items);
-            let met = move || items.iter().filter(|item| meets(item, &index, &published)).map(|item| item.id).collect();
-            let ids: Vec<ItemId> =
-                tokio::task::spawn_blocking(met).await.map_err(|e| StoreError::Failed(e.to_string()))?;
-            filled += ids.len();
+            let (index, published) = (Arc::clone(&index), Arc::clone(&self.published));
+            let mut members: Members = self.streams.iter().map(|(id, _)| (*id, Vec::new())).collect();
+            let members = aside(move || {
+                enter(&page.items, &index, &published, &mut members);
+                members
+            })
+            .await?;
+            for (count, (_, items)) in counts.iter_mut().zip(&members) {
+                *count += items.len();
+            }
             if told.elapsed() >= TELL {
                 told = Instant::now();
                 let of = store.count_since(None).await?;
-                tracing::info!(stream.name = %self.name, looked, of, items = filled, "a stream is being filled");
+                tracing::info!(
+                    streams = counts.len(),
+                    looked,
+                    of,
+                    items = counts.iter().sum::<usize>(),
+                    "streams are being filled"
+                );
             }
             before = page.next;
             let done = before.is_none();
-            store.fill_stream(self.stream, ids, restart, done).await?;
+            let mut members = members;
+            members.retain(|(_, items)| restart || done || !items.is_empty());
+            if !members.is_empty() {
+                store.fill_streams(members, restart, done).await?;
+            }
             restart = false;
-            if done || stop.is_cancelled() {
-                return Ok(filled);
+            if done {
+                return Ok(Some(counts));
             }
         }
+        Ok(None)
     }
+}
+
+fn enter(items: &[Item], index: &Index, published: &Published, members: &mut Members) {
+    for item in items {
+        for query in met(item, index, published) {
+            let members = members.get_mut(query);
+            members.into_iter().for_each(|(_, ids)| ids.push(item.id));
+        }
+    }
+}
+
+/// Work that would hold up others, on a thread of its own.
+async fn aside<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, StoreError> {
+    tokio::task::spawn_blocking(work).await.map_err(|e| StoreError::Failed(e.to_string()))
 }

@@ -15,7 +15,13 @@ use crate::store::Raw;
 /// reading its HTML: some tens of microseconds.
 #[must_use]
 pub fn meets(item: &Item, index: &Index, published: &Published) -> bool {
-    seen(item, published, |folded, feeds| !index.scan(folded, feeds).is_empty())
+    !met(item, index, published).is_empty()
+}
+
+/// The queries of `index` that a stored item meets, by their places in its list.
+#[must_use]
+pub fn met(item: &Item, index: &Index, published: &Published) -> Vec<usize> {
+    seen(item, published, |folded, feeds| index.scan(folded, feeds).iter().map(|hit| hit.query).collect())
 }
 
 /// Where a stored item meets a query, or why it does not. `now`: what ages are reckoned to.

@@ -557,9 +557,9 @@ pub trait Store: Send + Sync + 'static {
     /// Keeps clean HTML; what is of another revision by now is left out.
     fn keep_clean(&self, cleaned: Vec<Cleaned>) -> Pending<'_, ()>;
 
-    /// Adds stored items to a stream that is new or has changed, without calling webhooks. `restart` empties
-    /// the stream first; `done` marks it as filled.
-    fn fill_stream(&self, stream: StreamId, items: Vec<ItemId>, restart: bool, done: bool) -> Pending<'_, ()>;
+    /// Adds stored items to streams that are new or have changed, without calling webhooks. `restart` empties
+    /// the streams first; `done` marks them as filled.
+    fn fill_streams(&self, members: Vec<(StreamId, Vec<ItemId>)>, restart: bool, done: bool) -> Pending<'_, ()>;
 
     /// The feeds that are followed, by name. All of them at once: for who shows them, not for what happens by itself.
     fn feed_status(&self) -> Pending<'_, Vec<FeedStatus>>;

@@ -713,7 +713,7 @@ async fn a_stream_whose_definition_changed_asks_to_be_filled_and_filling_calls_n
     let registry = bench.store().apply_subscriptions(changed.clone(), now()).await.unwrap();
     assert!(registry.streams[0].1);
     let ids = bench.all().await.iter().map(|item| item.id).collect();
-    bench.store().fill_stream(bench.stream(), ids, true, true).await.unwrap();
+    bench.store().fill_streams(vec![(bench.stream(), ids)], true, true).await.unwrap();
     assert_eq!(bench.page(Some(bench.stream())).await.len(), 1);
     assert!(bench.lease_calls().await.is_empty());
     assert!(!bench.store().apply_subscriptions(changed, now()).await.unwrap().streams[0].1);

@@ -143,3 +143,40 @@ fn a_new_or_changed_stream_is_filled_from_what_is_stored_and_calls_nobody() {
     assert_eq!(daemon.stop(), Some(0));
     assert!(receiver.calls().is_empty(), "a fill calls nobody");
 }
+
+#[test]
+fn a_fill_that_a_reload_overtakes_leaves_nothing_behind() {
+    let origin = Origin::start();
+    for name in ["chatty", "quiet"] {
+        let one = |n: i32| {
+            let (link, guid) = (format!("https://{name}.example/{n}"), format!("https://{name}.example/id/{n}"));
+            story(if n % 2 == 0 { "left" } else { "right" }, &link, &guid)
+        };
+        let document = rss(&(0..900).map(one).collect::<Vec<_>>());
+        origin.answer(&format!("/{name}"), move |_| Reply::ok(document.clone()));
+    }
+    let house = Installation::new(&feeds(&origin));
+    let daemon = house.start();
+    let titles = |d: &Daemon, stream: &str| {
+        let (mut titles, mut next) = (Vec::new(), String::new());
+        loop {
+            let page = d.json(&format!("/api/v1/items?limit=100&stream={stream}{next}"));
+            titles.extend(texts(page["items"].as_array().unwrap_or_else(|| panic!("{page}")), "title"));
+            let Some(cursor) = page["next"].as_str() else { return titles };
+            next = format!("&after={cursor}");
+        }
+    };
+    daemon.until("both feeds were polled", |d| d.log().matches("items.new=900").count() == 2);
+    for side in ["left", "right", "left", "right"] {
+        house.configure(&format!(
+            "{}[[stream]]\nname = \"side\"\nmatch = '{side}'\n[[stream]]\nname = \"both\"\nmatch = 'left OR right'\n",
+            feeds(&origin)
+        ));
+        assert!(house.run(&["reload"]).status.success());
+    }
+    daemon.until("the streams were filled", |d| {
+        titles(d, "side").len() == 900 && d.log().contains("stream.name=both items=1800")
+    });
+    assert!(titles(&daemon, "side").iter().all(|title| title == "right"));
+    assert_eq!(daemon.stop(), Some(0));
+}

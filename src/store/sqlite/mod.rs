@@ -318,8 +318,10 @@ impl Store for Sqlite {
         self.write(move |tx| items::keep_clean(tx.db, &cleaned))
     }
 
-    fn fill_stream(&self, stream: StreamId, items: Vec<ItemId>, restart: bool, done: bool) -> Pending<'_, ()> {
-        self.write(move |tx| streams::fill(tx, stream, &items, restart, done))
+    fn fill_streams(&self, members: Vec<(StreamId, Vec<ItemId>)>, restart: bool, done: bool) -> Pending<'_, ()> {
+        self.write(move |tx| {
+            members.iter().try_for_each(|(stream, items)| streams::fill(tx, *stream, items, restart, done))
+        })
     }
 
     fn feed_status(&self) -> Pending<'_, Vec<FeedStatus>> {

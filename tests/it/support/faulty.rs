@@ -164,8 +164,8 @@ impl Store for Faulty {
         self.inner.keep_clean(cleaned)
     }
 
-    fn fill_stream(&self, stream: StreamId, items: Vec<ItemId>, restart: bool, done: bool) -> Pending<'_, ()> {
-        self.inner.fill_stream(stream, items, restart, done)
+    fn fill_streams(&self, members: Vec<(StreamId, Vec<ItemId>)>, restart: bool, done: bool) -> Pending<'_, ()> {
+        self.inner.fill_streams(members, restart, done)
     }
 
     fn feed_status(&self) -> Pending<'_, Vec<FeedStatus>> {
