@@ -12,6 +12,7 @@ use std::time::Instant;
 
 use divan::counter::BytesCount;
 use divan::{Bencher, black_box};
+use feedmill::query::common::Common;
 use feedmill::query::compile::Index;
 use feedmill::query::scan::{Document, Folded};
 use feedmill::query::syntax::Query;
@@ -33,7 +34,7 @@ fn totals() {
         let (before, begun) = (MEMORY.current_usage(), Instant::now());
         let queries: Vec<Query> = sources.iter().filter_map(|text| Query::parse(text).ok()).collect();
         let (read, begun) = (begun.elapsed(), Instant::now());
-        let index = Index::new(&queries);
+        let index = index(&texts, &queries);
         let compiled = begun.elapsed();
         let mib = (MEMORY.current_usage() - before) / (1 << 20);
         let mut times: Vec<_> = (0..20)
@@ -162,10 +163,17 @@ fn fold_cyrillic(bencher: Bencher<'_, '_>) {
     bencher.counter(bytes(&texts)).bench(|| texts.iter().for_each(|text| drop(black_box(fold(text)))));
 }
 
+/// An index as the daemon makes it, which knows how common words are.
+fn index(texts: &[String], queries: &[Query]) -> Index {
+    let mut common = Common::default();
+    texts.iter().for_each(|text| common.count(&fold(text)));
+    Index::with_frequencies(queries, &|word| common.frequency(word))
+}
+
 /// Folding and matching together, item by item.
 fn items(bencher: Bencher<'_, '_>, count: usize, least: u64) {
     let texts = texts();
-    let index = Index::new(&queries(count, least));
+    let index = index(&texts, &queries(count, least));
     bencher
         .counter(bytes(&texts))
         .bench(|| texts.iter().map(|text| index.scan(&fold(black_box(text)), &[]).len()).sum::<usize>());
@@ -183,6 +191,6 @@ fn often(bencher: Bencher<'_, '_>, count: usize) {
 
 #[divan::bench(args = [10_000, 100_000], sample_count = 10)]
 fn compile(bencher: Bencher<'_, '_>, count: usize) {
-    let queries = queries(count, SELDOM);
-    bencher.bench(|| Index::new(black_box(&queries)));
+    let (texts, queries) = (texts(), queries(count, SELDOM));
+    bencher.bench(|| index(&texts, black_box(&queries)));
 }

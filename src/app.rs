@@ -12,6 +12,7 @@ mod keep;
 mod once;
 mod rekey;
 mod resolve;
+mod sample;
 mod supervise;
 mod translate;
 
@@ -402,7 +403,8 @@ impl House {
         rekey.recent(self.store.as_ref(), self.clock.as_ref()).await?;
         let (named, rows) = (Arc::clone(&settings), registry.clone());
         // A hundred thousand queries take some tens of milliseconds: not on a thread that serves.
-        let plan = tokio::task::spawn_blocking(move || translate::plan(&named, &rows)).await;
+        let common = sample::common(self.store.as_ref(), &settings, &self.live.get().published).await?;
+        let plan = tokio::task::spawn_blocking(move || translate::plan(&named, &rows, &common)).await;
         let plan = plan.map_err(|e| StoreError::Failed(format!("compiling the queries was cut short: {e}")))?;
         self.metrics.queries_everywhere(plan.index.everywhere());
         poll::tell_unions(&plan, &registry.unions);

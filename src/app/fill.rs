@@ -147,6 +147,6 @@ fn enter(items: &[Item], index: &Index, published: &Published, members: &mut Mem
 }
 
 /// Work that would hold up others, on a thread of its own.
-async fn aside<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, StoreError> {
+pub(super) async fn aside<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, StoreError> {
     tokio::task::spawn_blocking(work).await.map_err(|e| StoreError::Failed(e.to_string()))
 }

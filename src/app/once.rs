@@ -14,6 +14,7 @@ use crate::domain::webhook::WebhookId;
 use crate::poll::{Observer, Plan, PollReport, Poller, Stages};
 use crate::publish::published::Published;
 use crate::publish::serve::control::PollShape;
+use crate::query::common::Common;
 use crate::store::{Registry, Store};
 
 /// What is published, for commands that read the database themselves.
@@ -47,7 +48,7 @@ pub async fn poll_once(
     let poller = Poller::new(stages, observer);
     // All are asked by hand; what the schedule would ask for is the daemon's business.
     let scheduled = translate::scheduled(settings, &registry, |_| None);
-    poller.replace(Plan { by_hand: true, ..translate::plan(settings, &registry) }, scheduled);
+    poller.replace(Plan { by_hand: true, ..translate::plan(settings, &registry, &Common::default()) }, scheduled);
     let feeds = settings.feeds.iter().zip(&registry.feeds).filter(|(feed, _)| feed.terms.enabled);
     let feeds =
         feeds.map(|(feed, (id, _))| (feed.name.to_string(), *id, !merged.contains(feed.name.as_str()))).collect();

@@ -23,6 +23,7 @@ use crate::publish::gate::Gate;
 use crate::publish::published::{
     Keys, MakeKey, Published, PublishedFeed, PublishedStream, PublishedWebhook, TokenHash,
 };
+use crate::query::common::Common;
 use crate::query::compile::Index;
 use crate::query::syntax::Query;
 use crate::schedule::due::reschedule;
@@ -79,7 +80,8 @@ fn definition(stream: &StreamSettings, settings: &Settings) -> String {
     text
 }
 
-pub(super) fn plan(settings: &Settings, registry: &Registry) -> Plan {
+/// `common`: how common words are, for the queries of streams.
+pub(super) fn plan(settings: &Settings, registry: &Registry, common: &Common) -> Plan {
     let rules = Arc::new(settings.rules.clone());
     let mut manners = Manners::default();
     let feeds = settings.feeds.iter().zip(&registry.feeds).map(|(feed, (id, _))| {
@@ -95,7 +97,7 @@ pub(super) fn plan(settings: &Settings, registry: &Registry) -> Plan {
     let queries: Vec<Query> = named(settings).map(|stream| stream.query.clone()).collect();
     Plan {
         feeds: feeds.collect(),
-        index: Index::new(&queries),
+        index: Index::with_frequencies(&queries, &|word| common.frequency(word)),
         streams: registry.streams.iter().map(|(id, _)| *id).collect(),
         routes: Arc::new(routes(settings, registry)),
         alerts: alerts(settings, registry),

@@ -3,6 +3,7 @@
 use super::published::Published;
 use crate::domain::item::Item;
 use crate::domain::time::Timestamp;
+use crate::query::common::Common;
 use crate::query::compile::Index;
 use crate::query::explain::Verdict;
 use crate::query::scan::{Document, FeedTerms, Folded};
@@ -28,6 +29,13 @@ pub fn met(item: &Item, index: &Index, published: &Published) -> Vec<usize> {
 #[must_use]
 pub fn explain(item: &Item, query: &Query, published: &Published, now: Timestamp) -> Verdict {
     seen(item, published, |folded, feeds| query.explain(folded, feeds, Some(now)))
+}
+
+/// Counts the words of stored items.
+pub fn count(items: &[Item], published: &Published, common: &mut Common) {
+    for item in items {
+        seen(item, published, |folded, _| common.count(folded));
+    }
 }
 
 /// The folded words of an item's texts, joined by spaces: title, summary, content. What the full-text index is given.

@@ -104,8 +104,7 @@ impl Index {
         Self::with_frequencies(queries, &by_length)
     }
 
-    /// Compiles queries when it is known how many documents of ours a folded word is in: queries hang on their
-    /// rarest words. What the function says changes the cost of a scan, never its result.
+    /// Compiles queries when it is known in how many of 16,384 items a folded word is: queries hang on their rarest words. What the function says changes the cost of a scan, never its result.
     #[must_use]
     pub fn with_frequencies(queries: &[Query], frequency: &dyn Fn(&str) -> u64) -> Self {
         let mut builder = Builder {
@@ -181,8 +180,8 @@ impl Index {
     }
 }
 
-/// How common a word is held to be when nothing better is known: the longer, the rarer.
-fn by_length(word: &str) -> u64 {
+/// How common a word is held to be when nothing better is known: the longer, the rarer. Of 16,384 items.
+pub(super) fn by_length(word: &str) -> u64 {
     let letters = u32::try_from(word.len()).unwrap_or(u32::MAX);
     1 << 14_u32.saturating_sub(letters)
 }

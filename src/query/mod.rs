@@ -10,6 +10,7 @@
 //! Invariant: one function folds and splits text, on queries and on items alike, so the two cannot disagree.
 
 mod atom;
+pub mod common;
 pub mod compile;
 mod evaluate;
 pub mod explain;
