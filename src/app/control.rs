@@ -207,8 +207,8 @@ impl House {
         let now = self.clock.now();
         let registry =
             self.store.apply_subscriptions(translate::subscriptions(&new), now).await.map_err(|e| failed(&e))?;
-        let message =
-            format!("{} feeds, {} streams, {} webhooks", new.feeds.len(), new.streams.len(), new.webhooks.len());
+        let (feeds, streams, webhooks) = (new.feeds.len(), new.streams.len(), new.webhooks.len());
+        let message = format!("{feeds} feeds, {streams} streams, {webhooks} webhooks");
         let warnings = new.warnings.clone();
         self.poller.stages().set_fetcher(fetcher);
         self.outbox.set_targets(translate::targets(&new, &registry));
@@ -220,7 +220,7 @@ impl House {
         }
         *self.configured.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = Configured::new(new, &registry);
         self.put_plan(&registry).await.map_err(|e| failed(&e))?;
-        Ok(ReloadReport { ok: true, message, warnings })
+        Ok(ReloadReport { count: feeds + streams + webhooks, ok: true, message, warnings })
     }
 }
 

@@ -131,6 +131,9 @@ pub struct PollReport {
 /// The verdict about a configuration that was accepted.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct ReloadReport {
+    /// How many feeds, streams and webhooks are in force by it.
+    #[serde(default)]
+    pub count: usize,
     /// Always true: a refusal is a problem document.
     pub ok: bool,
     /// What changed, in a sentence.

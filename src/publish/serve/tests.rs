@@ -522,7 +522,7 @@ async fn writes_need_the_token_over_tcp_and_none_over_the_control_socket() {
     assert!(house.operator.heard().is_empty());
     let token = [(AUTHORIZATION, "Bearer s3cret")];
     let right = house.ask(whole.clone(), Method::POST, "/api/v1/feeds/world/poll", &token).await;
-    assert_eq!(right.status, 200);
+    assert_eq!(right.status, 202);
     let json = right.json();
     assert_eq!((&json["count"], &json["feeds"][0]["outcome"]), (&Value::from(1), &Value::from("not_modified")));
     house.ask(control.clone(), Method::POST, "/api/v1/poll", &[]).await;
@@ -532,7 +532,7 @@ async fn writes_need_the_token_over_tcp_and_none_over_the_control_socket() {
     assert_eq!(house.ask(whole.clone(), Method::POST, "/api/v1/items/7/unmerge", &[]).await.status, 401);
     assert_eq!(house.ask(whole.clone(), Method::POST, "/api/v1/items/seven/unmerge", &token).await.status, 404);
     let parted = house.ask(whole.clone(), Method::POST, "/api/v1/items/7/unmerge", &token).await;
-    assert_eq!((parted.status, &parted.json()["item"]), (200, &Value::from(7)));
+    assert_eq!((parted.status, &parted.json()["item"]), (202, &Value::from(7)));
     assert_eq!(house.operator.heard(), ["unmerge 7"]);
     house.live.set(Published { admin: None, ..(*house.live.get().published).clone() });
     assert_eq!(house.ask(whole, Method::POST, "/api/v1/reload", &token).await.status, 403, "it was taken away");
