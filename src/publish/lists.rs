@@ -243,7 +243,10 @@ fn feed_shape(status: FeedStatus, published: &Published, now: Timestamp) -> Feed
         last_success: state.last_ok,
         last_attempt: state.last_try,
         next_poll: state.due_at.filter(|_| !matches!(health, Health::Paused | Health::Gone)),
-        next_poll_reason: Some(state.due_reason).filter(|reason| !reason.is_empty()),
+        next_poll_reason: match state.paused_at {
+            Some(since) => Some(format!("it was paused by hand at {since}")),
+            None => Some(state.due_reason).filter(|reason| !reason.is_empty()),
+        },
         items,
         errors_in_row: state.errors,
         error: state.error.map(|e| ErrorShape { kind: e.kind, http_status: e.http_status, message: e.message }),

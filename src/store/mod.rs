@@ -315,6 +315,26 @@ pub enum HookOrder {
     Drop,
 }
 
+/// What is to be done with a feed.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum FeedOrder {
+    /// It is asked by hand only, until it is resumed.
+    Pause,
+    /// It is asked by its schedule again, and now.
+    Resume,
+}
+
+/// What an order to a feed did.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct FeedOrdered {
+    /// The feed.
+    pub feed: FeedId,
+    /// When it is due now; `None`: not on its own.
+    pub due: Option<Timestamp>,
+    /// Which feeds became one by this, and which did so no longer.
+    pub unions: Unions,
+}
+
 /// A step of sending deliveries again.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Replayed {
@@ -480,6 +500,13 @@ pub trait Store: Send + Sync + 'static {
     /// Keeps due times that were reckoned anew at `now`, after the configuration or the clock has changed, or while our
     /// own network is down. What was remembered of a later time than `now` is moved to it.
     fn keep_due(&self, due: Vec<(FeedId, NextPoll)>, now: Timestamp) -> Pending<'_, ()>;
+
+    /// Pauses a feed or resumes it. It stays so whatever the configuration becomes, for as long as the feed is the same one.
+    /// `None`: no feed of that name is followed.
+    fn order_feed(&self, name: String, order: FeedOrder, now: Timestamp) -> Pending<'_, Option<FeedOrdered>>;
+
+    /// The names of feeds that are paused by hand.
+    fn paused_feeds(&self) -> Pending<'_, Vec<String>>;
 
     /// Stores a finished poll in one transaction: items, sightings, stream membership, deliveries owed,
     /// validators, next due time. Ends the lease.

@@ -31,6 +31,7 @@ mod moves;
 mod operate;
 mod outbox;
 mod parse_corpus;
+mod pause;
 mod polite;
 mod proxies;
 mod real_feeds;

@@ -21,7 +21,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::control::{
-    Control, ControlError, Doing, LogReport, PollOutcome, PollReport, PollShape, ReloadReport, TestReport,
+    Control, ControlError, Doing, FeedReport, LogReport, PollOutcome, PollReport, PollShape, ReloadReport, TestReport,
 };
 use super::{Parts, State, listen, routes};
 use crate::domain::decision::{Candidate, Decision, Fingerprint, Judge, Known, Scope, Survey};
@@ -35,8 +35,8 @@ use crate::ops::metrics::Metrics;
 use crate::publish::hooks::{HookReport, ReplayRequest};
 use crate::publish::merges::UnmergeReport;
 use crate::publish::published::{Live, Published, PublishedFeed, TokenHash};
-use crate::store::HookOrder;
 use crate::store::sqlite::{Access, Options, Sqlite};
+use crate::store::{FeedOrder, HookOrder};
 use crate::store::{FeedSpec, PollCommit, PollResult, Registry, Route, Store, StreamSpec, Subscriptions, Want};
 
 mod gate;
@@ -121,6 +121,11 @@ impl Control for Desk {
     fn unmerge(&self, item: i64) -> Doing<'_, UnmergeReport> {
         self.0.note(format!("unmerge {item}"));
         Box::pin(async move { Ok(UnmergeReport { count: 1, item, from: 1 }) })
+    }
+
+    fn order_feed(&self, feed: String, order: FeedOrder) -> Doing<'_, FeedReport> {
+        self.0.note(format!("{order:?} {feed}"));
+        Box::pin(async { Ok(FeedReport { count: 1, feed, next_poll: Some(Timestamp::from_secs(1)) }) })
     }
 
     fn order_webhook(&self, name: String, order: HookOrder) -> Doing<'_, HookReport> {

@@ -15,7 +15,7 @@ use super::control::{Control, Doing, LogRequest, PollRequest};
 use super::problem::Problem;
 use crate::publish::hooks::ReplayRequest;
 use crate::publish::published::TokenHash;
-use crate::store::HookOrder;
+use crate::store::{FeedOrder, HookOrder};
 
 /// How who asks has shown that they may.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -37,6 +37,11 @@ pub(crate) async fn poll_many(admitted: Admitted, Whole(body): Whole) -> Done {
 /// `POST /api/v1/feeds/{name}/poll`.
 pub(crate) async fn poll_one(admitted: Admitted, Named(feed): Named) -> Done {
     answer(admitted.control().poll(Some(vec![feed]))).await
+}
+
+/// `POST /api/v1/feeds/{name}/pause`, `resume`.
+pub(crate) async fn order_feed(admitted: Admitted, Extension(order): Extension<FeedOrder>, Named(feed): Named) -> Done {
+    answer(admitted.control().order_feed(feed, order)).await
 }
 
 /// `POST /api/v1/webhooks/{name}/test`.

@@ -31,6 +31,7 @@ mod outbox;
 mod over_time;
 mod owe;
 mod past;
+mod pause;
 mod reader;
 mod rekey;
 mod remember;
@@ -56,10 +57,10 @@ use self::hash::Hasher;
 use self::reader::Readers;
 use self::writer::{Tx, Writer};
 use super::{
-    Anatomy, Archive, ArchiveRequest, Backlog, Cleaned, CommitReport, FeedLease, FeedSizes, FeedStatus, Found,
-    HookOrder, Hunt, Hunted, Instance, KeepCursor, KeepRules, KeepStep, Keymaker, Learned, Learnt, Leased, Mark,
-    MergeStatus, News, Page, PageRequest, Pending, PollCommit, Registry, Rekeyed, Replay, Replayed, Resolution, Routes,
-    Search, Store, StoreError, StoreHealth, Subscriptions, Unresolved, Want, Worded,
+    Anatomy, Archive, ArchiveRequest, Backlog, Cleaned, CommitReport, FeedLease, FeedOrder, FeedOrdered, FeedSizes,
+    FeedStatus, Found, HookOrder, Hunt, Hunted, Instance, KeepCursor, KeepRules, KeepStep, Keymaker, Learned, Learnt,
+    Leased, Mark, MergeStatus, News, Page, PageRequest, Pending, PollCommit, Registry, Rekeyed, Replay, Replayed,
+    Resolution, Routes, Search, Store, StoreError, StoreHealth, Subscriptions, Unresolved, Want, Worded,
 };
 use crate::domain::decision::Judge;
 use crate::domain::feed::{FeedId, FeedState, Health, NextPoll};
@@ -187,6 +188,14 @@ impl Store for Sqlite {
 
     fn keep_due(&self, due: Vec<(FeedId, NextPoll)>, now: Timestamp) -> Pending<'_, ()> {
         self.write(move |tx| feeds::keep_due(tx.db, &due, now))
+    }
+
+    fn order_feed(&self, name: String, order: FeedOrder, now: Timestamp) -> Pending<'_, Option<FeedOrdered>> {
+        self.write(move |tx| pause::order(tx, &name, order, now))
+    }
+
+    fn paused_feeds(&self) -> Pending<'_, Vec<String>> {
+        self.read(pause::list)
     }
 
     fn commit_poll(&self, poll: PollCommit, judge: Arc<dyn Judge>, routes: Arc<Routes>) -> Pending<'_, CommitReport> {

@@ -139,6 +139,8 @@ async fn every_answer_has_the_shape_that_is_described() {
         ("/api/v1/poll", "/api/v1/poll", "", 202),
         ("/api/v1/feeds/{name}/poll", "/api/v1/feeds/world/poll", "", 202),
         ("/api/v1/feeds/{name}/poll", "/api/v1/feeds/none/poll", "", 404),
+        ("/api/v1/feeds/{name}/pause", "/api/v1/feeds/world/pause", "", 202),
+        ("/api/v1/feeds/{name}/resume", "/api/v1/feeds/world/resume", "", 202),
         ("/api/v1/items/{item}/unmerge", "/api/v1/items/2/unmerge", "", 202),
         ("/api/v1/webhooks/{name}/test", "/api/v1/webhooks/none/test", "", 404),
         ("/api/v1/webhooks/{name}/pause", "/api/v1/webhooks/desk/pause", "", 202),
