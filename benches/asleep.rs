@@ -46,7 +46,14 @@ fn configuration(folder: &Path, address: SocketAddr, feeds: usize) -> Outcome<()
 async fn put_to_sleep(folder: &Path, feeds: usize) -> Outcome<()> {
     let options = Options { access: Access::Own, check: false, tagging: "example.org,2026-01-01".to_owned() };
     let store = Sqlite::open(&folder.join("t.db"), &options)?;
-    let spec = |n| FeedSpec { name: format!("f{n}"), url: url(n), title: None, enabled: true, own_headers: false };
+    let spec = |n| FeedSpec {
+        name: format!("f{n}"),
+        url: url(n),
+        title: None,
+        enabled: true,
+        own_headers: false,
+        private: false,
+    };
     let subscriptions = Subscriptions { feeds: (0..feeds).map(spec).collect(), ..Subscriptions::default() };
     let now = Timestamp::from_secs(1_764_000_000);
     let registry = store.apply_subscriptions(subscriptions, now).await?;

@@ -126,8 +126,10 @@ pub struct FeedSpec {
     pub title: Option<String>,
     /// Whether it is polled.
     pub enabled: bool,
-    /// Whether it is asked with credentials or headers of its own: then it is made one with no other feed.
+    /// Whether it is asked with credentials or headers of its own, or private: then it is made one with no other feed.
     pub own_headers: bool,
+    /// Whether nothing of it is shown to just anybody.
+    pub private: bool,
 }
 
 /// A stream as the configuration has it.
@@ -205,6 +207,8 @@ pub struct Route {
     pub new: bool,
     /// For items that are edited.
     pub updated: bool,
+    /// The stream has a token: it calls about stories of private feeds, too.
+    pub private: bool,
 }
 
 /// Whom each stream calls. `None` stands for `all`.
@@ -486,6 +490,10 @@ pub struct Instance {
 pub trait Store: Send + Sync + 'static {
     /// Who this installation is.
     fn instance(&self) -> Instance;
+
+    /// The same store as anybody may see it: private feeds, their stories and their sightings of others' stories do not exist in
+    /// what it gives.
+    fn public(&self) -> Arc<dyn Store>;
 
     /// Makes the rows agree with the configuration: a feed is the same one if its URL is, else if its name
     /// is, else it is new. Feeds that are no longer named are no longer polled; their items stay.

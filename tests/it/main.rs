@@ -33,6 +33,7 @@ mod outbox;
 mod parse_corpus;
 mod pause;
 mod polite;
+mod private;
 mod proxies;
 mod real_feeds;
 mod rekey;

@@ -233,7 +233,14 @@ struct Bench {
 }
 
 fn spec(name: &str, url: &str) -> FeedSpec {
-    FeedSpec { name: name.to_owned(), url: url.to_owned(), title: None, enabled: true, own_headers: false }
+    FeedSpec {
+        name: name.to_owned(),
+        url: url.to_owned(),
+        title: None,
+        enabled: true,
+        own_headers: false,
+        private: false,
+    }
 }
 
 fn error(kind: ErrorKind, http_status: Option<u16>) -> PollError {

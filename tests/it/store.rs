@@ -55,6 +55,7 @@ fn subscriptions(feeds: &[(&str, &str)]) -> Subscriptions {
                 title: None,
                 enabled: true,
                 own_headers: false,
+                private: false,
             })
             .collect(),
         streams: vec![StreamSpec { name: "peace".to_owned(), definition: "peace".to_owned() }],
@@ -125,7 +126,7 @@ impl Bench {
     async fn new(feeds: &[(&str, &str)]) -> Self {
         let fresh = fresh();
         let registry = fresh.store.apply_subscriptions(subscriptions(feeds), now()).await.unwrap();
-        let route = Route { webhook: registry.webhooks[0], new: true, updated: true };
+        let route = Route { webhook: registry.webhooks[0], new: true, updated: true, private: false };
         let routes = HashMap::from([(Some(registry.streams[0].0), vec![route])]);
         Self { fresh, registry, routes: Arc::new(routes) }
     }

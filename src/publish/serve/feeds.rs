@@ -92,7 +92,7 @@ async fn make(
     (format, before, token): (Format, Option<Cursor>, Option<&str>),
     now: Timestamp,
 ) -> Result<Document, StoreError> {
-    let store = state.store();
+    let store = if stream.token.is_some() { state.whole() } else { state.store() };
     let request = PageRequest { stream: stream.row, limit: stream.limit, before };
     let mut page = match stream.max_per_feed {
         None => store.stream_page(request).await?,

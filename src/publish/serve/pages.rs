@@ -13,6 +13,7 @@ use super::State;
 use super::cache::{Document, Format, Manner};
 use super::feeds::{self, Wanted};
 use super::problem::Problem;
+use super::sight::Sight;
 use super::{api, conditional};
 use crate::domain::name::ALL;
 use crate::domain::shape::StreamShape;
@@ -86,11 +87,11 @@ pub(crate) async fn file(
 }
 
 /// `/feeds`: what is followed.
-pub(crate) async fn feeds(Extract(state): Extract<State>) -> Result<Response, Problem> {
+pub(crate) async fn feeds(Extract(state): Extract<State>, sight: Sight) -> Result<Response, Problem> {
     let edition = state.parts().live.get();
     let now = state.parts().clock.now();
     let _turn = state.0.costly.acquire().await;
-    let feeds = lists::all_feeds(state.store(), &edition.published, now).await?;
+    let feeds = lists::all_feeds(sight.store(), &edition.published, now).await?;
     let work = move || {
         let streams = edition.published.stream_shapes();
         page::feeds(&site(&edition, &streams), &feeds, now)
@@ -99,14 +100,18 @@ pub(crate) async fn feeds(Extract(state): Extract<State>) -> Result<Response, Pr
 }
 
 /// `/feeds.opml`: what is followed, for other readers.
-pub(crate) async fn opml(Extract(state): Extract<State>, headers: HeaderMap) -> Result<Response, Problem> {
+pub(crate) async fn opml(
+    Extract(state): Extract<State>,
+    sight: Sight,
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
     let published = state.parts().live.get().published;
     let now = state.parts().clock.now();
     let _turn = state.0.costly.acquire().await;
-    let feeds = lists::all_feeds(state.store(), &published, now).await?;
+    let feeds = lists::all_feeds(sight.store(), &published, now).await?;
     let work = move || Document::new(OPML, render::opml(&published.title, &feeds, published.applied_at), None);
     let document = aside(work).await?;
-    let max_age = state.0.freshness.max_age(state.store(), now).await;
+    let max_age = state.0.freshness.max_age(sight.store(), now).await;
     Ok(document.answer(&headers, Manner { max_age, vary: "Accept-Encoding", now }).await)
 }
 
@@ -153,11 +158,11 @@ fn followed(
 }
 
 /// `/status`: how everything is.
-pub(crate) async fn status(Extract(state): Extract<State>) -> Result<Response, Problem> {
+pub(crate) async fn status(Extract(state): Extract<State>, sight: Sight) -> Result<Response, Problem> {
     let edition = state.parts().live.get();
     let (now, version) = (state.parts().clock.now(), state.parts().version);
     let _turn = state.0.costly.acquire().await;
-    let store = state.store();
+    let store = sight.store();
     let feeds = lists::all_feeds(store, &edition.published, now).await?;
     let webhooks = lists::all_webhooks(store, &edition.published).await?;
     let health = store.health().await?;
@@ -178,6 +183,7 @@ pub(crate) async fn status(Extract(state): Extract<State>) -> Result<Response, P
 /// published changing. Whoever has it asks again each time and is told so.
 pub(crate) async fn item(
     Extract(state): Extract<State>,
+    sight: Sight,
     item: Result<Path<String>, PathRejection>,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
@@ -185,7 +191,7 @@ pub(crate) async fn item(
     let asked = item.ok().and_then(|Path(text)| api::read_item(&text)).ok_or_else(missing)?;
     let edition = state.parts().live.get();
     let _turn = state.0.costly.acquire().await;
-    let told = trace::of_item(state.store(), &edition.published, asked).await?.ok_or_else(missing)?;
+    let told = trace::of_item(sight.store(), &edition.published, asked).await?.ok_or_else(missing)?;
     if told.item != asked {
         return Ok(api::moved(told.item));
     }

@@ -217,6 +217,7 @@ impl House {
             title: Some("World".into()),
             enabled: true,
             own_headers: false,
+            private: false,
         };
         let stream = StreamSpec { name: "peace-talks".into(), definition: "peace".into() };
         let subscriptions = Subscriptions { feeds: vec![feed], streams: vec![stream], webhooks: vec!["desk".into()] };
@@ -263,7 +264,7 @@ impl House {
         let next =
             NextPoll { due_at: Some(now().plus(HOUR * 2)), reason: "its schedule".into(), ..NextPoll::default() };
         let poll = PollCommit { feed, token: lease.token, at: now(), result, next, alerts: Arc::default() };
-        let route = Route { webhook: self.registry.webhooks[0], new: true, updated: false };
+        let route = Route { webhook: self.registry.webhooks[0], new: true, updated: false, private: false };
         let calls = HashMap::from([(Some(stream), vec![route])]);
         let report = self.store.commit_poll(poll, Arc::new(AllNew), Arc::new(calls)).await.unwrap();
         assert_eq!(i64::from(report.new), to - from + 1);

@@ -40,7 +40,7 @@ type Rows = Vec<(FeedId, Option<Timestamp>)>;
 /// is written.
 fn unchanged(db: &Connection, specs: &[FeedSpec]) -> Result<Option<Rows>> {
     let mut read = db.prepare_cached(
-        "SELECT f.id, s.due_at, f.name, f.config_url, f.title, f.enabled, f.own_headers
+        "SELECT f.id, s.due_at, f.name, f.config_url, f.title, f.enabled, f.own_headers, f.private
          FROM feed f JOIN feed_state s ON s.feed_id = f.id WHERE f.active",
     )?;
     let places: HashMap<&str, usize> = specs.iter().enumerate().map(|(n, spec)| (spec.url.as_str(), n)).collect();
@@ -54,7 +54,8 @@ fn unchanged(db: &Connection, specs: &[FeedSpec]) -> Result<Option<Rows>> {
         let same = text(2)? == Some(&spec.name)
             && text(4)? == spec.title.as_deref()
             && row.get::<_, bool>(5)? == spec.enabled
-            && row.get::<_, bool>(6)? == spec.own_headers;
+            && row.get::<_, bool>(6)? == spec.own_headers
+            && row.get::<_, bool>(7)? == spec.private;
         if !same {
             return Ok(None);
         }
@@ -122,10 +123,18 @@ fn asked(url: &str) -> &str {
 
 fn insert(db: &Connection, spec: &FeedSpec, now: Timestamp) -> Result<(FeedId, Option<Timestamp>)> {
     db.prepare_cached(
-        "INSERT INTO feed (name, config_url, title, active, enabled, own_headers, added_at)
-         VALUES (?1, ?2, ?3, 1, ?4, ?5, ?6)",
+        "INSERT INTO feed (name, config_url, title, active, enabled, own_headers, private, added_at)
+         VALUES (?1, ?2, ?3, 1, ?4, ?5, ?6, ?7)",
     )?
-    .execute(params![spec.name, spec.url, spec.title, spec.enabled, spec.own_headers, now.as_ms()])?;
+    .execute(params![
+        spec.name,
+        spec.url,
+        spec.title,
+        spec.enabled,
+        spec.own_headers,
+        spec.private,
+        now.as_ms()
+    ])?;
     let id = db.last_insert_rowid();
     db.prepare_cached("INSERT INTO feed_state (feed_id, current_url, due_at, due_reason) VALUES (?1, ?2, ?3, ?4)")?
         .execute(params![id, asked(&spec.url), now.as_ms(), "it is new"])?;
@@ -137,9 +146,9 @@ fn update(db: &Connection, id: i64, spec: &FeedSpec, unions: &mut Unions) -> Res
         db.prepare_cached("SELECT config_url FROM feed WHERE id = ?1")?.query_row([id], |row| row.get(0))?;
     db.prepare_cached(
         "UPDATE feed SET name = ?2, config_url = ?3, title = ?4, active = 1, enabled = ?5, own_headers = ?6,
-           removed_at = NULL WHERE id = ?1",
+           private = ?7, removed_at = NULL WHERE id = ?1",
     )?
-    .execute(params![id, spec.name, spec.url, spec.title, spec.enabled, spec.own_headers])?;
+    .execute(params![id, spec.name, spec.url, spec.title, spec.enabled, spec.own_headers, spec.private])?;
     if before != spec.url {
         // Another address: validators and learnt redirects belonged to the old one (RFC 9110 8.8), and a
         // feed that was gone there may be alive here. That it was broken stays: it is to be told that it recovered.

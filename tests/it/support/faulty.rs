@@ -49,6 +49,10 @@ impl Store for Faulty {
         self.inner.instance()
     }
 
+    fn public(&self) -> Arc<dyn Store> {
+        self.inner.public()
+    }
+
     fn apply_subscriptions(&self, subscriptions: Subscriptions, now: Timestamp) -> Pending<'_, Registry> {
         self.inner.apply_subscriptions(subscriptions, now)
     }
