@@ -46,6 +46,7 @@ mod streams;
 mod support;
 mod tls;
 mod url_corpus;
+mod valid;
 mod webhooks;
 mod when;
 mod xss;
