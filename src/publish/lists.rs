@@ -210,7 +210,7 @@ pub(crate) fn bad_cursor(text: &str) -> ListError {
     ListError::Asked(format!("`{short}` is no place in this list. Give what `next` said, or leave `after` out."))
 }
 
-fn cut_by_name<T>(mut all: Vec<T>, part: &Part, name: impl Fn(&T) -> &str) -> (Vec<T>, Option<String>) {
+pub(crate) fn cut_by_name<T>(mut all: Vec<T>, part: &Part, name: impl Fn(&T) -> &str) -> (Vec<T>, Option<String>) {
     all.sort_by(|a, b| name(a).cmp(name(b)));
     if let Some(after) = &part.after {
         all.retain(|one| name(one) > after.as_str());

@@ -30,6 +30,7 @@ mod media;
 mod moves;
 mod operate;
 mod outbox;
+mod pages;
 mod parse_corpus;
 mod pause;
 mod polite;

@@ -21,6 +21,9 @@ use crate::publish::render::{self, Channel, Pages, View};
 use crate::publish::views;
 use crate::store::{Cursor, Instance, Page, PageRequest, StoreError};
 
+/// Stories of a page: with all their marks they are less than 50 kB.
+const STORIES: u32 = 30;
+
 /// What was asked of a stream.
 pub(crate) struct Wanted<'a> {
     /// Its name.
@@ -93,7 +96,8 @@ async fn make(
     now: Timestamp,
 ) -> Result<Document, StoreError> {
     let store = if stream.token.is_some() { state.whole() } else { state.store() };
-    let request = PageRequest { stream: stream.row, limit: stream.limit, before };
+    let limit = if format == Format::Page { stream.limit.min(STORIES) } else { stream.limit };
+    let request = PageRequest { stream: stream.row, limit, before };
     let mut page = match stream.max_per_feed {
         None => store.stream_page(request).await?,
         Some(most) => store.shared_page(request, most).await?,

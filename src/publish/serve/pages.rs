@@ -17,7 +17,7 @@ use super::sight::Sight;
 use super::{api, conditional};
 use crate::domain::name::ALL;
 use crate::domain::shape::StreamShape;
-use crate::publish::lists;
+use crate::publish::lists::{self, Part};
 use crate::publish::published::Edition;
 use crate::publish::render;
 use crate::publish::render::page::{self, Report, Site};
@@ -31,7 +31,9 @@ const SCRIPT: &str = "text/javascript; charset=utf-8";
 const CSS: &str = "text/css; charset=utf-8";
 const OPML: &str = "text/x-opml; charset=utf-8";
 /// Feeds whose size is shown.
-const LARGEST: u32 = 20;
+const LARGEST: u32 = 10;
+/// Feeds of one page of the list.
+const FEEDS: u32 = 50;
 /// Days whose stories are counted.
 const DAYS: u32 = 30;
 /// How long the style is fresh, in seconds.
@@ -86,15 +88,29 @@ pub(crate) async fn file(
     feeds::answer(&state, wanted, &headers).await
 }
 
+/// Where a list goes on.
+#[derive(Deserialize)]
+pub(crate) struct After {
+    after: Option<String>,
+}
+
 /// `/feeds`: what is followed.
-pub(crate) async fn feeds(Extract(state): Extract<State>, sight: Sight) -> Result<Response, Problem> {
+pub(crate) async fn feeds(
+    Extract(state): Extract<State>,
+    sight: Sight,
+    asked: Result<Query<After>, QueryRejection>,
+) -> Result<Response, Problem> {
+    let Query(After { after }) =
+        asked.map_err(|error| Problem::bad_request(format!("The query of the address cannot be read: {error}.")))?;
     let edition = state.parts().live.get();
     let now = state.parts().clock.now();
     let _turn = state.0.costly.acquire().await;
-    let feeds = lists::all_feeds(sight.store(), &edition.published, now).await?;
+    let all = lists::all_feeds(sight.store(), &edition.published, now).await?;
     let work = move || {
-        let streams = edition.published.stream_shapes();
-        page::feeds(&site(&edition, &streams), &feeds, now)
+        let (streams, count) = (edition.published.stream_shapes(), all.len());
+        let (feeds, next) = lists::cut_by_name(all, &Part { limit: FEEDS, after }, |feed| &feed.name);
+        let next = next.map(|next| page::asked(&[("after", &next)]));
+        page::feeds(&site(&edition, &streams), &feeds, count, next.as_deref(), now)
     };
     Ok(html(aside(work).await?))
 }
