@@ -42,6 +42,7 @@ mod resolve;
 mod search;
 mod sequences;
 mod simulate;
+mod slow;
 mod store;
 mod streams;
 mod support;

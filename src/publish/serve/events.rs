@@ -30,7 +30,7 @@ pub(crate) const LISTENERS: usize = 64;
 /// How often the store is looked at for a change: a number in memory.
 const LOOK: Duration = Duration::from_millis(500);
 /// After so long without an event a comment is sent: proxies cut what is silent, and a client that is gone is noticed.
-const HEARTBEAT: Duration = Duration::from_secs(25);
+pub(crate) const HEARTBEAT: Duration = Duration::from_secs(25);
 
 /// What is listened to.
 #[derive(Deserialize)]

@@ -39,6 +39,7 @@ use crate::store::sqlite::{Access, Options, Sqlite};
 use crate::store::{FeedOrder, HookOrder};
 use crate::store::{FeedSpec, PollCommit, PollResult, Registry, Route, Store, StreamSpec, Subscriptions, Want};
 
+mod events;
 mod gate;
 mod openapi;
 mod pages;

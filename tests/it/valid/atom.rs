@@ -117,7 +117,15 @@ fn container(problems: &mut Problems, node: Node<'_, '_>, known: &[(&str, bool)]
             "id" => problems.must(is_iri(&text(child)), "RFC 4287 4.2.6: an id is an absolute IRI", text(child)),
             "updated" | "published" => date(problems, child),
             "title" | "subtitle" | "rights" | "summary" => construct(problems, child),
-            "content" => construct(problems, child),
+            "content" => {
+                // 4.1.2: one that is elsewhere, or in base 64, would need a summary.
+                problems.must(
+                    child.attribute("src").is_none(),
+                    "RFC 4287 4.1.3.2: content is in the entry",
+                    child.attribute("src"),
+                );
+                construct(problems, child);
+            }
             "author" | "contributor" => person(problems, child),
             "link" => link(problems, child),
             "icon" | "logo" => problems.must(is_uri(&text(child)), "RFC 4287 4.2.5: an IRI reference", text(child)),

@@ -208,6 +208,20 @@ fn walk(daemon: &Daemon, stream: &str) -> (usize, Vec<String>) {
     }
 }
 
+/// Looks at the archives of `all`, from the latest on, and counts them (RFC 5005 section 4).
+fn archives(daemon: &Daemon, found: &mut Vec<String>) -> usize {
+    let (mut path, mut count) = ("/all.atom".to_owned(), 0);
+    loop {
+        let page = daemon.get(&path).text();
+        let (problems, _) = atom(&page);
+        found.extend(problems.0.into_iter().map(|problem| format!("{path}: {problem}")));
+        let Some(link) = page.split("<link rel=\"prev-archive\"").nth(1) else { return count };
+        let href = link.split("href=\"").nth(1).unwrap().split('"').next().unwrap();
+        path = format!("/all/archive/{}", href.rsplit('/').next().unwrap());
+        count += 1;
+    }
+}
+
 #[test]
 fn the_whole_corpus_comes_out_valid() {
     let Some(root) = corpus() else { return };
@@ -255,6 +269,8 @@ fn the_whole_corpus_comes_out_valid() {
     for class in classes.keys() {
         found.extend(problems(&daemon, class, ""));
     }
+    let archives = archives(&daemon, &mut found);
+    assert!(archives > 100, "{archives} archives");
     println!("{} documents, {stories} stories, {} streams", documents.len(), classes.len() + 1);
     assert!(stories > 5_000, "{stories}");
     if let Ok(folder) = std::env::var("FEEDMILL_KEEP") {
