@@ -51,9 +51,9 @@ pub use self::once::{Deaf, poll_once, poll_shape, published, target};
 /// The program's version.
 pub const VERSION: &str = env!("CARGO_PKG_VERSION");
 
-/// How long a stop waits for answers, deliveries and polls in flight before it gives them back.
 /// Connections that may wait to be accepted; the system may allow less.
 const BACKLOG: i32 = 4096;
+/// How long a stop waits for answers, deliveries and polls in flight before it gives them back.
 const DRAIN: Duration = Duration::from_secs(20);
 /// Feeds whose states are read at a time.
 const STATES_AT_A_TIME: u32 = 1000;

@@ -553,6 +553,9 @@ pub trait Store: Send + Sync + 'static {
     /// A page of a stream.
     fn stream_page(&self, request: PageRequest) -> Pending<'_, Page>;
 
+    /// A number that grows with each commit that changes what a stream's documents show; of the configuration it knows nothing.
+    fn stream_version(&self, stream: StreamId) -> Pending<'_, i64>;
+
     /// A page of a stream with at most `per_feed` items of each main feed; the others are passed over.
     fn shared_page(&self, request: PageRequest, per_feed: u32) -> Pending<'_, Page>;
 

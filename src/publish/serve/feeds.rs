@@ -84,8 +84,15 @@ async fn head(
 ) -> Result<Arc<Document>, StoreError> {
     // Before anything is read: what commits meanwhile makes the document stale, never unseen.
     let stamp = (edition.number, state.store().version());
+    let own = async {
+        match stream.row {
+            Some(row) => state.store().stream_version(row).await.map(Some),
+            // Whatever is published is in `all`.
+            None => Ok(None),
+        }
+    };
     let make = make(state, edition, stream, (format, None, None), now);
-    state.0.cache.get((stream.name.clone(), format), stamp, now, make).await
+    state.0.cache.get((stream.name.clone(), format), stamp, now, own, make).await
 }
 
 async fn make(

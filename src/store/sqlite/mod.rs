@@ -294,6 +294,10 @@ impl Store for Sqlite {
         self.read(move |db| streams::page(db, &request))
     }
 
+    fn stream_version(&self, stream: StreamId) -> Pending<'_, i64> {
+        self.read(move |db| streams::version(db, stream))
+    }
+
     fn archive(&self, request: ArchiveRequest) -> Pending<'_, Option<Archive>> {
         self.read(move |db| archive::page(db, request))
     }
@@ -433,15 +437,7 @@ impl Store for Sqlite {
 
     fn health(&self) -> Pending<'_, StoreHealth> {
         let path = self.shared.path.clone();
-        self.read(move |db| {
-            let mut health = outbox::health(db)?;
-            health.size_bytes = ["", "-wal"]
-                .iter()
-                .filter_map(|end| std::fs::metadata(format!("{path}{end}")).ok())
-                .map(|file| file.len())
-                .sum();
-            Ok(health)
-        })
+        self.read(move |db| outbox::health(db, &path))
     }
 
     fn keep(&self, rules: Arc<KeepRules>, at: KeepCursor) -> Pending<'_, KeepStep> {

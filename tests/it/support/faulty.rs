@@ -128,6 +128,10 @@ impl Store for Faulty {
         self.inner.stream_page(request)
     }
 
+    fn stream_version(&self, stream: StreamId) -> Pending<'_, i64> {
+        self.inner.stream_version(stream)
+    }
+
     fn archive(&self, request: ArchiveRequest) -> Pending<'_, Option<Archive>> {
         self.inner.archive(request)
     }
