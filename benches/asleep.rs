@@ -52,6 +52,7 @@ async fn put_to_sleep(folder: &Path, feeds: usize) -> Outcome<()> {
         title: None,
         enabled: true,
         own_headers: false,
+        private: false,
     };
     let subscriptions = Subscriptions { feeds: (0..feeds).map(spec).collect(), ..Subscriptions::default() };
     let now = Timestamp::from_secs(1_764_000_000);

@@ -144,6 +144,7 @@ impl Bench {
             title: None,
             enabled: true,
             own_headers: false,
+            private: false,
         };
         let subscriptions = Subscriptions {
             feeds: vec![feed],
@@ -210,7 +211,7 @@ impl Bench {
             PollCommit { feed, token: lease.token, at: now, result, next: NextPoll::default(), alerts: Arc::default() };
         let mut routes = HashMap::new();
         for (stream, webhook) in self.registry.streams.iter().zip(&self.registry.webhooks) {
-            routes.insert(Some(stream.0), vec![Route { webhook: *webhook, new: true, updated: false }]);
+            routes.insert(Some(stream.0), vec![Route { webhook: *webhook, new: true, updated: false, private: false }]);
         }
         self.store.commit_poll(poll, Arc::new(AllNew), Arc::new(routes)).await?;
         self.wake.notify_one();

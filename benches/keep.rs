@@ -68,6 +68,7 @@ async fn fill(store: &dyn Store, items: usize, at: Timestamp) -> Outcome<()> {
         title: None,
         enabled: true,
         own_headers: false,
+        private: false,
     };
     let subscriptions = Subscriptions { feeds: (0..FEEDS).map(feed).collect(), ..Subscriptions::default() };
     let registry = store.apply_subscriptions(subscriptions, at).await?;

@@ -81,6 +81,7 @@ impl House {
                 title: None,
                 enabled: true,
                 own_headers: false,
+                private: false,
             })
             .collect();
         let subscriptions = Subscriptions { feeds, ..Subscriptions::default() };

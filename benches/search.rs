@@ -125,6 +125,7 @@ async fn fill(store: &dyn Store, items: usize, at: Timestamp) -> Outcome<()> {
         title: None,
         enabled: true,
         own_headers: false,
+        private: false,
     };
     let streams = vec![StreamSpec { name: "tenth".to_owned(), definition: "every tenth story".to_owned() }];
     let subscriptions = Subscriptions { feeds: (0..FEEDS).map(feed).collect(), streams, ..Subscriptions::default() };

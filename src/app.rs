@@ -52,6 +52,8 @@ pub use self::once::{Deaf, poll_once, poll_shape, published, target};
 /// The program's version.
 pub const VERSION: &str = env!("CARGO_PKG_VERSION");
 
+/// Connections that may wait to be accepted; the system may allow less.
+const BACKLOG: i32 = 4096;
 /// How long a stop waits for answers, deliveries and polls in flight before it gives them back.
 const DRAIN: Duration = Duration::from_secs(20);
 /// Feeds whose states are read at a time.
@@ -366,9 +368,12 @@ struct Doors {
 
 fn bind(settings: &Settings, given: Vec<(String, StdListener)>) -> Result<Doors, StartError> {
     let listen = |address: &SocketAddr| {
-        StdListener::bind(address)
-            .and_then(|listener| listener.set_nonblocking(true).map(|()| listener))
-            .map_err(|cause| StartError::Bind { address: *address, cause })
+        let bound = StdListener::bind(address).and_then(|listener| {
+            // The standard library lets 128 wait, and whoever comes next tries again after a second.
+            rustix::net::listen(&listener, BACKLOG)?;
+            listener.set_nonblocking(true).map(|()| listener)
+        });
+        bound.map_err(|cause| StartError::Bind { address: *address, cause })
     };
     let (private, public): (Vec<_>, Vec<_>) = given.into_iter().partition(|(name, _)| name.contains("private"));
     let mut public: Vec<StdListener> = public.into_iter().map(|(_, listener)| listener).collect();

@@ -1,9 +1,9 @@
 //! What the operator asks of the running daemon: poll now, reload, test a webhook.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::sync::Arc;
 
-use super::{Configured, House, fetcher, translate};
+use super::{Configured, House, fetcher, once, translate};
 use crate::config::settings::FeedSettings;
 use crate::config::{self, Settings};
 use crate::domain::feed::FeedId;
@@ -12,9 +12,9 @@ use crate::poll::{Outcome, PollReport as Polled};
 use crate::publish::hooks::{self, HookReport, ReplayRequest};
 use crate::publish::merges::{self, UnmergeError, UnmergeReport};
 use crate::publish::serve::control::{
-    Control, ControlError, Doing, LogReport, PollOutcome, PollReport, PollShape, ReloadReport, TestReport,
+    Control, ControlError, Doing, FeedReport, LogReport, PollOutcome, PollReport, PollShape, ReloadReport, TestReport,
 };
-use crate::store::HookOrder;
+use crate::store::{FeedOrder, HookOrder, StoreError};
 
 /// The operator's hand in the house.
 pub(super) struct Operator(pub(super) Arc<House>);
@@ -53,6 +53,15 @@ impl Control for Operator {
             })?;
             tracing::info!(item = report.item, from = report.from, "two stories were parted");
             Ok(report)
+        })
+    }
+
+    fn order_feed(&self, name: String, order: FeedOrder) -> Doing<'_, FeedReport> {
+        Box::pin(async move {
+            // Who asked may go away: what was begun is finished all the same.
+            let house = Arc::clone(&self.0);
+            let done = self.0.tasks.spawn(async move { house.order_feed(name, order).await });
+            done.await.unwrap_or_else(|e| Err(ControlError::Failed(e.to_string())))
         })
     }
 
@@ -119,9 +128,9 @@ impl House {
         let configured = self.configured();
         let wanted: Vec<FeedId> = match names {
             None => {
-                let merged = self.store.merged_feeds().await.map_err(|e| ControlError::Failed(e.to_string()))?;
-                let merged: HashSet<&str> = merged.iter().map(|(feed, _)| feed.as_str()).collect();
-                let own = |feed: &FeedSettings| feed.terms.enabled && !merged.contains(feed.name.as_str());
+                let others = once::not_on_their_own(self.store.as_ref()).await;
+                let others = others.map_err(|e| ControlError::Failed(e.to_string()))?;
+                let own = |feed: &FeedSettings| feed.terms.enabled && !others.contains(feed.name.as_str());
                 let all = configured.feeds().filter(|(feed, _)| own(feed));
                 all.map(|(_, row)| row).collect()
             }
@@ -145,6 +154,21 @@ impl House {
         }
         feeds.sort_by(|a, b| a.name.cmp(&b.name));
         Ok(PollReport { count: feeds.len(), feeds })
+    }
+
+    async fn order_feed(&self, name: String, order: FeedOrder) -> Result<FeedReport, ControlError> {
+        // A reload would have read what this changes.
+        let _one = self.reloading.lock().await;
+        let failed = |e: StoreError| ControlError::Failed(e.to_string());
+        let done = self.store.order_feed(name.clone(), order, self.clock.now()).await.map_err(failed)?;
+        let ordered = done.ok_or_else(|| ControlError::UnknownFeed(name.clone()))?;
+        tracing::info!(feed.name = %name, order = ?order, "a feed was told by hand");
+        let mut published = (*self.live.get().published).clone();
+        published.unite(self.store.merged_feeds().await.map_err(failed)?);
+        self.live.set(published);
+        let next_poll = ordered.due;
+        self.poller.ordered(ordered);
+        Ok(FeedReport { count: 1, feed: name, next_poll })
     }
 
     async fn order_webhook(&self, name: String, order: HookOrder) -> Result<HookReport, ControlError> {
@@ -207,8 +231,8 @@ impl House {
         let now = self.clock.now();
         let registry =
             self.store.apply_subscriptions(translate::subscriptions(&new), now).await.map_err(|e| failed(&e))?;
-        let message =
-            format!("{} feeds, {} streams, {} webhooks", new.feeds.len(), new.streams.len(), new.webhooks.len());
+        let (feeds, streams, webhooks) = (new.feeds.len(), new.streams.len(), new.webhooks.len());
+        let message = format!("{feeds} feeds, {streams} streams, {webhooks} webhooks");
         let warnings = new.warnings.clone();
         self.poller.stages().set_fetcher(fetcher);
         self.outbox.set_targets(translate::targets(&new, &registry));
@@ -220,7 +244,7 @@ impl House {
         }
         *self.configured.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = Configured::new(new, &registry);
         self.put_plan(&registry).await.map_err(|e| failed(&e))?;
-        Ok(ReloadReport { ok: true, message, warnings })
+        Ok(ReloadReport { count: feeds + streams + webhooks, ok: true, message, warnings })
     }
 }
 

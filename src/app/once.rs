@@ -15,7 +15,7 @@ use crate::poll::{Observer, Plan, PollReport, Poller, Stages};
 use crate::publish::published::Published;
 use crate::publish::serve::control::PollShape;
 use crate::query::common::Common;
-use crate::store::{Registry, Store};
+use crate::store::{Registry, Store, StoreError};
 
 /// What is published, for commands that read the database themselves.
 #[must_use]
@@ -41,7 +41,7 @@ pub async fn poll_once(
     observer: Arc<dyn Observer>,
 ) -> Result<(Arc<Poller>, Vec<(String, FeedId, bool)>), StartError> {
     let registry = store.apply_subscriptions(translate::subscriptions(settings), clock.now()).await?;
-    let merged: HashSet<String> = store.merged_feeds().await?.into_iter().map(|(feed, _)| feed).collect();
+    let others = not_on_their_own(store.as_ref()).await?;
     rekey::Rekey::new(settings, &registry).recent(store.as_ref(), clock.as_ref()).await?;
     let fetcher = fetcher(settings).map_err(StartError::System)?;
     let stages = Stages::new(store, clock, fetcher, Arc::new(Notify::new()));
@@ -51,8 +51,14 @@ pub async fn poll_once(
     poller.replace(Plan { by_hand: true, ..translate::plan(settings, &registry, &Common::default()) }, scheduled);
     let feeds = settings.feeds.iter().zip(&registry.feeds).filter(|(feed, _)| feed.terms.enabled);
     let feeds =
-        feeds.map(|(feed, (id, _))| (feed.name.to_string(), *id, !merged.contains(feed.name.as_str()))).collect();
+        feeds.map(|(feed, (id, _))| (feed.name.to_string(), *id, !others.contains(feed.name.as_str()))).collect();
     Ok((poller, feeds))
+}
+
+/// Feeds that are asked only by their name: they are one with another feed, or paused.
+pub(super) async fn not_on_their_own(store: &dyn Store) -> Result<HashSet<String>, StoreError> {
+    let merged = store.merged_feeds().await?.into_iter().map(|(feed, _)| feed);
+    Ok(merged.chain(store.paused_feeds().await?).collect())
 }
 
 /// A webhook as it can be called without a database.

@@ -52,9 +52,11 @@ pub(super) fn subscriptions(settings: &Settings) -> Subscriptions {
                 url: feed.url.shared(),
                 title: feed.title.clone(),
                 enabled: feed.terms.enabled,
-                own_headers: feed.access.auth.is_some()
+                own_headers: feed.terms.private
+                    || feed.access.auth.is_some()
                     || !feed.access.headers.is_empty()
                     || feed.access.cookies.is_some(),
+                private: feed.terms.private,
             })
             .collect(),
         streams: named(settings)
@@ -172,10 +174,14 @@ fn routes(settings: &Settings, registry: &Registry) -> Routes {
         .webhooks
         .iter()
         .zip(&registry.webhooks)
-        .map(|(hook, id)| (hook.name.as_str(), Route { webhook: *id, new: hook.on_new, updated: hook.on_updated }))
+        .map(|(hook, id)| {
+            (hook.name.as_str(), Route { webhook: *id, new: hook.on_new, updated: hook.on_updated, private: false })
+        })
         .collect();
     let called = |stream: &StreamSettings| -> Vec<Route> {
-        stream.notify.iter().filter_map(|name| webhooks.get(name.as_str()).copied()).collect()
+        let private = stream.show.token.is_some();
+        let routes = stream.notify.iter().filter_map(|name| webhooks.get(name.as_str()).copied());
+        routes.map(|route| Route { private, ..route }).collect()
     };
     let mut routes: Routes = streams(settings, registry).map(|(stream, id, _)| (Some(id), called(stream))).collect();
     if let Some(all) = settings.streams.iter().find(|stream| stream.name.as_str() == ALL) {

@@ -75,8 +75,6 @@ impl Table {
 pub(super) enum Status {
     /// It works.
     Now,
-    /// It belongs to version 1 but is not built yet.
-    NotYet,
     /// It is meant for a later version.
     Later,
 }
@@ -94,10 +92,6 @@ const fn now(name: &'static str) -> Key {
     Key { name, status: Status::Now }
 }
 
-const fn not_yet(name: &'static str) -> Key {
-    Key { name, status: Status::NotYet }
-}
-
 const fn later(name: &'static str) -> Key {
     Key { name, status: Status::Later }
 }
@@ -106,7 +100,7 @@ const fn later(name: &'static str) -> Key {
 const FEED_DEFAULTS: &[Key] = &[
     now("tags"),
     now("enabled"),
-    not_yet("private"),
+    now("private"),
     now("schedule"),
     now("timezone"),
     now("spread"),

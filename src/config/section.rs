@@ -72,10 +72,6 @@ impl<'a> Section<'a> {
         let (name, written) = (key.get_ref().as_ref(), self.table.written());
         let problem = match self.table.key(name).map(|known| known.status) {
             Some(Status::Now) => return,
-            Some(Status::NotYet) => (
-                format!("`{name}` of {written} is not built yet in this version."),
-                Some("remove it; the changelog will say when it is there".to_owned()),
-            ),
             Some(Status::Later) => {
                 (format!("`{name}` of {written} is meant for a later version."), Some("remove it".to_owned()))
             }

@@ -158,6 +158,8 @@ pub struct Terms {
     pub origin: Origin,
     /// Whether it is polled.
     pub enabled: bool,
+    /// Nothing of it is shown to just anybody.
+    pub private: bool,
     /// When it is polled, in its time zone.
     pub schedule: Timing,
     /// The zone of the schedule's fields.

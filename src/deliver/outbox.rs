@@ -125,7 +125,7 @@ impl Outbox {
     pub async fn send_test(&self, webhook: &str) -> Option<(String, Attempt)> {
         let targets = self.state().targets.clone();
         let target = targets.iter().find(|target| target.name == webhook)?;
-        let newest = self.store.stream_page(PageRequest { stream: None, limit: 1, before: None }).await;
+        let newest = self.store.public().stream_page(PageRequest { stream: None, limit: 1, before: None }).await;
         let item = newest.ok().and_then(|page| page.items.into_iter().next());
         Some(self.sender.send_test(target, item.as_ref(), self.clock.now()).await)
     }

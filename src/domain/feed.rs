@@ -286,6 +286,8 @@ pub struct FeedState {
     pub merged_into: Option<FeedId>,
     /// The query of what is not kept that its last document was judged by.
     pub ignore: Option<String>,
+    /// Since when it is paused by hand.
+    pub paused_at: Option<Timestamp>,
 }
 
 impl FeedState {
@@ -324,7 +326,7 @@ pub enum Health {
     Broken,
     /// It answered 410.
     Gone,
-    /// Switched off in the configuration.
+    /// Switched off in the configuration, or paused by hand.
     Paused,
 }
 
@@ -374,6 +376,9 @@ impl FeedState {
     /// The feed's health; `now` is when one asks.
     #[must_use]
     pub fn health(&self, now: Timestamp) -> Health {
+        if self.paused_at.is_some() {
+            return Health::Paused;
+        }
         if self.gone {
             return Health::Gone;
         }

@@ -74,12 +74,13 @@ impl Queue {
         self.offer_all();
     }
 
-    /// Sets when a sleeping feed is due.
-    pub(super) fn wake_at(&mut self, feed: FeedId, due: Option<Timestamp>) {
-        if let Some(slot) = self.feeds.get_mut(&feed).filter(|slot| slot.state == State::Sleeping) {
-            slot.due = due;
-            self.heap.extend(due.map(|due| Reverse((due, feed))));
-        }
+    /// Sets when a sleeping feed is due. False: it does not sleep.
+    pub(super) fn wake_at(&mut self, feed: FeedId, due: Option<Timestamp>) -> bool {
+        let slot = self.feeds.get_mut(&feed).filter(|slot| slot.state == State::Sleeping);
+        let Some(slot) = slot else { return false };
+        slot.due = due;
+        self.heap.extend(due.map(|due| Reverse((due, feed))));
+        true
     }
 
     /// Makes a feed due now, by hand.

@@ -16,7 +16,7 @@ use super::{Observer, Outcome, Plan, PollReport};
 use crate::domain::feed::{ErrorKind, FeedId, NextPoll, PollError};
 use crate::domain::time::Timestamp;
 use crate::schedule::due::reschedule;
-use crate::store::{CommitReport, FeedLease, FeedStatus};
+use crate::store::{CommitReport, FeedLease, FeedOrdered, FeedStatus};
 
 /// The longest sleep.
 const NAP: Duration = Duration::from_secs(60);
@@ -54,6 +54,8 @@ enum Order {
     Replace(Arc<Plan>, Vec<Scheduled>),
     /// Poll these now, by hand, and tell how it went.
     Now(Vec<FeedId>, mpsc::UnboundedSender<PollReport>),
+    /// A feed was paused or resumed, and is due then.
+    Wake(Box<FeedOrdered>),
 }
 
 /// What a poll tells the loop.
@@ -89,6 +91,8 @@ struct Desk {
     running: usize,
     /// Polls that take long, and do not count against the others' places.
     slow: HashSet<FeedId>,
+    /// When feeds are due that were paused or resumed while they were under way: whatever the end of their poll says.
+    later: HashMap<FeedId, Option<Timestamp>>,
     /// The last look at the clock.
     seen: Timestamp,
 }
@@ -121,6 +125,11 @@ impl Poller {
         told
     }
 
+    /// Follows what the store did with a feed that was paused or resumed.
+    pub fn ordered(&self, ordered: FeedOrdered) {
+        self.order(Order::Wake(Box::new(ordered)));
+    }
+
     /// Has the loop go round once, so that it can be seen to live.
     pub fn nudge(&self) {
         self.ordered.notify_one();
@@ -138,10 +147,10 @@ impl Poller {
         while !stop.is_cancelled() {
             let orders = std::mem::take(&mut *self.orders.lock().unwrap_or_else(PoisonError::into_inner));
             for order in orders {
-                if matches!(order, Order::Replace(..)) {
+                if !matches!(order, Order::Now(..)) {
                     self.give_back(&mut desk.leased).await;
                 }
-                self.obey(order, &mut desk.plan, &mut desk.queue, &mut desk.waiting);
+                self.obey(order, &mut desk);
             }
             let now = self.stages.clock().now();
             if now.plus(STEP) < desk.seen {
@@ -208,6 +217,14 @@ impl Poller {
             self.lease(wanted, &desk.plan, &mut desk.leased).await;
         }
         for feed in due {
+            let by_hand = desk.waiting.contains_key(&feed);
+            if let Some(due) = desk.later.get(&feed).copied().filter(|due| !by_hand && due.is_none_or(|due| due > now))
+            {
+                // It was paused while it waited for its host.
+                desk.later.remove(&feed);
+                desk.queue.finished(feed, due, now);
+                continue;
+            }
             match (desk.leased.remove(&feed), desk.plan.feeds.get(&feed)) {
                 (Some(lease), Some(feed)) => {
                     let job = Job { plan: Arc::clone(&desk.plan), feed: Arc::clone(feed), lease };
@@ -274,7 +291,8 @@ impl Poller {
         }
     }
 
-    fn obey(&self, order: Order, plan: &mut Arc<Plan>, queue: &mut Queue, waiting: &mut Waiting) {
+    fn obey(&self, order: Order, desk: &mut Desk) {
+        let Desk { plan, queue, waiting, later, .. } = desk;
         match order {
             Order::Replace(new, scheduled) => {
                 let first = plan.feeds.is_empty() && !new.by_hand;
@@ -290,6 +308,17 @@ impl Poller {
                 *plan = new;
                 // Whoever waits for a feed that is no longer polled is told so by the end of the channel.
                 waiting.retain(|feed, _| queue.contains(*feed));
+            }
+            Order::Wake(ordered) => {
+                let FeedOrdered { feed, due, unions } = *ordered;
+                let now = self.stages.clock().now();
+                let joined = unions.joined.iter().map(|(joined, _)| (*joined, None));
+                let parted = unions.parted.iter().map(|parted| (*parted, Some(now)));
+                for (feed, due) in parted.chain(joined).chain([(feed, due)]) {
+                    if !queue.wake_at(feed, due) {
+                        later.insert(feed, due);
+                    }
+                }
             }
             Order::Now(feeds, tell) => {
                 let now = self.stages.clock().now();
@@ -329,16 +358,18 @@ impl Poller {
 
     /// Polls a feed, and says so if it takes long.
     pub(super) async fn poll(&self, mut job: Job, done: &mpsc::UnboundedSender<Told>) -> PollReport {
-        let id = job.feed.id;
+        let (id, paused) = (job.feed.id, job.lease.state.paused_at.is_some());
         job.lease.state.judge_anew(job.feed.manner.ignored());
         let mut poll = std::pin::pin!(self.stages.poll(job.plan, job.feed, job.lease));
-        match tokio::time::timeout(SLOW, &mut poll).await {
+        let report = match tokio::time::timeout(SLOW, &mut poll).await {
             Ok(report) => report,
             Err(_) => {
                 let _ = done.send(Told::Slow(id));
                 poll.await
             }
-        }
+        };
+        // Somebody asked for it by hand; on its own it is not asked.
+        PollReport { next_due: report.next_due.filter(|_| !paused), ..report }
     }
 
     fn end(&self, report: &PollReport, desk: &mut Desk) {
@@ -346,7 +377,8 @@ impl Poller {
         if let Some(throttled) = report.throttled {
             desk.queue.throttled(report.feed, throttled.again, now);
         }
-        desk.queue.finished(report.feed, report.next_due.filter(|_| !desk.plan.by_hand), now);
+        let due = desk.later.remove(&report.feed).unwrap_or(report.next_due).filter(|_| !desk.plan.by_hand);
+        desk.queue.finished(report.feed, due, now);
         // They were one with this one, and are due.
         for feed in report.stored.unions.parted.iter().filter(|_| !desk.plan.by_hand) {
             desk.queue.wake_at(*feed, Some(now));

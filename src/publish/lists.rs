@@ -210,7 +210,7 @@ pub(crate) fn bad_cursor(text: &str) -> ListError {
     ListError::Asked(format!("`{short}` is no place in this list. Give what `next` said, or leave `after` out."))
 }
 
-fn cut_by_name<T>(mut all: Vec<T>, part: &Part, name: impl Fn(&T) -> &str) -> (Vec<T>, Option<String>) {
+pub(crate) fn cut_by_name<T>(mut all: Vec<T>, part: &Part, name: impl Fn(&T) -> &str) -> (Vec<T>, Option<String>) {
     all.sort_by(|a, b| name(a).cmp(name(b)));
     if let Some(after) = &part.after {
         all.retain(|one| name(one) > after.as_str());
@@ -243,7 +243,10 @@ fn feed_shape(status: FeedStatus, published: &Published, now: Timestamp) -> Feed
         last_success: state.last_ok,
         last_attempt: state.last_try,
         next_poll: state.due_at.filter(|_| !matches!(health, Health::Paused | Health::Gone)),
-        next_poll_reason: Some(state.due_reason).filter(|reason| !reason.is_empty()),
+        next_poll_reason: match state.paused_at {
+            Some(since) => Some(format!("it was paused by hand at {since}")),
+            None => Some(state.due_reason).filter(|reason| !reason.is_empty()),
+        },
         items,
         errors_in_row: state.errors,
         error: state.error.map(|e| ErrorShape { kind: e.kind, http_status: e.http_status, message: e.message }),

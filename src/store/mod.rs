@@ -126,8 +126,10 @@ pub struct FeedSpec {
     pub title: Option<Arc<str>>,
     /// Whether it is polled.
     pub enabled: bool,
-    /// Whether it is asked with credentials or headers of its own: then it is made one with no other feed.
+    /// Whether it is asked with credentials or headers of its own, or private: then it is made one with no other feed.
     pub own_headers: bool,
+    /// Whether nothing of it is shown to just anybody.
+    pub private: bool,
 }
 
 /// A stream as the configuration has it.
@@ -205,6 +207,8 @@ pub struct Route {
     pub new: bool,
     /// For items that are edited.
     pub updated: bool,
+    /// The stream has a token: it calls about stories of private feeds, too.
+    pub private: bool,
 }
 
 /// Whom each stream calls. `None` stands for `all`.
@@ -313,6 +317,26 @@ pub enum HookOrder {
     Resume,
     /// What it is owed is given up.
     Drop,
+}
+
+/// What is to be done with a feed.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum FeedOrder {
+    /// It is asked by hand only, until it is resumed.
+    Pause,
+    /// It is asked by its schedule again, and now.
+    Resume,
+}
+
+/// What an order to a feed did.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct FeedOrdered {
+    /// The feed.
+    pub feed: FeedId,
+    /// When it is due now; `None`: not on its own.
+    pub due: Option<Timestamp>,
+    /// Which feeds became one by this, and which did so no longer.
+    pub unions: Unions,
 }
 
 /// A step of sending deliveries again.
@@ -467,6 +491,10 @@ pub trait Store: Send + Sync + 'static {
     /// Who this installation is.
     fn instance(&self) -> Instance;
 
+    /// The same store as anybody may see it: private feeds, their stories and their sightings of others' stories do not exist in
+    /// what it gives.
+    fn public(&self) -> Arc<dyn Store>;
+
     /// Makes the rows agree with the configuration: a feed is the same one if its URL is, else if its name
     /// is, else it is new. Feeds that are no longer named are no longer polled; their items stay.
     fn apply_subscriptions(&self, subscriptions: Subscriptions, now: Timestamp) -> Pending<'_, Registry>;
@@ -480,6 +508,13 @@ pub trait Store: Send + Sync + 'static {
     /// Keeps due times that were reckoned anew at `now`, after the configuration or the clock has changed, or while our
     /// own network is down. What was remembered of a later time than `now` is moved to it.
     fn keep_due(&self, due: Vec<(FeedId, NextPoll)>, now: Timestamp) -> Pending<'_, ()>;
+
+    /// Pauses a feed or resumes it. It stays so whatever the configuration becomes, for as long as the feed is the same one.
+    /// `None`: no feed of that name is followed.
+    fn order_feed(&self, name: String, order: FeedOrder, now: Timestamp) -> Pending<'_, Option<FeedOrdered>>;
+
+    /// The names of feeds that are paused by hand.
+    fn paused_feeds(&self) -> Pending<'_, Vec<String>>;
 
     /// Stores a finished poll in one transaction: items, sightings, stream membership, deliveries owed,
     /// validators, next due time. Ends the lease.
@@ -517,6 +552,9 @@ pub trait Store: Send + Sync + 'static {
 
     /// A page of a stream.
     fn stream_page(&self, request: PageRequest) -> Pending<'_, Page>;
+
+    /// A number that grows with each commit that changes what a stream's documents show; of the configuration it knows nothing.
+    fn stream_version(&self, stream: StreamId) -> Pending<'_, i64>;
 
     /// A page of a stream with at most `per_feed` items of each main feed; the others are passed over.
     fn shared_page(&self, request: PageRequest, per_feed: u32) -> Pending<'_, Page>;

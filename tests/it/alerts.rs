@@ -140,6 +140,7 @@ impl Bench {
             title: Some("The Courier".into()),
             enabled: true,
             own_headers: false,
+            private: false,
         };
         let subscriptions = Subscriptions {
             feeds: vec![feed("a"), feed("b")],

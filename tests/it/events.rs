@@ -7,21 +7,26 @@ use std::sync::{Arc, Mutex};
 use crate::support::daemon::{Daemon, Installation, PATIENCE, rss, story};
 use crate::support::origin::{Origin, Reply};
 
-struct Listener(BufReader<TcpStream>);
+pub(crate) struct Listener(BufReader<TcpStream>);
 
 #[derive(Debug, Default)]
-struct Event {
+pub(crate) struct Event {
     id: String,
     name: String,
-    data: String,
+    pub(crate) data: String,
 }
 
 impl Listener {
     fn open(daemon: &Daemon, path: &str, last: Option<&str>) -> (Self, u16) {
+        let last: Vec<_> = last.into_iter().map(|id| ("Last-Event-ID", id)).collect();
+        Self::open_with(daemon, path, &last)
+    }
+
+    pub(crate) fn open_with(daemon: &Daemon, path: &str, headers: &[(&str, &str)]) -> (Self, u16) {
         let mut stream = TcpStream::connect(daemon.address()).unwrap();
         stream.set_read_timeout(Some(PATIENCE)).unwrap();
-        let last = last.map(|id| format!("Last-Event-ID: {id}\r\n")).unwrap_or_default();
-        write!(stream, "GET {path} HTTP/1.0\r\nHost: {}\r\n{last}\r\n", daemon.address()).unwrap();
+        let headers: String = headers.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
+        write!(stream, "GET {path} HTTP/1.0\r\nHost: {}\r\n{headers}\r\n", daemon.address()).unwrap();
         let mut reader = BufReader::new(stream);
         let mut head = String::new();
         while !head.ends_with("\r\n\r\n") {
@@ -33,7 +38,7 @@ impl Listener {
     }
 
     /// The next event; `None`: the other side has ended it.
-    fn next(&mut self) -> Option<Event> {
+    pub(crate) fn next(&mut self) -> Option<Event> {
         let mut event = Event::default();
         loop {
             let mut line = String::new();

@@ -70,6 +70,7 @@ impl Bench {
             title: None,
             enabled: true,
             own_headers: false,
+            private: false,
         };
         let subscriptions = Subscriptions {
             feeds: ["a", "b", "c"].map(feed).to_vec(),
@@ -78,7 +79,7 @@ impl Bench {
         };
         let registry = store.apply_subscriptions(subscriptions, start()).await.unwrap();
         let (stream, webhook) = (registry.streams[0].0, registry.webhooks[0]);
-        let routes = HashMap::from([(Some(stream), vec![Route { webhook, new: true, updated: true }])]);
+        let routes = HashMap::from([(Some(stream), vec![Route { webhook, new: true, updated: true, private: false }])]);
         let feeds = registry.feeds.iter().map(|(id, _)| *id).collect();
         Self { store, dir, feeds, stream, webhook, routes: Arc::new(routes) }
     }

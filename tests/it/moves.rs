@@ -4,12 +4,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use feedmill::domain::decision::{Candidate, Decision, Judge, Known, Survey};
-use feedmill::domain::feed::{ErrorKind, FeedId, FeedInfo, NextPoll, PollError};
+use feedmill::domain::feed::{ErrorKind, FeedId, FeedInfo, Health, NextPoll, PollError};
 use feedmill::domain::stream::Match;
 use feedmill::domain::time::Timestamp;
 use feedmill::store::sqlite::{Access, Options, Sqlite};
 use feedmill::store::{
-    CommitReport, FeedSpec, FeedStatus, PollCommit, PollResult, Redirect, Registry, Routes, Store, Subscriptions,
+    CommitReport, FeedOrder, FeedSpec, FeedStatus, PollCommit, PollResult, Redirect, Registry, Routes, Store,
+    Subscriptions,
 };
 use serde_json::Value;
 use tempfile::TempDir;
@@ -232,7 +233,7 @@ struct Bench {
 }
 
 fn spec(name: &str, url: &str) -> FeedSpec {
-    FeedSpec { name: name.into(), url: url.into(), title: None, enabled: true, own_headers: false }
+    FeedSpec { name: name.into(), url: url.into(), title: None, enabled: true, own_headers: false, private: false }
 }
 
 fn error(kind: ErrorKind, http_status: Option<u16>) -> PollError {
@@ -396,4 +397,35 @@ async fn the_history_of_moves_is_bounded() {
     }
     let moves = bench.status(0).await.moves;
     assert_eq!((moves.len(), moves[0].to.as_str()), (FeedStatus::MOVES, "https://a.example/70"));
+}
+
+#[tokio::test]
+async fn a_pause_parts_feeds_that_are_one_and_a_commit_under_way_does_not_end_it() {
+    let mut bench = Bench::new(&[spec("a", "https://a.example/f"), spec("b", "https://b.example/f")]).await;
+    bench.load(1, None).await;
+    bench.load(0, Some("https://b.example/f")).await;
+    let (a, b) = (bench.registry.feeds[0].0, bench.registry.feeds[1].0);
+    assert_eq!(bench.merged(0).await.as_deref(), Some("b"));
+
+    let order = |name: &str, order: FeedOrder| bench.store.order_feed(name.to_owned(), order, bench.now);
+    let paused = order("b", FeedOrder::Pause).await.unwrap().unwrap();
+    assert_eq!((paused.feed, paused.due, paused.unions.parted), (b, None, vec![a]), "a is asked in its own place");
+    assert_eq!(order("none", FeedOrder::Pause).await.unwrap(), None);
+    assert_eq!(bench.store.paused_feeds().await.unwrap(), ["b"]);
+    for result in
+        [PollResult::NotModified { validators: None, redirect: None }, PollResult::Failed(error(ErrorKind::Dns, None))]
+    {
+        bench.commit(1, result).await;
+        let state = bench.status(1).await.state;
+        assert_eq!((state.due_at, state.health(bench.now)), (None, Health::Paused));
+    }
+    bench.load(1, None).await;
+    assert_eq!((bench.status(1).await.state.due_at, bench.merged(0).await), (None, None));
+
+    let resumed = bench.store.order_feed("b".to_owned(), FeedOrder::Resume, bench.now).await.unwrap().unwrap();
+    assert_eq!((resumed.due, resumed.unions.joined), (Some(bench.now), vec![(a, b)]), "and they are one again");
+    assert!(bench.store.paused_feeds().await.unwrap().is_empty());
+    bench.store.order_feed("a".to_owned(), FeedOrder::Pause, bench.now).await.unwrap();
+    bench.apply(&[spec("a", "https://elsewhere.example/f"), spec("b", "https://b.example/f")]).await;
+    assert_eq!(bench.registry.feeds[0].1, None, "another address does not end it either");
 }

@@ -96,6 +96,7 @@ impl Bench {
             title: None,
             enabled: true,
             own_headers: false,
+            private: false,
         };
         let subscriptions = Subscriptions {
             feeds: vec![spec],
@@ -139,7 +140,7 @@ impl Bench {
         };
         let poll =
             PollCommit { feed, token: lease.token, at: now, result, next: NextPoll::default(), alerts: Arc::default() };
-        let route = |n: usize| Route { webhook: self.registry.webhooks[n], new: true, updated: false };
+        let route = |n: usize| Route { webhook: self.registry.webhooks[n], new: true, updated: false, private: false };
         let routes: HashMap<_, _> =
             (0..self.targets.len()).map(|n| (Some(self.registry.streams[n].0), vec![route(n)])).collect();
         let report = self.store.commit_poll(poll, Arc::new(AllNew), Arc::new(routes)).await.unwrap();

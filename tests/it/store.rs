@@ -55,6 +55,7 @@ fn subscriptions(feeds: &[(&str, &str)]) -> Subscriptions {
                 title: None,
                 enabled: true,
                 own_headers: false,
+                private: false,
             })
             .collect(),
         streams: vec![StreamSpec { name: "peace".to_owned(), definition: "peace".to_owned() }],
@@ -125,7 +126,7 @@ impl Bench {
     async fn new(feeds: &[(&str, &str)]) -> Self {
         let fresh = fresh();
         let registry = fresh.store.apply_subscriptions(subscriptions(feeds), now()).await.unwrap();
-        let route = Route { webhook: registry.webhooks[0], new: true, updated: true };
+        let route = Route { webhook: registry.webhooks[0], new: true, updated: true, private: false };
         let routes = HashMap::from([(Some(registry.streams[0].0), vec![route])]);
         Self { fresh, registry, routes: Arc::new(routes) }
     }
@@ -835,4 +836,28 @@ async fn states_come_a_part_at_a_time_and_health_is_counted_as_it_is_shown() {
     let mut expected: Vec<(FeedId, FeedState)> = all.into_iter().map(|status| (status.feed, status.state)).collect();
     expected.sort_by_key(|(feed, _)| *feed);
     assert_eq!(seen, expected);
+}
+
+#[tokio::test]
+async fn a_streams_version_grows_with_what_it_shows_and_with_nothing_else() {
+    let bench = Bench::new(&[A, B]).await;
+    let version = async || bench.store().stream_version(bench.stream()).await.unwrap();
+    let mut before = version().await;
+    let in_it = || bench.matching(candidate("https://x.example/1", "urn:1", "One"));
+    let edited = || bench.matching(candidate("https://x.example/1", "urn:1", "One, corrected"));
+    let other = || candidate("https://x.example/2", "urn:2", "Two");
+    for (case, feed, candidates, grows) in [
+        ("a story that is not in it", 0, vec![other()], false),
+        ("a story that is", 0, vec![other(), in_it()], true),
+        ("nothing new", 0, vec![other(), in_it()], false),
+        ("an edit of the other", 0, vec![candidate("https://x.example/2", "urn:2", "Two, corrected"), in_it()], false),
+        ("an edit", 0, vec![edited()], true),
+        ("one more place", 1, vec![candidate("https://x.example/1", "urn:b", "One")], true),
+        ("one more place of the other", 1, vec![candidate("https://x.example/2", "urn:c", "Two")], false),
+    ] {
+        bench.load(feed, candidates).await;
+        let after = version().await;
+        assert_eq!(after > before, grows, "{case}: {before} to {after}");
+        before = after;
+    }
 }

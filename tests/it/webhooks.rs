@@ -149,7 +149,7 @@ fn the_write_side_of_webhooks_asks_for_the_token() {
     let token = [("Authorization", "Bearer s3cret-s3cret-s3cret")];
     for (verb, state) in [("pause", "paused"), ("resume", "active"), ("drop", "active")] {
         let answer = daemon.request("POST", &format!("/api/v1/webhooks/desk/{verb}"), &token);
-        assert_eq!((answer.status, answer.text()), (200, "{\"count\":0,\"webhook\":\"desk\"}".to_owned()));
+        assert_eq!((answer.status, answer.text()), (202, "{\"count\":0,\"webhook\":\"desk\"}".to_owned()));
         assert_eq!(status(&daemon, "desk")["state"], state);
     }
     assert_eq!(daemon.request("POST", "/api/v1/webhooks/desk/replay", &token).status, 400);

@@ -126,6 +126,7 @@ impl House {
             title: None,
             enabled: true,
             own_headers: false,
+            private: false,
         });
         let subscriptions = Subscriptions { feeds: feeds.collect(), ..Subscriptions::default() };
         let rows = store.apply_subscriptions(subscriptions, begin).await.unwrap().feeds;

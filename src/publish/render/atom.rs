@@ -115,7 +115,7 @@ fn is_email(text: &str) -> bool {
 
 fn links(xml: &mut Xml, view: &View) {
     for enclosure in &view.item.enclosures {
-        if let Some(url) = text::link(&enclosure.url) {
+        if let Some(url) = text::file_link(&enclosure.url) {
             let length = enclosure.length_bytes.map(|bytes| bytes.to_string());
             let kind = enclosure.mime_type.as_deref().and_then(text::media_type);
             let title = text::present(enclosure.title.as_deref());

@@ -67,6 +67,7 @@ fn shape(view: &View) -> ItemShape {
         .or_else(|| shape.content_html.is_none().then(|| view.title()));
     shape.url = view.link();
     shape.image = shape.image.as_deref().and_then(text::web_link);
+    shape.language = text::language(shape.language.as_deref()).map(str::to_owned);
     shape.tags.retain(|tag| text::present(Some(tag)).is_some());
     shape.authors.retain(|author| text::present(Some(&author.name)).is_some());
     for author in &mut shape.authors {
@@ -76,9 +77,11 @@ fn shape(view: &View) -> ItemShape {
     for address in [&mut extras.comments_url, &mut extras.license] {
         *address = address.as_deref().and_then(text::link);
     }
-    shape.attachments.retain_mut(|attachment| match text::link(&attachment.url) {
+    shape.attachments.retain_mut(|attachment| match text::file_link(&attachment.url) {
         Some(url) => {
             attachment.url = url;
+            let kind = text::media_type(&attachment.mime_type).unwrap_or("application/octet-stream");
+            attachment.mime_type = kind.to_owned();
             true
         }
         None => false,

@@ -97,7 +97,7 @@ fn enclosures(xml: &mut Xml, view: &View) {
     let enclosures = &view.item.enclosures;
     let first = enclosures.iter().position(|enclosure| text::web_link(&enclosure.url).is_some());
     for (index, enclosure) in enclosures.iter().enumerate() {
-        let Some(url) = text::link(&enclosure.url) else { continue };
+        let Some(url) = text::file_link(&enclosure.url) else { continue };
         let kind = enclosure.mime_type.as_deref().and_then(text::media_type);
         let length = enclosure.length_bytes.map(|bytes| bytes.to_string());
         if Some(index) == first {

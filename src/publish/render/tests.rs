@@ -127,7 +127,7 @@ fn pages_are_as_they_were() {
     insta::assert_snapshot!("river", lines(river(&site, &channel(), &everything(), Some("/mill/?before=abc"))));
     insta::assert_snapshot!("item", lines(item(&site, &full(), &trace())));
     insta::assert_snapshot!("status", lines(status(&site, &report(&feeds(), &webhooks(), &health(), &sizes()), now())));
-    insta::assert_snapshot!("feeds", lines(feeds_page(&site, &feeds(), now())));
+    insta::assert_snapshot!("feeds", lines(feeds_page(&site, &feeds(), 7, None, now())));
     insta::assert_snapshot!("error", lines(error(&site, 404, "No such stream", "There is no stream named x < y.")));
 }
 
@@ -431,7 +431,7 @@ fn a_page_has_no_script_no_style_and_no_markup_of_others() {
         item(&site, &full(), &hostile_trace()),
         item(&site, &hostile()[2], &hostile_trace()),
         status(&site, &report(&bad, &webhooks(), &health(), &sizes()), now()),
-        feeds_page(&site, &bad, now()),
+        feeds_page(&site, &bad, bad.len(), Some("?after=\"><x>"), now()),
         error(&site, 500, "<script>", "\"><script>"),
     ] {
         for never in [
@@ -459,7 +459,7 @@ fn every_link_within_the_site_is_below_the_path_of_public_url() {
         river(&site, &channel(), &morning(), None),
         item(&site, &full(), &trace()),
         status(&site, &report(&feeds(), &webhooks(), &health(), &sizes()), now()),
-        feeds_page(&site, &feeds(), now()),
+        feeds_page(&site, &feeds(), 7, None, now()),
     ] {
         for part in page.split("href=\"").skip(1) {
             let href = part.split('"').next().unwrap();
@@ -536,7 +536,7 @@ fn the_markup_of_pages_is_whole() {
         item(&site, &full(), &trace()),
         item(&site, &hostile()[2], &hostile_trace()),
         status(&site, &report(&feeds(), &webhooks(), &health(), &sizes()), now()),
-        feeds_page(&site, &feeds(), now()),
+        feeds_page(&site, &feeds(), 7, None, now()),
     ] {
         let open = Open::default();
         let tokenizer = Tokenizer::new(open, TokenizerOpts { exact_errors: true, ..TokenizerOpts::default() });

@@ -2,12 +2,15 @@
 //! words in the place of many.
 
 use std::borrow::Cow;
+use std::fmt::Write as _;
 
 use unicode_segmentation::UnicodeSegmentation;
 use url::Url;
 
-/// Schemes that a published link may have. Not among them: what a reader's page would run or read from disk.
-const SCHEMES: &[&str] = &["http", "https", "ftp", "gemini", "gopher", "magnet", "mailto"];
+/// Schemes that a published link may have, and those of attached files besides: feeds of torrents are made of them. Not among
+/// them: what a reader's page would run or read from disk.
+const LINKS: &[&str] = &["http", "https", "mailto"];
+const FILES: &[&str] = &["http", "https", "ftp", "magnet"];
 
 /// The text without the characters that XML 1.0 forbids even as references (XML 1.0 2.2), so that no
 /// document breaks on them.
@@ -86,12 +89,42 @@ fn cut(mut out: String, whole_word: bool, most: usize) -> String {
 /// A link that may be published: absolute, of a scheme that does no harm, every character one that a URI may
 /// have, and without a user name or password (design 6.22).
 pub(super) fn link(url: &str) -> Option<String> {
-    let mut url = Url::parse(url).ok().filter(|url| SCHEMES.contains(&url.scheme()))?;
+    of_scheme(url, LINKS)
+}
+
+/// The address of an attached file, if it may be published.
+pub(super) fn file_link(url: &str) -> Option<String> {
+    of_scheme(url, FILES)
+}
+
+fn of_scheme(url: &str, schemes: &[&str]) -> Option<String> {
+    let mut url = Url::parse(url).ok().filter(|url| schemes.contains(&url.scheme()))?;
     if !url.username().is_empty() || url.password().is_some() {
         // Neither fails for a URL that has them: it has a host then.
         url.set_password(None).and_then(|()| url.set_username("")).ok()?;
     }
-    Some(url.into())
+    Some(legal_uri(url.into()))
+}
+
+/// The WHATWG leaves characters as they are that no URI may have (RFC 3986 2 and appendix A): brackets are for addresses alone.
+fn legal_uri(url: String) -> String {
+    let authority = url.find("://").map_or(0, |at| at + 3);
+    let host = url.get(authority..).unwrap_or_default();
+    let (head, tail) = url.split_at(host.find(['/', '?', '#']).map_or(url.len(), |at| authority + at));
+    let wrong = |c: char| matches!(c, '^' | '|' | '\\' | '`' | '{' | '}' | '[' | ']' | '"' | '<' | '>');
+    if !tail.contains(wrong) {
+        return url;
+    }
+    let mut legal = head.to_owned();
+    for c in tail.chars() {
+        if wrong(c) {
+            // All of them are ASCII.
+            let _ = write!(legal, "%{:02X}", u32::from(c));
+        } else {
+            legal.push(c);
+        }
+    }
+    legal
 }
 
 /// A link that a page may have: as [`link`], http or https only.
@@ -158,8 +191,13 @@ mod tests {
             assert_eq!(link(bad), None, "{bad}");
         }
         assert_eq!(link("https://u:p@example.com/a b?<c>").as_deref(), Some("https://example.com/a%20b?%3Cc%3E"));
-        assert_eq!(link("magnet:?xt=urn:btih:c").as_deref(), Some("magnet:?xt=urn:btih:c"));
-        assert_eq!(web_link("magnet:?xt=urn:btih:c"), None);
+        assert_eq!(
+            link("http://[::1]:80/a^b|[c]?d[]={e}#`").as_deref(),
+            Some("http://[::1]/a%5Eb%7C%5Bc%5D?d%5B%5D=%7Be%7D#%60")
+        );
+        let magnet = "magnet:?xt=urn:btih:c";
+        assert_eq!((file_link(magnet).as_deref(), link(magnet), web_link(magnet)), (Some(magnet), None, None));
+        assert_eq!(file_link("javascript:alert(1)"), None);
         assert_eq!(web_link("HTTPS://Example.com").as_deref(), Some("https://example.com/"));
     }
 

@@ -73,6 +73,7 @@ impl House {
             title: None,
             enabled: true,
             own_headers: false,
+            private: false,
         };
         let subscriptions = Subscriptions { feeds: FEEDS.iter().map(feed).collect(), ..Subscriptions::default() };
         let registry = store.apply_subscriptions(subscriptions, now()).await.unwrap();

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::State;
 use super::problem::Problem;
+use super::sight::Sight;
 use crate::domain::item::ItemId;
 use crate::domain::time::Timestamp;
 use crate::domain::webhook::DeliveryState;
@@ -83,10 +84,14 @@ pub(crate) struct DeliveryQuery {
 }
 
 /// `/api/v1/feeds`.
-pub(crate) async fn feeds(Extract(state): Extract<State>, asked: Asked<PartQuery>) -> Result<Response, Problem> {
+pub(crate) async fn feeds(
+    Extract(state): Extract<State>,
+    sight: Sight,
+    asked: Asked<PartQuery>,
+) -> Result<Response, Problem> {
     let part = read(asked)?.part()?;
     let published = state.parts().live.get().published;
-    let list = lists::feeds(state.store(), &published, state.parts().clock.now(), &part).await?;
+    let list = lists::feeds(sight.store(), &published, state.parts().clock.now(), &part).await?;
     json(&list)
 }
 
@@ -97,18 +102,19 @@ pub(crate) async fn streams(Extract(state): Extract<State>, asked: Asked<PartQue
 }
 
 /// `/api/v1/webhooks`.
-pub(crate) async fn webhooks(Extract(state): Extract<State>, asked: Asked<PartQuery>) -> Result<Response, Problem> {
+pub(crate) async fn webhooks(
+    Extract(state): Extract<State>,
+    sight: Sight,
+    asked: Asked<PartQuery>,
+) -> Result<Response, Problem> {
     let part = read(asked)?.part()?;
     let published = state.parts().live.get().published;
-    let list = lists::webhooks(state.store(), &published, &part).await?;
+    let list = lists::webhooks(sight.store(), &published, &part).await?;
     json(&list)
 }
 
 /// `/api/v1/deliveries`.
-pub(crate) async fn deliveries(
-    Extract(state): Extract<State>,
-    asked: Asked<DeliveryQuery>,
-) -> Result<Response, Problem> {
+pub(crate) async fn deliveries(sight: Sight, asked: Asked<DeliveryQuery>) -> Result<Response, Problem> {
     let asked = read(asked)?;
     let wanted = match asked.state.as_deref() {
         None => None,
@@ -119,19 +125,23 @@ pub(crate) async fn deliveries(
     };
     let part = Part { limit: read_limit(asked.limit)?, after: asked.after };
     let filter = DeliveryFilter { webhook: asked.webhook, state: wanted };
-    let list = lists::deliveries(state.store(), filter, &part).await?;
+    let list = lists::deliveries(sight.store(), filter, &part).await?;
     json(&list)
 }
 
 /// `/api/v1/deliveries/{id}`, with its log.
-pub(crate) async fn delivery(Extract(state): Extract<State>, id: Named) -> Result<Response, Problem> {
+pub(crate) async fn delivery(sight: Sight, id: Named) -> Result<Response, Problem> {
     let missing = || Problem::not_found("There is no such delivery. /api/v1/deliveries lists them.");
     let Ok(Path(id)) = id else { return Err(missing()) };
-    json(&lists::delivery(state.store(), &id).await?.ok_or_else(missing)?)
+    json(&lists::delivery(sight.store(), &id).await?.ok_or_else(missing)?)
 }
 
 /// `/api/v1/items`.
-pub(crate) async fn items(Extract(state): Extract<State>, asked: Asked<ItemQuery>) -> Result<Response, Problem> {
+pub(crate) async fn items(
+    Extract(state): Extract<State>,
+    sight: Sight,
+    asked: Asked<ItemQuery>,
+) -> Result<Response, Problem> {
     let asked = read(asked)?;
     let since = read_age(asked.since.as_deref(), state.parts().clock.now())?;
     let limit = read_limit(asked.limit)?;
@@ -143,17 +153,21 @@ pub(crate) async fn items(Extract(state): Extract<State>, asked: Asked<ItemQuery
     let (query, stream, after) = (asked.q, asked.stream, asked.after);
     let params = Params { query, stream, since, after, limit, sorting, ..Params::default() };
     let _turn = state.0.costly.acquire().await;
-    let list = items::list(state.store(), &state.parts().live.get(), &params, state.parts().clock.now()).await?;
+    let list = items::list(sight.store(), &state.parts().live.get(), &params, state.parts().clock.now()).await?;
     json(&list)
 }
 
 /// `/api/v1/matches`: what a query would have met, or why it meets one story or not.
-pub(crate) async fn matches(Extract(state): Extract<State>, asked: Asked<MatchQuery>) -> Result<Response, Problem> {
+pub(crate) async fn matches(
+    Extract(state): Extract<State>,
+    sight: Sight,
+    asked: Asked<MatchQuery>,
+) -> Result<Response, Problem> {
     let asked = read(asked)?;
     let (published, now) = (state.parts().live.get().published, state.parts().clock.now());
     let _turn = state.0.costly.acquire().await;
     if let Some(item) = &asked.item {
-        return match matches::of_item(state.store(), &published, &asked.q, item, now).await? {
+        return match matches::of_item(sight.store(), &published, &asked.q, item, now).await? {
             Tried::Story(told) => json(&told),
             Tried::Unkept(unkept) => Err(Problem::unkept(unkept)),
         };
@@ -161,24 +175,28 @@ pub(crate) async fn matches(Extract(state): Extract<State>, asked: Asked<MatchQu
     let since = read_age(asked.since.as_deref(), now)?;
     let samples = read_limit(Some(asked.limit.unwrap_or(matches::SAMPLES)))?;
     let params = matches::Params { query: asked.q, since, samples };
-    json(&matches::list(state.store(), &published, &params, state.parts().clock.now()).await?)
+    json(&matches::list(sight.store(), &published, &params, state.parts().clock.now()).await?)
 }
 
 /// `/api/v1/items/{item}`, with its trace. An absorbed one leads to the one that was kept.
-pub(crate) async fn item(Extract(state): Extract<State>, item: Named) -> Result<Response, Problem> {
+pub(crate) async fn item(Extract(state): Extract<State>, sight: Sight, item: Named) -> Result<Response, Problem> {
     let missing = || Problem::not_found("There is no such item. /api/v1/items lists them.");
     let asked = item.ok().and_then(|Path(text)| read_item(&text)).ok_or_else(missing)?;
     let published = state.parts().live.get().published;
-    let told = trace::of_item(state.store(), &published, asked).await?.ok_or_else(missing)?;
+    let told = trace::of_item(sight.store(), &published, asked).await?.ok_or_else(missing)?;
     if told.item == asked { json(&told.shape()) } else { Ok(moved(told.item)) }
 }
 
 /// `/api/v1/explain`: the story behind a URL, a published id or a number; else a problem that says why there is none.
-pub(crate) async fn explain(Extract(state): Extract<State>, asked: Asked<ExplainQuery>) -> Result<Response, Problem> {
+pub(crate) async fn explain(
+    Extract(state): Extract<State>,
+    sight: Sight,
+    asked: Asked<ExplainQuery>,
+) -> Result<Response, Problem> {
     let given = read(asked)?.url;
     let published = state.parts().live.get().published;
     let _turn = state.0.costly.acquire().await;
-    match trace::explain(state.store(), &published, &given, state.parts().clock.now()).await? {
+    match trace::explain(sight.store(), &published, &given, state.parts().clock.now()).await? {
         Answer::Story(told) => json(&told.shape()),
         Answer::Unkept(unkept) => Err(Problem::unkept(unkept)),
     }
@@ -196,9 +214,9 @@ pub(crate) fn moved(kept: ItemId) -> Response {
 }
 
 /// `/api/v1/merges`: stories that were found to be one.
-pub(crate) async fn merges(Extract(state): Extract<State>, asked: Asked<MergeQuery>) -> Result<Response, Problem> {
+pub(crate) async fn merges(sight: Sight, asked: Asked<MergeQuery>) -> Result<Response, Problem> {
     let asked = read(asked)?;
-    json(&merges::list(state.store(), asked.item, read_limit(asked.limit)?).await?)
+    json(&merges::list(sight.store(), asked.item, read_limit(asked.limit)?).await?)
 }
 
 /// `/api/v1/openapi.json`: the description of all this (`OpenAPI` 3.1).

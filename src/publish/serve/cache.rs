@@ -174,20 +174,30 @@ struct Slots {
     slots: HashMap<(String, Format), Arc<Slot>>,
 }
 
+/// A document, since when it is known to be as it is, and the version of the stream that it shows.
+#[derive(Debug)]
+struct Kept {
+    since: Stamp,
+    own: Option<i64>,
+    document: Arc<Document>,
+}
+
 #[derive(Debug, Default)]
 struct Slot {
-    kept: RwLock<Option<(Stamp, Arc<Document>)>>,
+    kept: RwLock<Option<Kept>>,
     turn: tokio::sync::Mutex<()>,
 }
 
 impl Cache {
     /// The document of that stream and form as it is since `stamp`, and at `now`; `make` makes it if there is none yet. The
-    /// stamp is to be read before anything that `make` reads.
+    /// stamp is to be read before anything that `make` reads. `own` gives the version of the stream, if it has one: where that is
+    /// what it was, whatever has changed was elsewhere, and nothing is made again.
     pub(crate) async fn get<E>(
         &self,
         key: (String, Format),
         stamp: Stamp,
         now: Timestamp,
+        own: impl Future<Output = Result<Option<i64>, E>>,
         make: impl Future<Output = Result<Document, E>>,
     ) -> Result<Arc<Document>, E> {
         let slot = self.slot(key, stamp.0);
@@ -198,8 +208,13 @@ impl Cache {
         if let Some(document) = slot.fresh(stamp, now) {
             return Ok(document);
         }
+        let own = own.await?;
+        if let Some(document) = slot.same(own, stamp, now) {
+            return Ok(document);
+        }
         let document = Arc::new(make.await?);
-        *slot.kept.write().unwrap_or_else(PoisonError::into_inner) = Some((stamp, Arc::clone(&document)));
+        let kept = Kept { since: stamp, own, document: Arc::clone(&document) };
+        *slot.kept.write().unwrap_or_else(PoisonError::into_inner) = Some(kept);
         Ok(document)
     }
 
@@ -217,8 +232,22 @@ impl Cache {
 impl Slot {
     fn fresh(&self, stamp: Stamp, now: Timestamp) -> Option<Arc<Document>> {
         let kept = self.kept.read().unwrap_or_else(PoisonError::into_inner);
-        let (since, document) = kept.as_ref()?;
-        (*since >= stamp && document.until.is_none_or(|until| now < until)).then(|| Arc::clone(document))
+        let kept = kept.as_ref()?;
+        (kept.since >= stamp && kept.holds(now)).then(|| Arc::clone(&kept.document))
+    }
+
+    /// What is kept, if it shows this version of the stream under the same configuration.
+    fn same(&self, own: Option<i64>, stamp: Stamp, now: Timestamp) -> Option<Arc<Document>> {
+        let mut kept = self.kept.write().unwrap_or_else(PoisonError::into_inner);
+        let kept = kept.as_mut().filter(|kept| own.is_some() && kept.own == own && kept.since.0 == stamp.0)?;
+        kept.since = kept.since.max(stamp);
+        kept.holds(now).then(|| Arc::clone(&kept.document))
+    }
+}
+
+impl Kept {
+    fn holds(&self, now: Timestamp) -> bool {
+        self.document.until.is_none_or(|until| now < until)
     }
 }
 
@@ -335,23 +364,43 @@ mod tests {
             Ok::<_, Infallible>(Document::new("text/plain", "x".to_owned(), None))
         };
         let key = || ("all".to_owned(), Format::Atom);
-        let ask = |stamp| cache.get(key(), stamp, Timestamp::MAX, make());
+        let ask = |stamp| cache.get(key(), stamp, Timestamp::MAX, async { Ok(None) }, make());
         let _ = tokio::join!(ask((1, 1)), ask((1, 1)), ask((1, 1)), ask((1, 1)));
         assert_eq!(made.load(Ordering::Relaxed), 1);
         let _ = tokio::join!(ask((1, 2)), ask((1, 2)), ask((1, 1)));
         assert_eq!(made.load(Ordering::Relaxed), 2, "the store changed; a late asker takes the newer one");
         let _ = ask((2, 2)).await;
         assert_eq!(made.load(Ordering::Relaxed), 3, "the configuration changed");
-        let _ = cache.get(("all".to_owned(), Format::Rss), (2, 2), Timestamp::MAX, make()).await;
+        let _ = cache.get(("all".to_owned(), Format::Rss), (2, 2), Timestamp::MAX, async { Ok(None) }, make()).await;
         assert_eq!(made.load(Ordering::Relaxed), 4, "another form");
+        let of = |stamp, own| {
+            cache.get(("s".to_owned(), Format::Rss), stamp, Timestamp::MAX, async move { Ok(own) }, make())
+        };
+        for (stamp, own, count, case) in [
+            ((2, 2), Some(7), 5, "it was not there"),
+            ((2, 3), Some(7), 5, "something else changed"),
+            ((2, 3), Some(9), 5, "nobody asks for its version while nothing changes"),
+            ((2, 4), Some(8), 6, "it changed"),
+            ((3, 4), Some(8), 7, "the configuration changed"),
+            ((3, 5), None, 8, "it has no version"),
+            ((3, 6), None, 9, "nor has it now"),
+        ] {
+            let _ = of(stamp, own).await;
+            assert_eq!(made.load(Ordering::Relaxed), count, "{case}");
+        }
     }
 
     #[tokio::test]
     async fn one_that_could_not_be_made_is_made_by_the_next_who_asks() {
         let cache = Cache::default();
         let key = || ("all".to_owned(), Format::Atom);
-        assert!(cache.get(key(), (1, 1), Timestamp::MAX, async { Err::<Document, _>("no") }).await.is_err());
+        assert!(
+            cache
+                .get(key(), (1, 1), Timestamp::MAX, async { Ok(None) }, async { Err::<Document, _>("no") })
+                .await
+                .is_err()
+        );
         let good = async { Ok::<_, &str>(Document::new("text/plain", "x".to_owned(), None)) };
-        assert!(cache.get(key(), (1, 1), Timestamp::MAX, good).await.is_ok());
+        assert!(cache.get(key(), (1, 1), Timestamp::MAX, async { Ok(None) }, good).await.is_ok());
     }
 }

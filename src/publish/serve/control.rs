@@ -6,9 +6,10 @@ use std::pin::Pin;
 
 use serde::{Deserialize, Serialize};
 
+use crate::domain::time::Timestamp;
 use crate::publish::hooks::{HookReport, ReplayRequest};
 use crate::publish::merges::UnmergeReport;
-use crate::store::HookOrder;
+use crate::store::{FeedOrder, HookOrder};
 
 /// What every method of [`Control`] gives: a result some time later.
 pub type Doing<'a, T> = Pin<Box<dyn Future<Output = Result<T, ControlError>> + Send + 'a>>;
@@ -18,6 +19,9 @@ pub type Doing<'a, T> = Pin<Box<dyn Future<Output = Result<T, ControlError>> + S
 pub trait Control: Send + Sync + 'static {
     /// Polls feeds now, `None`: all that are polled at all, and waits for what happened.
     fn poll(&self, names: Option<Vec<String>>) -> Doing<'_, PollReport>;
+
+    /// Pauses or resumes a feed.
+    fn order_feed(&self, name: String, order: FeedOrder) -> Doing<'_, FeedReport>;
 
     /// Reads the configuration again and waits for the verdict.
     fn reload(&self) -> Doing<'_, ReloadReport>;
@@ -128,9 +132,24 @@ pub struct PollReport {
     pub feeds: Vec<PollShape>,
 }
 
+/// A feed that was paused or resumed.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct FeedReport {
+    /// How many feeds it concerns: one.
+    pub count: usize,
+    /// The feed.
+    pub feed: String,
+    /// When it is asked next; absent: by hand only.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub next_poll: Option<Timestamp>,
+}
+
 /// The verdict about a configuration that was accepted.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct ReloadReport {
+    /// How many feeds, streams and webhooks are in force by it.
+    #[serde(default)]
+    pub count: usize,
     /// Always true: a refusal is a problem document.
     pub ok: bool,
     /// What changed, in a sentence.

@@ -20,16 +20,17 @@ use tokio::time::Instant;
 
 use super::State;
 use super::problem::Problem;
+use super::sight::Sight;
 use crate::domain::name::ALL;
 use crate::publish::{items, views};
-use crate::store::StoreError;
+use crate::store::{Store, StoreError};
 
 /// Listeners at a time: each holds a connection.
 pub(crate) const LISTENERS: usize = 64;
 /// How often the store is looked at for a change: a number in memory.
 const LOOK: Duration = Duration::from_millis(500);
 /// After so long without an event a comment is sent: proxies cut what is silent, and a client that is gone is noticed.
-const HEARTBEAT: Duration = Duration::from_secs(25);
+pub(crate) const HEARTBEAT: Duration = Duration::from_secs(25);
 
 /// What is listened to.
 #[derive(Deserialize)]
@@ -41,6 +42,7 @@ pub(crate) struct Asked {
 /// `/events`: the stories of `all`, or of `?stream=`.
 pub(crate) async fn events(
     Extract(state): Extract<State>,
+    sight: Sight,
     asked: Result<Query<Asked>, QueryRejection>,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
@@ -48,9 +50,10 @@ pub(crate) async fn events(
         asked.map_err(|error| Problem::bad_request(format!("The query of the address cannot be read: {error}.")))?;
     let stream = asked.stream.unwrap_or_else(|| ALL.to_owned());
     let published = state.parts().live.get().published;
-    if published.stream(&stream).is_none_or(|stream| !stream.admits(asked.token.as_deref())) {
-        return Err(Problem::not_found("There is no such stream. /api/v1/streams lists them."));
-    }
+    let found = published.stream(&stream).filter(|stream| stream.admits(asked.token.as_deref()));
+    let found = found.ok_or_else(|| Problem::not_found("There is no such stream. /api/v1/streams lists them."))?;
+    // Who knows a stream's token sees what is in it.
+    let store = if found.token.is_some() { Arc::clone(&state.parts().store) } else { sight.0 };
     let Ok(place) = Arc::clone(&state.0.listeners).try_acquire_owned() else {
         let sentence = format!("{LISTENERS} listen already, and no more can. Ask for the feed instead.");
         return Err(Problem::new(StatusCode::SERVICE_UNAVAILABLE, sentence));
@@ -58,6 +61,7 @@ pub(crate) async fn events(
     let last = headers.get("last-event-id").and_then(|value| value.to_str().ok()?.parse::<i64>().ok());
     let mut listener = Listener {
         state,
+        store,
         stream,
         token: asked.token,
         at: 0,
@@ -80,6 +84,7 @@ pub(crate) async fn events(
 
 struct Listener {
     state: State,
+    store: Arc<dyn Store>,
     stream: String,
     token: Option<String>,
     /// The last line of the log that it knows.
@@ -94,7 +99,7 @@ struct Listener {
 impl Listener {
     /// From `last` on, or from now.
     async fn begin(&mut self, last: Option<i64>) -> Result<(), StoreError> {
-        let news = self.state.store().news(last).await?;
+        let news = self.store.news(last).await?;
         // What is behind `last` is read at the first look.
         self.at = last.filter(|last| *last < news.upto).unwrap_or(news.upto);
         let hello = format!("retry: 10000\nid: {}\nevent: hello\ndata: {{}}\n\n", self.at);
@@ -111,7 +116,7 @@ impl Listener {
                 return Some(bytes);
             }
             // Before anything is read: what is committed meanwhile is read the next time.
-            let version = self.state.store().version();
+            let version = self.store.version();
             if self.seen != Some(version) {
                 if self.look().await.ok()? {
                     self.seen = Some(version);
@@ -130,15 +135,15 @@ impl Listener {
 
     /// Reads on in the log. True: up to its end.
     async fn look(&mut self) -> Result<bool, StoreError> {
-        let news = self.state.store().news(Some(self.at)).await?;
+        let news = self.store.news(Some(self.at)).await?;
         let published = self.state.parts().live.get().published;
         let admitted = published.stream(&self.stream).is_some_and(|stream| stream.admits(self.token.as_deref()));
         if !admitted {
             return Err(StoreError::Closed);
         }
         let ids = news.changes.iter().map(|(_, item, _)| *item).collect();
-        let found = self.state.store().items(ids).await?;
-        let views = views::prepare(self.state.store(), found).await?;
+        let found = self.store.items(ids).await?;
+        let views = views::prepare(&*self.store, found).await?;
         for (seq, item, edited) in &news.changes {
             let Some(view) = views.iter().find(|view| view.item.id == *item) else { continue };
             if self.stream != ALL && !view.item.streams.contains(&self.stream) {

@@ -21,6 +21,9 @@ use crate::publish::render::{self, Channel, Pages, View};
 use crate::publish::views;
 use crate::store::{Cursor, Instance, Page, PageRequest, StoreError};
 
+/// Stories of a page: with all their marks they are less than 50 kB.
+const STORIES: u32 = 30;
+
 /// What was asked of a stream.
 pub(crate) struct Wanted<'a> {
     /// Its name.
@@ -81,8 +84,15 @@ async fn head(
 ) -> Result<Arc<Document>, StoreError> {
     // Before anything is read: what commits meanwhile makes the document stale, never unseen.
     let stamp = (edition.number, state.store().version());
+    let own = async {
+        match stream.row {
+            Some(row) => state.store().stream_version(row).await.map(Some),
+            // Whatever is published is in `all`.
+            None => Ok(None),
+        }
+    };
     let make = make(state, edition, stream, (format, None, None), now);
-    state.0.cache.get((stream.name.clone(), format), stamp, now, make).await
+    state.0.cache.get((stream.name.clone(), format), stamp, now, own, make).await
 }
 
 async fn make(
@@ -92,8 +102,9 @@ async fn make(
     (format, before, token): (Format, Option<Cursor>, Option<&str>),
     now: Timestamp,
 ) -> Result<Document, StoreError> {
-    let store = state.store();
-    let request = PageRequest { stream: stream.row, limit: stream.limit, before };
+    let store = if stream.token.is_some() { state.whole() } else { state.store() };
+    let limit = if format == Format::Page { stream.limit.min(STORIES) } else { stream.limit };
+    let request = PageRequest { stream: stream.row, limit, before };
     let mut page = match stream.max_per_feed {
         None => store.stream_page(request).await?,
         Some(most) => store.shared_page(request, most).await?,

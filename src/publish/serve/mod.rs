@@ -39,6 +39,7 @@ pub mod problem;
 pub mod readers;
 pub mod routes;
 mod search;
+mod sight;
 #[cfg(test)]
 mod tests;
 mod visitor;
@@ -79,6 +80,8 @@ pub struct State(Arc<Inner>);
 
 struct Inner {
     parts: Parts,
+    /// The store as anybody may see it.
+    public: Arc<dyn Store>,
     cache: Cache,
     freshness: Freshness,
     style: Document,
@@ -101,10 +104,17 @@ impl State {
         let (cache, freshness) = (Cache::default(), Freshness::default());
         let ((style, script), wrong) = (pages::static_documents(), Wrong::default());
         let listeners = Arc::new(Semaphore::new(events::LISTENERS));
-        Self(Arc::new(Inner { parts, cache, freshness, style, script, listeners, costly, wrong }))
+        let public = parts.store.public();
+        Self(Arc::new(Inner { parts, public, cache, freshness, style, script, listeners, costly, wrong }))
     }
 
+    /// As anybody may see it.
     fn store(&self) -> &dyn Store {
+        &*self.0.public
+    }
+
+    /// With private feeds and their stories.
+    fn whole(&self) -> &dyn Store {
         &*self.0.parts.store
     }
 

@@ -13,10 +13,11 @@ use super::State;
 use super::cache::{Document, Format, Manner};
 use super::feeds::{self, Wanted};
 use super::problem::Problem;
+use super::sight::Sight;
 use super::{api, conditional};
 use crate::domain::name::ALL;
 use crate::domain::shape::StreamShape;
-use crate::publish::lists;
+use crate::publish::lists::{self, Part};
 use crate::publish::published::Edition;
 use crate::publish::render;
 use crate::publish::render::page::{self, Report, Site};
@@ -30,7 +31,9 @@ const SCRIPT: &str = "text/javascript; charset=utf-8";
 const CSS: &str = "text/css; charset=utf-8";
 const OPML: &str = "text/x-opml; charset=utf-8";
 /// Feeds whose size is shown.
-const LARGEST: u32 = 20;
+const LARGEST: u32 = 10;
+/// Feeds of one page of the list.
+const FEEDS: u32 = 50;
 /// Days whose stories are counted.
 const DAYS: u32 = 30;
 /// How long the style is fresh, in seconds.
@@ -85,28 +88,46 @@ pub(crate) async fn file(
     feeds::answer(&state, wanted, &headers).await
 }
 
+/// Where a list goes on.
+#[derive(Deserialize)]
+pub(crate) struct After {
+    after: Option<String>,
+}
+
 /// `/feeds`: what is followed.
-pub(crate) async fn feeds(Extract(state): Extract<State>) -> Result<Response, Problem> {
+pub(crate) async fn feeds(
+    Extract(state): Extract<State>,
+    sight: Sight,
+    asked: Result<Query<After>, QueryRejection>,
+) -> Result<Response, Problem> {
+    let Query(After { after }) =
+        asked.map_err(|error| Problem::bad_request(format!("The query of the address cannot be read: {error}.")))?;
     let edition = state.parts().live.get();
     let now = state.parts().clock.now();
     let _turn = state.0.costly.acquire().await;
-    let feeds = lists::all_feeds(state.store(), &edition.published, now).await?;
+    let all = lists::all_feeds(sight.store(), &edition.published, now).await?;
     let work = move || {
-        let streams = edition.published.stream_shapes();
-        page::feeds(&site(&edition, &streams), &feeds, now)
+        let (streams, count) = (edition.published.stream_shapes(), all.len());
+        let (feeds, next) = lists::cut_by_name(all, &Part { limit: FEEDS, after }, |feed| &feed.name);
+        let next = next.map(|next| page::asked(&[("after", &next)]));
+        page::feeds(&site(&edition, &streams), &feeds, count, next.as_deref(), now)
     };
     Ok(html(aside(work).await?))
 }
 
 /// `/feeds.opml`: what is followed, for other readers.
-pub(crate) async fn opml(Extract(state): Extract<State>, headers: HeaderMap) -> Result<Response, Problem> {
+pub(crate) async fn opml(
+    Extract(state): Extract<State>,
+    sight: Sight,
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
     let published = state.parts().live.get().published;
     let now = state.parts().clock.now();
     let _turn = state.0.costly.acquire().await;
-    let feeds = lists::all_feeds(state.store(), &published, now).await?;
+    let feeds = lists::all_feeds(sight.store(), &published, now).await?;
     let work = move || Document::new(OPML, render::opml(&published.title, &feeds, published.applied_at), None);
     let document = aside(work).await?;
-    let max_age = state.0.freshness.max_age(state.store(), now).await;
+    let max_age = state.0.freshness.max_age(sight.store(), now).await;
     Ok(document.answer(&headers, Manner { max_age, vary: "Accept-Encoding", now }).await)
 }
 
@@ -153,11 +174,11 @@ fn followed(
 }
 
 /// `/status`: how everything is.
-pub(crate) async fn status(Extract(state): Extract<State>) -> Result<Response, Problem> {
+pub(crate) async fn status(Extract(state): Extract<State>, sight: Sight) -> Result<Response, Problem> {
     let edition = state.parts().live.get();
     let (now, version) = (state.parts().clock.now(), state.parts().version);
     let _turn = state.0.costly.acquire().await;
-    let store = state.store();
+    let store = sight.store();
     let feeds = lists::all_feeds(store, &edition.published, now).await?;
     let webhooks = lists::all_webhooks(store, &edition.published).await?;
     let health = store.health().await?;
@@ -178,6 +199,7 @@ pub(crate) async fn status(Extract(state): Extract<State>) -> Result<Response, P
 /// published changing. Whoever has it asks again each time and is told so.
 pub(crate) async fn item(
     Extract(state): Extract<State>,
+    sight: Sight,
     item: Result<Path<String>, PathRejection>,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
@@ -185,7 +207,7 @@ pub(crate) async fn item(
     let asked = item.ok().and_then(|Path(text)| api::read_item(&text)).ok_or_else(missing)?;
     let edition = state.parts().live.get();
     let _turn = state.0.costly.acquire().await;
-    let told = trace::of_item(state.store(), &edition.published, asked).await?.ok_or_else(missing)?;
+    let told = trace::of_item(sight.store(), &edition.published, asked).await?.ok_or_else(missing)?;
     if told.item != asked {
         return Ok(api::moved(told.item));
     }

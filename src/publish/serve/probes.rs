@@ -24,7 +24,7 @@ pub(crate) async fn healthz() -> Response {
 
 /// `/readyz`: the database answers and polling is not behind.
 pub(crate) async fn readyz(Extract(state): Extract<State>) -> Response {
-    let database = match tokio::time::timeout(DATABASE_TIMEOUT, state.store().health()).await {
+    let database = match tokio::time::timeout(DATABASE_TIMEOUT, state.whole().health()).await {
         Ok(Ok(health)) => Ok(numbers(&health, state.parts().clock.now()).poll_lag),
         Ok(Err(error)) => {
             tracing::warn!(%error, "not ready: the database failed");
@@ -44,10 +44,10 @@ pub(crate) async fn metrics(Extract(state): Extract<State>) -> Result<Response, 
     let parts = state.parts();
     let now = parts.clock.now();
     // A database that fails must not hide the other numbers: they are needed most then.
-    if let Ok(feeds) = state.store().feed_health(now).await {
+    if let Ok(feeds) = state.whole().feed_health(now).await {
         parts.metrics.feeds(feeds);
     }
-    if let Ok(health) = state.store().health().await {
+    if let Ok(health) = state.whole().health().await {
         parts.metrics.store(&numbers(&health, now));
     }
     Ok(([(CONTENT_TYPE, HeaderValue::from_static(OPENMETRICS))], parts.metrics.text()).into_response())

@@ -6,7 +6,7 @@ use axum::{Extension, Router, middleware};
 
 use super::writes::Access;
 use super::{State, api, archive, events, guard, pages, probes, search, writes};
-use crate::store::HookOrder;
+use crate::store::{FeedOrder, HookOrder};
 
 /// Everything on one listener; writes ask for the admin token.
 pub fn whole(state: &State) -> Router {
@@ -71,6 +71,8 @@ fn inward() -> Router<State> {
         .route("/api/v1/openapi.json", get(api::openapi))
         .route("/api/v1/poll", post(writes::poll_many))
         .route("/api/v1/feeds/{name}/poll", post(writes::poll_one))
+        .route("/api/v1/feeds/{name}/pause", post(writes::order_feed).layer(Extension(FeedOrder::Pause)))
+        .route("/api/v1/feeds/{name}/resume", post(writes::order_feed).layer(Extension(FeedOrder::Resume)))
         .route("/api/v1/webhooks/{name}/test", post(writes::test_webhook))
         .route("/api/v1/webhooks/{name}/pause", post(writes::order_webhook).layer(Extension(HookOrder::Pause)))
         .route("/api/v1/webhooks/{name}/resume", post(writes::order_webhook).layer(Extension(HookOrder::Resume)))

@@ -16,6 +16,7 @@ use super::conditional;
 use super::feeds::{birth, document, media};
 use super::pages::{HTML, aside, site};
 use super::problem::Problem;
+use super::sight::Sight;
 use crate::publish::items::{self, Finding, Params, Sorting};
 use crate::publish::lists::ListError;
 use crate::publish::render::page::{self, Results};
@@ -45,23 +46,38 @@ pub(crate) struct Asked {
 type AskedFor = Result<Query<Asked>, QueryRejection>;
 
 /// `/search`.
-pub(crate) async fn page(Extract(state): Extract<State>, asked: AskedFor) -> Result<Response, Problem> {
-    results(&state, read(asked)?).await
+pub(crate) async fn page(Extract(state): Extract<State>, sight: Sight, asked: AskedFor) -> Result<Response, Problem> {
+    results(&state, &sight, read(asked)?).await
 }
 
 /// `/search.atom`.
-pub(crate) async fn atom(state: Extract<State>, asked: AskedFor, headers: HeaderMap) -> Result<Response, Problem> {
-    feed(state.0, asked, headers, Format::Atom).await
+pub(crate) async fn atom(
+    state: Extract<State>,
+    sight: Sight,
+    asked: AskedFor,
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
+    feed(state.0, sight, asked, headers, Format::Atom).await
 }
 
 /// `/search.rss`.
-pub(crate) async fn rss(state: Extract<State>, asked: AskedFor, headers: HeaderMap) -> Result<Response, Problem> {
-    feed(state.0, asked, headers, Format::Rss).await
+pub(crate) async fn rss(
+    state: Extract<State>,
+    sight: Sight,
+    asked: AskedFor,
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
+    feed(state.0, sight, asked, headers, Format::Rss).await
 }
 
 /// `/search.json`.
-pub(crate) async fn json(state: Extract<State>, asked: AskedFor, headers: HeaderMap) -> Result<Response, Problem> {
-    feed(state.0, asked, headers, Format::Json).await
+pub(crate) async fn json(
+    state: Extract<State>,
+    sight: Sight,
+    asked: AskedFor,
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
+    feed(state.0, sight, asked, headers, Format::Json).await
 }
 
 fn read(asked: AskedFor) -> Result<Asked, Problem> {
@@ -84,7 +100,7 @@ enum Outcome {
     Busy,
 }
 
-async fn search(state: &State, asked: &Asked, sorting: Sorting, limit: u32) -> Result<Outcome, Problem> {
+async fn search(state: &State, sight: &Sight, asked: &Asked, sorting: Sorting, limit: u32) -> Result<Outcome, Problem> {
     let Ok(turn) = tokio::time::timeout(PATIENCE, state.0.costly.acquire()).await else { return Ok(Outcome::Busy) };
     let params = Params {
         query: asked.q.clone(),
@@ -94,7 +110,7 @@ async fn search(state: &State, asked: &Asked, sorting: Sorting, limit: u32) -> R
         budget: BUDGET,
         ..Params::default()
     };
-    let found = items::find(state.store(), &state.parts().live.get(), &params, state.parts().clock.now()).await;
+    let found = items::find(sight.store(), &state.parts().live.get(), &params, state.parts().clock.now()).await;
     drop(turn);
     match found {
         Ok(found) => Ok(Outcome::Found(found)),
@@ -110,13 +126,13 @@ fn busy() -> Response {
     response
 }
 
-async fn results(state: &State, asked: Asked) -> Result<Response, Problem> {
+async fn results(state: &State, sight: &Sight, asked: Asked) -> Result<Response, Problem> {
     let best = asked.order.as_deref() != Some("date");
     let is_asked = asked.q.as_deref().is_some_and(|query| !query.trim().is_empty());
     let nothing = || Finding { views: Vec::new(), told: Vec::new(), next: None, partial: false };
     let (found, trouble) = match is_asked {
         false => (nothing(), None),
-        true => match search(state, &asked, if best { Sorting::Best } else { Sorting::Newest }, PAGE).await? {
+        true => match search(state, sight, &asked, if best { Sorting::Best } else { Sorting::Newest }, PAGE).await? {
             Outcome::Found(found) => (found, None),
             Outcome::Wrong(why) => (nothing(), Some(why)),
             Outcome::Busy => return Ok(busy()),
@@ -141,16 +157,22 @@ async fn results(state: &State, asked: Asked) -> Result<Response, Problem> {
     Ok((status, [(CONTENT_TYPE, HeaderValue::from_static(HTML))], text).into_response())
 }
 
-async fn feed(state: State, asked: AskedFor, headers: HeaderMap, format: Format) -> Result<Response, Problem> {
+async fn feed(
+    state: State,
+    sight: Sight,
+    asked: AskedFor,
+    headers: HeaderMap,
+    format: Format,
+) -> Result<Response, Problem> {
     let asked = read(asked)?;
     if conditional::is_navigation(&headers) {
-        return results(&state, Asked { order: Some("date".to_owned()), ..asked }).await;
+        return results(&state, &sight, Asked { order: Some("date".to_owned()), ..asked }).await;
     }
     let query = asked.q.clone().unwrap_or_default().trim().to_owned();
     if query.is_empty() {
         return Err(Problem::bad_request("What to search for is missing: add `?q=` and a query to the address."));
     }
-    let found = match search(&state, &asked, Sorting::Newest, FEED).await? {
+    let found = match search(&state, &sight, &asked, Sorting::Newest, FEED).await? {
         Outcome::Found(found) => found,
         Outcome::Wrong(why) => return Err(Problem::bad_request(why)),
         Outcome::Busy => return Ok(busy()),

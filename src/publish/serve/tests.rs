@@ -21,7 +21,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::control::{
-    Control, ControlError, Doing, LogReport, PollOutcome, PollReport, PollShape, ReloadReport, TestReport,
+    Control, ControlError, Doing, FeedReport, LogReport, PollOutcome, PollReport, PollShape, ReloadReport, TestReport,
 };
 use super::{Parts, State, listen, routes};
 use crate::domain::decision::{Candidate, Decision, Fingerprint, Judge, Known, Scope, Survey};
@@ -35,10 +35,11 @@ use crate::ops::metrics::Metrics;
 use crate::publish::hooks::{HookReport, ReplayRequest};
 use crate::publish::merges::UnmergeReport;
 use crate::publish::published::{Live, Published, PublishedFeed, TokenHash};
-use crate::store::HookOrder;
 use crate::store::sqlite::{Access, Options, Sqlite};
+use crate::store::{FeedOrder, HookOrder};
 use crate::store::{FeedSpec, PollCommit, PollResult, Registry, Route, Store, StreamSpec, Subscriptions, Want};
 
+mod events;
 mod gate;
 mod openapi;
 mod pages;
@@ -121,6 +122,11 @@ impl Control for Desk {
     fn unmerge(&self, item: i64) -> Doing<'_, UnmergeReport> {
         self.0.note(format!("unmerge {item}"));
         Box::pin(async move { Ok(UnmergeReport { count: 1, item, from: 1 }) })
+    }
+
+    fn order_feed(&self, feed: String, order: FeedOrder) -> Doing<'_, FeedReport> {
+        self.0.note(format!("{order:?} {feed}"));
+        Box::pin(async { Ok(FeedReport { count: 1, feed, next_poll: Some(Timestamp::from_secs(1)) }) })
     }
 
     fn order_webhook(&self, name: String, order: HookOrder) -> Doing<'_, HookReport> {
@@ -212,6 +218,7 @@ impl House {
             title: Some("World".into()),
             enabled: true,
             own_headers: false,
+            private: false,
         };
         let stream = StreamSpec { name: "peace-talks".into(), definition: "peace".into() };
         let subscriptions = Subscriptions { feeds: vec![feed], streams: vec![stream], webhooks: vec!["desk".into()] };
@@ -258,7 +265,7 @@ impl House {
         let next =
             NextPoll { due_at: Some(now().plus(HOUR * 2)), reason: "its schedule".into(), ..NextPoll::default() };
         let poll = PollCommit { feed, token: lease.token, at: now(), result, next, alerts: Arc::default() };
-        let route = Route { webhook: self.registry.webhooks[0], new: true, updated: false };
+        let route = Route { webhook: self.registry.webhooks[0], new: true, updated: false, private: false };
         let calls = HashMap::from([(Some(stream), vec![route])]);
         let report = self.store.commit_poll(poll, Arc::new(AllNew), Arc::new(calls)).await.unwrap();
         assert_eq!(i64::from(report.new), to - from + 1);
@@ -522,7 +529,7 @@ async fn writes_need_the_token_over_tcp_and_none_over_the_control_socket() {
     assert!(house.operator.heard().is_empty());
     let token = [(AUTHORIZATION, "Bearer s3cret")];
     let right = house.ask(whole.clone(), Method::POST, "/api/v1/feeds/world/poll", &token).await;
-    assert_eq!(right.status, 200);
+    assert_eq!(right.status, 202);
     let json = right.json();
     assert_eq!((&json["count"], &json["feeds"][0]["outcome"]), (&Value::from(1), &Value::from("not_modified")));
     house.ask(control.clone(), Method::POST, "/api/v1/poll", &[]).await;
@@ -532,7 +539,7 @@ async fn writes_need_the_token_over_tcp_and_none_over_the_control_socket() {
     assert_eq!(house.ask(whole.clone(), Method::POST, "/api/v1/items/7/unmerge", &[]).await.status, 401);
     assert_eq!(house.ask(whole.clone(), Method::POST, "/api/v1/items/seven/unmerge", &token).await.status, 404);
     let parted = house.ask(whole.clone(), Method::POST, "/api/v1/items/7/unmerge", &token).await;
-    assert_eq!((parted.status, &parted.json()["item"]), (200, &Value::from(7)));
+    assert_eq!((parted.status, &parted.json()["item"]), (202, &Value::from(7)));
     assert_eq!(house.operator.heard(), ["unmerge 7"]);
     house.live.set(Published { admin: None, ..(*house.live.get().published).clone() });
     assert_eq!(house.ask(whole, Method::POST, "/api/v1/reload", &token).await.status, 403, "it was taken away");

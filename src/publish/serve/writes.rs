@@ -3,18 +3,19 @@
 
 use axum::Extension;
 use axum::body::Bytes;
-use axum::extract::rejection::{BytesRejection, PathRejection};
-use axum::extract::{Path, State as Extract};
+use axum::extract::{FromRequest, FromRequestParts, Path, Request};
 use axum::http::header::{AUTHORIZATION, WWW_AUTHENTICATE};
+use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 
 use super::State;
 use super::api::json;
-use super::control::{LogRequest, PollRequest};
+use super::control::{Control, Doing, LogRequest, PollRequest};
 use super::problem::Problem;
+use crate::publish::hooks::ReplayRequest;
 use crate::publish::published::TokenHash;
-use crate::store::HookOrder;
+use crate::store::{FeedOrder, HookOrder};
 
 /// How who asks has shown that they may.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -25,112 +26,103 @@ pub(crate) enum Access {
     Token,
 }
 
-type Named = Result<Path<String>, PathRejection>;
+type Done = Result<Response, Refused>;
 
 /// `POST /api/v1/poll`: all feeds, or those that the body names.
-pub(crate) async fn poll_many(
-    Extract(state): Extract<State>,
-    Extension(access): Extension<Access>,
-    headers: HeaderMap,
-    body: Result<Bytes, BytesRejection>,
-) -> Result<Response, Refused> {
-    admit(&state, access, &headers)?;
-    let body = whole(body)?;
-    let asked = read(&body)?;
-    answer(state.parts().control.poll(asked.feeds).await)
+pub(crate) async fn poll_many(admitted: Admitted, Whole(body): Whole) -> Done {
+    let asked = read_poll(&body)?;
+    answer(admitted.control().poll(asked.feeds)).await
 }
 
 /// `POST /api/v1/feeds/{name}/poll`.
-pub(crate) async fn poll_one(
-    Extract(state): Extract<State>,
-    Extension(access): Extension<Access>,
-    headers: HeaderMap,
-    name: Named,
-) -> Result<Response, Refused> {
-    admit(&state, access, &headers)?;
-    let name = read_name(name)?;
-    answer(state.parts().control.poll(Some(vec![name])).await)
+pub(crate) async fn poll_one(admitted: Admitted, Named(feed): Named) -> Done {
+    answer(admitted.control().poll(Some(vec![feed]))).await
+}
+
+/// `POST /api/v1/feeds/{name}/pause`, `resume`.
+pub(crate) async fn order_feed(admitted: Admitted, Extension(order): Extension<FeedOrder>, Named(feed): Named) -> Done {
+    answer(admitted.control().order_feed(feed, order)).await
 }
 
 /// `POST /api/v1/webhooks/{name}/test`.
-pub(crate) async fn test_webhook(
-    Extract(state): Extract<State>,
-    Extension(access): Extension<Access>,
-    headers: HeaderMap,
-    name: Named,
-) -> Result<Response, Refused> {
-    admit(&state, access, &headers)?;
-    let name = read_name(name)?;
-    answer(state.parts().control.test_webhook(name).await)
+pub(crate) async fn test_webhook(admitted: Admitted, Named(webhook): Named) -> Done {
+    answer(admitted.control().test_webhook(webhook)).await
 }
 
 /// `POST /api/v1/webhooks/{name}/pause`, `resume`, `drop`.
 pub(crate) async fn order_webhook(
-    Extract(state): Extract<State>,
-    Extension(access): Extension<Access>,
+    admitted: Admitted,
     Extension(order): Extension<HookOrder>,
-    headers: HeaderMap,
-    name: Named,
-) -> Result<Response, Refused> {
-    admit(&state, access, &headers)?;
-    answer(state.parts().control.order_webhook(read_name(name)?, order).await)
+    Named(webhook): Named,
+) -> Done {
+    answer(admitted.control().order_webhook(webhook, order)).await
 }
 
 /// `POST /api/v1/webhooks/{name}/replay`: the window in the body.
-pub(crate) async fn replay(
-    Extract(state): Extract<State>,
-    Extension(access): Extension<Access>,
-    headers: HeaderMap,
-    name: Named,
-    body: Result<Bytes, BytesRejection>,
-) -> Result<Response, Refused> {
-    admit(&state, access, &headers)?;
-    let name = read_name(name)?;
-    let body = whole(body)?;
-    let asked = serde_json::from_slice(&body).map_err(|error| {
-        Problem::bad_request(format!("The body is not {{\"since\": \"3d\", \"until\": …, \"all\": …}}: {error}."))
-    })?;
-    answer(state.parts().control.replay(name, asked).await)
+pub(crate) async fn replay(admitted: Admitted, Named(webhook): Named, Whole(body): Whole) -> Done {
+    let asked: ReplayRequest = read(&body, "{\"since\": \"3d\", \"until\": …, \"all\": …}")?;
+    answer(admitted.control().replay(webhook, asked)).await
 }
 
 /// `POST /api/v1/items/{item}/unmerge`.
-pub(crate) async fn unmerge(
-    Extract(state): Extract<State>,
-    Extension(access): Extension<Access>,
-    headers: HeaderMap,
-    item: Result<Path<i64>, PathRejection>,
-) -> Result<Response, Refused> {
-    admit(&state, access, &headers)?;
-    let Path(item) = item.map_err(|_| Problem::not_found("There is no item of that number."))?;
-    answer(state.parts().control.unmerge(item).await)
+pub(crate) async fn unmerge(admitted: Admitted, Named(item): Named) -> Done {
+    let item = item.parse().map_err(|_| Problem::not_found("There is no item of that number."))?;
+    answer(admitted.control().unmerge(item)).await
 }
 
 /// `POST /api/v1/reload`.
-pub(crate) async fn reload(
-    Extract(state): Extract<State>,
-    Extension(access): Extension<Access>,
-    headers: HeaderMap,
-) -> Result<Response, Refused> {
-    admit(&state, access, &headers)?;
-    answer(state.parts().control.reload().await)
+pub(crate) async fn reload(admitted: Admitted) -> Done {
+    answer(admitted.control().reload()).await
 }
 
 /// `POST /api/v1/log`.
-pub(crate) async fn log_level(
-    Extract(state): Extract<State>,
-    Extension(access): Extension<Access>,
-    headers: HeaderMap,
-    body: Result<Bytes, BytesRejection>,
-) -> Result<Response, Refused> {
-    admit(&state, access, &headers)?;
-    let body = whole(body)?;
-    let asked: LogRequest = serde_json::from_slice(&body)
-        .map_err(|error| Problem::bad_request(format!("The body is not {{\"level\": \"…\"}}: {error}.")))?;
-    answer(state.parts().control.log_level(asked.level).await)
+pub(crate) async fn log_level(admitted: Admitted, Whole(body): Whole) -> Done {
+    let asked: LogRequest = read(&body, "{\"level\": \"…\"}")?;
+    answer(admitted.control().log_level(asked.level)).await
 }
 
-fn whole(body: Result<Bytes, BytesRejection>) -> Result<Bytes, Problem> {
-    body.map_err(|error| Problem::new(error.status(), format!("The body cannot be read: {error}.")))
+/// Who asks may write. It stands first among what a handler takes: who may not learns nothing else.
+pub(crate) struct Admitted(State);
+
+impl Admitted {
+    fn control(&self) -> &dyn Control {
+        self.0.parts().control.as_ref()
+    }
+}
+
+impl FromRequestParts<State> for Admitted {
+    type Rejection = Refused;
+
+    async fn from_request_parts(parts: &mut Parts, state: &State) -> Result<Self, Refused> {
+        if parts.extensions.get() != Some(&Access::Socket) {
+            check(state.parts().live.get().published.admin.as_ref(), &parts.headers)?;
+        }
+        Ok(Self(state.clone()))
+    }
+}
+
+/// What the path names.
+pub(crate) struct Named(String);
+
+impl FromRequestParts<State> for Named {
+    type Rejection = Refused;
+
+    async fn from_request_parts(parts: &mut Parts, state: &State) -> Result<Self, Refused> {
+        let name = Path::<String>::from_request_parts(parts, state).await;
+        Ok(name.map(|Path(name)| Self(name)).map_err(|_| Problem::not_found("There is nothing of that name."))?)
+    }
+}
+
+/// The body, within its limit.
+pub(crate) struct Whole(Bytes);
+
+impl FromRequest<State> for Whole {
+    type Rejection = Refused;
+
+    async fn from_request(request: Request, state: &State) -> Result<Self, Refused> {
+        let body = Bytes::from_request(request, state).await;
+        Ok(body.map(Self).map_err(|e| Problem::new(e.status(), format!("The body cannot be read: {e}.")))?)
+    }
 }
 
 /// A problem; 401 says how to do better (RFC 9110 11.6.1).
@@ -154,15 +146,11 @@ impl IntoResponse for Refused {
     }
 }
 
-fn answer<T: serde::Serialize>(done: Result<T, super::control::ControlError>) -> Result<Response, Refused> {
-    Ok(json(&done?)?)
-}
-
-fn admit(state: &State, access: Access, headers: &HeaderMap) -> Result<(), Problem> {
-    if access == Access::Socket {
-        return Ok(());
-    }
-    check(state.parts().live.get().published.admin.as_ref(), headers)
+/// 202 with what became of it: what it sets off (polls, calls, a schedule) goes on after the answer.
+async fn answer<T: serde::Serialize>(doing: Doing<'_, T>) -> Done {
+    let mut response = json(&doing.await?)?;
+    *response.status_mut() = StatusCode::ACCEPTED;
+    Ok(response)
 }
 
 fn check(token: Option<&TokenHash>, headers: &HeaderMap) -> Result<(), Problem> {
@@ -189,11 +177,9 @@ fn bearer(value: &str) -> Option<&str> {
     scheme.eq_ignore_ascii_case("bearer").then(|| token.trim_matches(' '))
 }
 
-fn read(body: &[u8]) -> Result<PollRequest, Problem> {
-    if body.is_empty() {
-        return Ok(PollRequest::default());
-    }
-    let wrong = |cause: &str| Problem::bad_request(format!("The body is not {{\"feeds\": [\"name\", …]}}: {cause}."));
+/// Reads a body that has this form.
+fn read<T: serde::de::DeserializeOwned>(body: &[u8], form: &str) -> Result<T, Problem> {
+    let wrong = |cause: &str| Problem::bad_request(format!("The body is not {form}: {cause}."));
     if !body.trim_ascii_start().starts_with(b"{") {
         // serde takes a list for an object, and an empty one would poll all feeds.
         return Err(wrong("it is no object"));
@@ -201,8 +187,11 @@ fn read(body: &[u8]) -> Result<PollRequest, Problem> {
     serde_json::from_slice(body).map_err(|error| wrong(&error.to_string()))
 }
 
-fn read_name(name: Named) -> Result<String, Problem> {
-    name.map(|Path(name)| name).map_err(|_| Problem::not_found("There is nothing of that name."))
+fn read_poll(body: &[u8]) -> Result<PollRequest, Problem> {
+    if body.is_empty() {
+        return Ok(PollRequest::default());
+    }
+    read(body, "{\"feeds\": [\"name\", …]}")
 }
 
 #[cfg(test)]
@@ -245,11 +234,11 @@ mod tests {
 
     #[test]
     fn a_poll_names_feeds_or_means_all() {
-        assert_eq!(read(b"").unwrap().feeds, None);
-        assert_eq!(read(b"{}").unwrap().feeds, None);
-        assert_eq!(read(br#"{"feeds":["a","b"]}"#).unwrap().feeds, Some(vec!["a".to_owned(), "b".to_owned()]));
+        assert_eq!(read_poll(b"").unwrap().feeds, None);
+        assert_eq!(read_poll(b"{}").unwrap().feeds, None);
+        assert_eq!(read_poll(br#"{"feeds":["a","b"]}"#).unwrap().feeds, Some(vec!["a".to_owned(), "b".to_owned()]));
         for bad in [&b"a"[..], b"[]", br#"{"feed":"a"}"#, br#"{"feeds":"a"}"#, b"\xff"] {
-            assert_eq!(read(bad).unwrap_err().status, 400);
+            assert_eq!(read_poll(bad).unwrap_err().status, 400);
         }
     }
 }

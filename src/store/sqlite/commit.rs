@@ -11,7 +11,7 @@ use super::known::{Looked, Place, Present, known_as_it_is};
 use super::listing::{self, Digest, Listing};
 use super::remember::remember;
 use super::writer::Tx;
-use super::{Instance, Result, items, streams};
+use super::{Instance, Result, items, public, streams};
 use crate::domain::decision::{Candidate, Decision, Judge, Life, LinkChange, Survey};
 use crate::domain::feed::{FeedId, FeedInfo};
 use crate::domain::item::ItemId;
@@ -40,6 +40,10 @@ pub(super) struct Load<'a> {
     /// What is stored now calls no webhook.
     pub(super) quiet: bool,
     pub(super) info: &'a FeedInfo,
+    /// Nothing of the feed is shown to just anybody.
+    pub(super) private: bool,
+    /// There are such feeds.
+    pub(super) any_private: bool,
     /// The feed was loaded before.
     pub(super) again: bool,
     /// It has ignored something before, and does so now.
@@ -87,11 +91,14 @@ impl Commit<'_> {
         let survey = self.judge.survey(&known, candidates, newest);
         let (feed, at, again) = (poll.feed, poll.at, newest.is_some());
         let has_ignored = self.has_ignored(feed)?;
+        let (private, any_private) = public::privacy(self.tx.db, feed)?;
         let mut load = Load {
             feed,
             at,
             quiet: false,
             info,
+            private,
+            any_private,
             again,
             has_ignored,
             ignored: false,
@@ -175,7 +182,7 @@ impl Commit<'_> {
         let effective_at = candidate.effective_at(at);
         // What the source says of its last change counts, but not a date in the future.
         let updated = candidate.entry.updated.map_or(effective_at, |updated| updated.min(at).max(effective_at));
-        let (published_id, published_hash) = self.mint(load.feed, candidate)?;
+        let (published_id, published_hash) = self.mint(load, candidate)?;
         db.prepare_cached(
             "INSERT INTO item (ident_hash, scope_feed, key, link, published_id, published_hash, main_feed, first_seen,
                published, updated, effective_at, rule_version)
@@ -231,15 +238,15 @@ impl Commit<'_> {
             return Ok(());
         }
         self.log(item, SIGHTED, load.at)?;
-        if candidate.own {
-            self.take_over(load, candidate, item)?;
-        }
-        let (_, matches) = self.rematch(index, candidate, item, load.at)?;
+        let freed = (candidate.own || load.any_private) && self.take_over(load, candidate, item)?;
+        let (now, entered) = self.rematch(index, candidate, item, load.at)?;
         streams::touch(self.tx.db, item, load.at)?;
+        // For the public it is new; whoever was called about it already is not called again.
+        let matches = if freed { self.memberships(item, &now)? } else { entered };
         self.owe(
             load,
             item,
-            &Entered { kind: EventKind::ItemNew, matches, all: false, changed: Vec::new(), newly: Vec::new() },
+            &Entered { kind: EventKind::ItemNew, matches, all: freed, changed: Vec::new(), newly: Vec::new() },
         )
     }
 

@@ -40,7 +40,7 @@ type Rows = Vec<(FeedId, Option<Timestamp>)>;
 /// is written.
 fn unchanged(db: &Connection, specs: &[FeedSpec]) -> Result<Option<Rows>> {
     let mut read = db.prepare_cached(
-        "SELECT f.id, s.due_at, f.name, f.config_url, f.title, f.enabled, f.own_headers
+        "SELECT f.id, s.due_at, f.name, f.config_url, f.title, f.enabled, f.own_headers, f.private
          FROM feed f JOIN feed_state s ON s.feed_id = f.id WHERE f.active",
     )?;
     let places: HashMap<&str, usize> = specs.iter().enumerate().map(|(n, spec)| (&*spec.url, n)).collect();
@@ -54,7 +54,8 @@ fn unchanged(db: &Connection, specs: &[FeedSpec]) -> Result<Option<Rows>> {
         let same = text(2)? == Some(&*spec.name)
             && text(4)? == spec.title.as_deref()
             && row.get::<_, bool>(5)? == spec.enabled
-            && row.get::<_, bool>(6)? == spec.own_headers;
+            && row.get::<_, bool>(6)? == spec.own_headers
+            && row.get::<_, bool>(7)? == spec.private;
         if !same {
             return Ok(None);
         }
@@ -109,7 +110,7 @@ fn feeds(db: &Connection, specs: &[FeedSpec], now: Timestamp) -> Result<(Rows, U
     Ok((rows, unions))
 }
 
-fn due_at(db: &Connection, id: i64) -> Result<Option<Timestamp>> {
+pub(super) fn due_at(db: &Connection, id: i64) -> Result<Option<Timestamp>> {
     let due: Option<i64> =
         db.prepare_cached("SELECT due_at FROM feed_state WHERE feed_id = ?1")?.query_row([id], |row| row.get(0))?;
     Ok(due.map(Timestamp::from_ms))
@@ -122,10 +123,18 @@ fn asked(url: &str) -> &str {
 
 fn insert(db: &Connection, spec: &FeedSpec, now: Timestamp) -> Result<(FeedId, Option<Timestamp>)> {
     db.prepare_cached(
-        "INSERT INTO feed (name, config_url, title, active, enabled, own_headers, added_at)
-         VALUES (?1, ?2, ?3, 1, ?4, ?5, ?6)",
+        "INSERT INTO feed (name, config_url, title, active, enabled, own_headers, private, added_at)
+         VALUES (?1, ?2, ?3, 1, ?4, ?5, ?6, ?7)",
     )?
-    .execute(params![spec.name, spec.url, spec.title, spec.enabled, spec.own_headers, now.as_ms()])?;
+    .execute(params![
+        spec.name,
+        spec.url,
+        spec.title,
+        spec.enabled,
+        spec.own_headers,
+        spec.private,
+        now.as_ms()
+    ])?;
     let id = db.last_insert_rowid();
     db.prepare_cached("INSERT INTO feed_state (feed_id, current_url, due_at, due_reason) VALUES (?1, ?2, ?3, ?4)")?
         .execute(params![id, asked(&spec.url), now.as_ms(), "it is new"])?;
@@ -137,9 +146,9 @@ fn update(db: &Connection, id: i64, spec: &FeedSpec, unions: &mut Unions) -> Res
         db.prepare_cached("SELECT config_url FROM feed WHERE id = ?1")?.query_row([id], |row| row.get(0))?;
     db.prepare_cached(
         "UPDATE feed SET name = ?2, config_url = ?3, title = ?4, active = 1, enabled = ?5, own_headers = ?6,
-           removed_at = NULL WHERE id = ?1",
+           private = ?7, removed_at = NULL WHERE id = ?1",
     )?
-    .execute(params![id, spec.name, spec.url, spec.title, spec.enabled, spec.own_headers])?;
+    .execute(params![id, spec.name, spec.url, spec.title, spec.enabled, spec.own_headers, spec.private])?;
     if before != *spec.url {
         // Another address: validators and learnt redirects belonged to the old one (RFC 9110 8.8), and a
         // feed that was gone there may be alive here. That it was broken stays: it is to be told that it recovered.
@@ -148,7 +157,8 @@ fn update(db: &Connection, id: i64, spec: &FeedSpec, unions: &mut Unions) -> Res
                body_hash = NULL, errors = 0, failing_since = NULL, error_kind = NULL, error_text = NULL,
                error_status = NULL, gone = 0, fresh_until = NULL, retry_until = NULL,
                cadence = NULL, dead = 0, moved_at = NULL, moved_from = NULL, merged_into = NULL, merged_at = NULL,
-               due_at = coalesce(last_try, 0), due_reason = 'its address is new' WHERE feed_id = ?1",
+               due_at = iif(paused_at IS NULL, coalesce(last_try, 0), NULL), due_reason = 'its address is new'
+             WHERE feed_id = ?1",
         )?
         .execute(params![id, asked(&spec.url)])?;
         unions.parted.extend(unions::part(db, FeedId(id))?);
@@ -162,7 +172,7 @@ pub(super) const BACK: u16 = 0;
 const STATE: &str = "s.current_url, s.validator_url, s.etag, s.last_modified, s.body_hash, s.loaded_once, s.last_try, \
      s.last_ok, s.due_at, s.due_reason, s.fresh_until, s.retry_until, s.errors, s.failing_since, s.error_kind, \
      s.error_status, s.error_text, s.gone, s.habits, s.cadence, s.moved_at, s.moved_from, s.dead, s.broken_at, \
-     s.merged_into, s.ignore";
+     s.merged_into, s.ignore, s.paused_at";
 
 /// Reads the columns of [`STATE`], which begin at `base`. By number: by name, each read of a row would compare
 /// some 200 names.
@@ -203,6 +213,7 @@ fn state(row: &Row<'_>, base: usize) -> Result<FeedState> {
         broken_at: time(23)?,
         merged_into: row.get::<_, Option<i64>>(base + 24)?.map(FeedId),
         ignore: row.get(base + 25)?,
+        paused_at: time(26)?,
     })
 }
 
@@ -301,8 +312,8 @@ pub(super) fn states(db: &Connection, after: Option<FeedId>, limit: u32) -> Resu
 pub(super) fn health(db: &Connection, now: Timestamp) -> Result<Vec<(Health, u64)>> {
     let all: u64 = db.prepare_cached("SELECT count(*) FROM feed WHERE active")?.query_row([], |row| count(row, 0))?;
     let mut read = db.prepare_cached(
-        "SELECT f.enabled, s.gone, s.errors, s.failing_since FROM feed f JOIN feed_state s ON s.feed_id = f.id
-         WHERE f.active AND (NOT f.enabled OR s.gone OR s.errors > 0)",
+        "SELECT f.enabled, s.gone, s.errors, s.failing_since, s.paused_at FROM feed f JOIN feed_state s ON s.feed_id = f.id
+         WHERE f.active AND (NOT f.enabled OR s.gone OR s.errors > 0 OR s.paused_at IS NOT NULL)",
     )?;
     let mut rows = read.query([])?;
     let mut counts = [Health::Failing, Health::Broken, Health::Gone, Health::Paused].map(|health| (health, 0_u64));
@@ -311,6 +322,7 @@ pub(super) fn health(db: &Connection, now: Timestamp) -> Result<Vec<(Health, u64
             gone: row.get(1)?,
             errors: row.get(2)?,
             failing_since: row.get::<_, Option<i64>>(3)?.map(Timestamp::from_ms),
+            paused_at: row.get::<_, Option<i64>>(4)?.map(Timestamp::from_ms),
             ..FeedState::default()
         };
         let health = if row.get(0)? { state.health(now) } else { Health::Paused };
@@ -333,7 +345,7 @@ pub(super) fn titled(info: &str, title: Option<String>) -> FeedInfo {
 pub(super) fn keep_due(db: &Connection, due: &[(FeedId, NextPoll)], now: Timestamp) -> Result<()> {
     let ms = |at: Option<Timestamp>| at.map(Timestamp::as_ms);
     let mut write = db.prepare_cached(
-        "UPDATE feed_state SET due_at = iif(merged_into IS NULL, ?2, NULL), due_reason = ?3, fresh_until = ?4, retry_until = ?5,
+        "UPDATE feed_state SET due_at = iif(merged_into IS NULL AND paused_at IS NULL, ?2, NULL), due_reason = ?3, fresh_until = ?4, retry_until = ?5,
            last_try = min(last_try, ?6), last_ok = min(last_ok, ?6), failing_since = min(failing_since, ?6)
          WHERE feed_id = ?1 AND (due_at IS NOT ?2 OR due_reason IS NOT ?3 OR last_try > ?6)",
     )?;

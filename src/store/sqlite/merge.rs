@@ -34,7 +34,7 @@ struct Undo {
 }
 
 /// Makes one item of two; the older row is kept. `None`: they are one already, or must stay apart: a feed carries both
-/// as two entries, or somebody parted them.
+/// as two entries, somebody parted them, or one of them is private.
 pub(super) fn merge(
     keys: Keys<'_>,
     tx: &Tx<'_>,
@@ -61,7 +61,8 @@ fn must_stay_apart(keys: Keys<'_>, kept: ItemId, absorbed: ItemId) -> Result<boo
             "SELECT EXISTS (SELECT 1 FROM sighting a JOIN sighting b ON a.feed_id = b.feed_id
                             WHERE a.item_id = ?1 AND b.item_id = ?2)
                  OR EXISTS (SELECT 1 FROM merge WHERE undone_at IS NOT NULL AND kept = ?1 AND absorbed = ?2)
-                 OR (SELECT count(*) FROM item WHERE id IN (?1, ?2) AND state <> 1) < 2",
+                 OR (SELECT count(*) FROM item WHERE id IN (?1, ?2) AND state <> 1) < 2
+                 OR (SELECT count(DISTINCT f.private) FROM item i JOIN feed f ON f.id = i.main_feed WHERE i.id IN (?1, ?2)) > 1",
         )?
         .query_row([kept.0, absorbed.0], |row| row.get(0))
 }

@@ -2,7 +2,7 @@
 
 use sha2::{Digest as _, Sha256};
 
-use super::commit::Commit;
+use super::commit::{Commit, Load};
 use super::{Instance, Result, schema};
 use crate::domain::decision::{Candidate, Scope};
 use crate::domain::feed::FeedId;
@@ -13,14 +13,15 @@ use crate::domain::webhook::{EventKind, WebhookId};
 impl Commit<'_> {
     /// The id under which an item will be published for ever, and its hash. The publisher's own passes
     /// through (RFC 4287 4.2.6), unless another item has it.
-    pub(super) fn mint(&self, feed: FeedId, candidate: &Candidate) -> Result<(String, i64)> {
-        if let Some(native) = &candidate.native_id {
+    pub(super) fn mint(&self, load: &Load<'_>, candidate: &Candidate) -> Result<(String, i64)> {
+        // That of a private feed may say where it is from, and stays when a public feed takes the story over.
+        if let Some(native) = candidate.native_id.as_ref().filter(|_| !load.private) {
             let hash = self.keys.hasher.short(&[native.as_bytes()]);
             if self.free(hash)? {
                 return Ok((native.clone(), hash));
             }
         }
-        let feed = if candidate.scope == Scope::Global { 0 } else { feed.0 };
+        let feed = if candidate.scope == Scope::Global { 0 } else { load.feed.0 };
         let mut digest = Sha256::new();
         digest.update(feed.to_be_bytes());
         digest.update(candidate.key.as_bytes());

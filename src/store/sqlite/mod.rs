@@ -31,6 +31,8 @@ mod outbox;
 mod over_time;
 mod owe;
 mod past;
+mod pause;
+mod public;
 mod reader;
 mod rekey;
 mod remember;
@@ -56,10 +58,10 @@ use self::hash::Hasher;
 use self::reader::Readers;
 use self::writer::{Tx, Writer};
 use super::{
-    Anatomy, Archive, ArchiveRequest, Backlog, Cleaned, CommitReport, FeedLease, FeedSizes, FeedStatus, Found,
-    HookOrder, Hunt, Hunted, Instance, KeepCursor, KeepRules, KeepStep, Keymaker, Learned, Learnt, Leased, Mark,
-    MergeStatus, News, Page, PageRequest, Pending, PollCommit, Registry, Rekeyed, Replay, Replayed, Resolution, Routes,
-    Search, Store, StoreError, StoreHealth, Subscriptions, Unresolved, Want, Worded,
+    Anatomy, Archive, ArchiveRequest, Backlog, Cleaned, CommitReport, FeedLease, FeedOrder, FeedOrdered, FeedSizes,
+    FeedStatus, Found, HookOrder, Hunt, Hunted, Instance, KeepCursor, KeepRules, KeepStep, Keymaker, Learned, Learnt,
+    Leased, Mark, MergeStatus, News, Page, PageRequest, Pending, PollCommit, Registry, Rekeyed, Replay, Replayed,
+    Resolution, Routes, Search, Store, StoreError, StoreHealth, Subscriptions, Unresolved, Want, Worded,
 };
 use crate::domain::decision::Judge;
 use crate::domain::feed::{FeedId, FeedState, Health, NextPoll};
@@ -81,10 +83,17 @@ fn count(row: &rusqlite::Row<'_>, column: impl rusqlite::RowIndex) -> Result<u64
     Ok(u64::try_from(row.get::<_, i64>(column)?).unwrap_or(0))
 }
 
-/// The store in one SQLite file.
+/// The store in one SQLite file, as one sees it: whole, or as anybody may see it.
 pub struct Sqlite {
+    shared: Arc<Shared>,
+    readers: Arc<Readers>,
+}
+
+/// What all who see it share.
+struct Shared {
     writer: Writer,
-    readers: Readers,
+    whole: Arc<Readers>,
+    public: Arc<Readers>,
     instance: Instance,
     hasher: Hasher,
     version: Arc<AtomicU64>,
@@ -109,14 +118,17 @@ impl Sqlite {
         let (instance, hasher) = schema::identity(&opened.connection).map_err(unusable)?;
         let version = Arc::new(AtomicU64::new(1));
         let broken = Arc::new(Broken::new(path));
-        let readers = Readers::open(path, Arc::clone(&broken)).map_err(unusable)?;
+        let whole = Arc::new(Readers::open(path, Arc::clone(&broken)).map_err(unusable)?);
+        let public = Arc::new(whole.public());
         let checkpointer =
             Checkpointer::new(&opened.connection, path.to_owned(), Arc::clone(&broken)).map_err(unusable)?;
         let writer = Writer::start(opened.connection, checkpointer, Arc::clone(&version), Arc::clone(&broken))
             .map_err(|e| StoreError::Unusable { path: path.display().to_string(), cause: e.to_string() })?;
-        Ok(Self {
+        let readers = Arc::clone(&whole);
+        let shared = Shared {
             writer,
-            readers,
+            whole,
+            public,
             instance,
             hasher,
             version,
@@ -125,20 +137,21 @@ impl Sqlite {
             path: path.display().to_string(),
             broken,
             _lock: opened.lock,
-        })
+        };
+        Ok(Self { shared: Arc::new(shared), readers })
     }
 
     fn token(&self) -> u64 {
-        self.tokens.fetch_add(1, Ordering::Relaxed)
+        self.shared.tokens.fetch_add(1, Ordering::Relaxed)
     }
 
     fn holds(&self, feed: FeedId, token: u64) -> bool {
-        let leases = self.leases.lock().unwrap_or_else(PoisonError::into_inner);
+        let leases = self.shared.leases.lock().unwrap_or_else(PoisonError::into_inner);
         leases.get(&feed).is_some_and(|(held, _)| *held == token)
     }
 
     fn end_lease(&self, feed: FeedId, token: u64) {
-        let mut leases = self.leases.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut leases = self.shared.leases.lock().unwrap_or_else(PoisonError::into_inner);
         if leases.get(&feed).is_some_and(|(held, _)| *held == token) {
             leases.remove(&feed);
         }
@@ -149,13 +162,17 @@ impl Sqlite {
     }
 
     fn write<T: Send + 'static>(&self, work: impl Fn(&Tx<'_>) -> Result<T> + Send + 'static) -> Pending<'_, T> {
-        Box::pin(self.writer.run(work))
+        Box::pin(self.shared.writer.run(work))
     }
 }
 
 impl Store for Sqlite {
     fn instance(&self) -> Instance {
-        self.instance.clone()
+        self.shared.instance.clone()
+    }
+
+    fn public(&self) -> Arc<dyn Store> {
+        Arc::new(Self { shared: Arc::clone(&self.shared), readers: Arc::clone(&self.shared.public) })
     }
 
     fn apply_subscriptions(&self, subscriptions: Subscriptions, now: Timestamp) -> Pending<'_, Registry> {
@@ -166,7 +183,7 @@ impl Store for Sqlite {
         Box::pin(async move {
             let mut ours = Vec::with_capacity(feeds.len());
             {
-                let mut leases = self.leases.lock().unwrap_or_else(PoisonError::into_inner);
+                let mut leases = self.shared.leases.lock().unwrap_or_else(PoisonError::into_inner);
                 for feed in feeds {
                     if leases.get(&feed).is_some_and(|(_, end)| *end > now) {
                         continue;
@@ -189,13 +206,21 @@ impl Store for Sqlite {
         self.write(move |tx| feeds::keep_due(tx.db, &due, now))
     }
 
+    fn order_feed(&self, name: String, order: FeedOrder, now: Timestamp) -> Pending<'_, Option<FeedOrdered>> {
+        self.write(move |tx| pause::order(tx, &name, order, now))
+    }
+
+    fn paused_feeds(&self) -> Pending<'_, Vec<String>> {
+        self.read(pause::list)
+    }
+
     fn commit_poll(&self, poll: PollCommit, judge: Arc<dyn Judge>, routes: Arc<Routes>) -> Pending<'_, CommitReport> {
         Box::pin(async move {
             let (feed, token) = (poll.feed, poll.token);
             if !self.holds(feed, token) {
                 return Ok(CommitReport { lost: true, ..CommitReport::default() });
             }
-            let (hasher, instance) = (self.hasher, self.instance.clone());
+            let (hasher, instance) = (self.shared.hasher, self.shared.instance.clone());
             let report = self
                 .write(move |tx| {
                     let keys = keys::Keys { db: tx.db, hasher };
@@ -211,7 +236,7 @@ impl Store for Sqlite {
         Box::pin(async move {
             let held: Vec<bool> = polls.iter().map(|poll| self.holds(poll.feed, poll.token)).collect();
             let leases: Vec<(FeedId, u64)> = polls.iter().map(|poll| (poll.feed, poll.token)).collect();
-            let instance = self.instance.clone();
+            let instance = self.shared.instance.clone();
             let written = self
                 .write(move |tx| {
                     let commit = |(poll, held): (&PollCommit, &bool)| match held {
@@ -238,7 +263,7 @@ impl Store for Sqlite {
     }
 
     fn settle_delivery(&self, settlement: Settlement) -> Pending<'_, Option<Settled>> {
-        let instance = self.instance.clone();
+        let instance = self.shared.instance.clone();
         self.write(move |tx| settle::settle(tx.db, &instance, &settlement))
     }
 
@@ -247,7 +272,7 @@ impl Store for Sqlite {
     }
 
     fn tell_of_webhook(&self, webhook: WebhookId, alert: HookAlert, alerts: Arc<[WebhookId]>) -> Pending<'_, u32> {
-        let instance = self.instance.clone();
+        let instance = self.shared.instance.clone();
         self.write(move |tx| endpoint::tell(tx.db, &instance, webhook, &alert, &alerts))
     }
 
@@ -267,6 +292,10 @@ impl Store for Sqlite {
 
     fn stream_page(&self, request: PageRequest) -> Pending<'_, Page> {
         self.read(move |db| streams::page(db, &request))
+    }
+
+    fn stream_version(&self, stream: StreamId) -> Pending<'_, i64> {
+        self.read(move |db| streams::version(db, stream))
     }
 
     fn archive(&self, request: ArchiveRequest) -> Pending<'_, Option<Archive>> {
@@ -310,7 +339,7 @@ impl Store for Sqlite {
     }
 
     fn trace(&self, by: TraceBy) -> Pending<'_, Traced> {
-        let hasher = self.hasher;
+        let hasher = self.shared.hasher;
         self.read(move |db| trace::Tracer { db, keys: keys::Keys { db, hasher } }.run(&by))
     }
 
@@ -359,7 +388,7 @@ impl Store for Sqlite {
     }
 
     fn learn_aliases(&self, learnt: Vec<Learnt>, version: i64, now: Timestamp) -> Pending<'_, Vec<Learned>> {
-        let hasher = self.hasher;
+        let hasher = self.shared.hasher;
         self.write(move |tx| {
             let keys = keys::Keys { db: tx.db, hasher };
             learnt.iter().map(|learnt| learn::learn(keys, tx, learnt, version, now)).collect()
@@ -367,7 +396,7 @@ impl Store for Sqlite {
     }
 
     fn unmerge(&self, absorbed: ItemId, now: Timestamp) -> Pending<'_, Option<ItemId>> {
-        let hasher = self.hasher;
+        let hasher = self.shared.hasher;
         self.write(move |tx| merge::unmerge(keys::Keys { db: tx.db, hasher }, tx, absorbed, now))
     }
 
@@ -376,7 +405,7 @@ impl Store for Sqlite {
     }
 
     fn rekey(&self, maker: Arc<Keymaker>, version: i64, limit: u32, now: Timestamp) -> Pending<'_, Rekeyed> {
-        let hasher = self.hasher;
+        let hasher = self.shared.hasher;
         self.write(move |tx| {
             let keys = keys::Keys { db: tx.db, hasher };
             rekey::Step { tx, keys, maker: maker.as_ref(), version, at: now }.run(limit)
@@ -409,23 +438,15 @@ impl Store for Sqlite {
     }
 
     fn health(&self) -> Pending<'_, StoreHealth> {
-        let path = self.path.clone();
-        self.read(move |db| {
-            let mut health = outbox::health(db)?;
-            health.size_bytes = ["", "-wal"]
-                .iter()
-                .filter_map(|end| std::fs::metadata(format!("{path}{end}")).ok())
-                .map(|file| file.len())
-                .sum();
-            Ok(health)
-        })
+        let path = self.shared.path.clone();
+        self.read(move |db| outbox::health(db, &path))
     }
 
     fn keep(&self, rules: Arc<KeepRules>, at: KeepCursor) -> Pending<'_, KeepStep> {
         Box::pin(async move {
             let looking = Arc::clone(&rules);
             let found = self.read(move |db| keep::look(db, &looking, at.0)).await?;
-            let hasher = self.hasher;
+            let hasher = self.shared.hasher;
             match found.idle() {
                 Ok(step) => Ok(step),
                 Err(found) => self.write(move |tx| found.act(tx, hasher, &rules)).await,
@@ -442,17 +463,18 @@ impl Store for Sqlite {
     }
 
     fn version(&self) -> u64 {
-        self.version.load(Ordering::Acquire)
+        self.shared.version.load(Ordering::Acquire)
     }
 
     fn broken(&self) -> Pending<'_, ()> {
-        Box::pin(async move { Err(self.broken.wait().await) })
+        Box::pin(async move { Err(self.shared.broken.wait().await) })
     }
 
     fn close(&self) -> Pending<'_, ()> {
         Box::pin(async move {
-            self.readers.close();
-            self.writer.close().await
+            self.shared.whole.close();
+            self.shared.public.close();
+            self.shared.writer.close().await
         })
     }
 }

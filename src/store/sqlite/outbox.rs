@@ -264,8 +264,10 @@ pub(super) fn about(db: &Connection, item: ItemId, most: u32) -> Result<Vec<Call
     Ok(calls)
 }
 
-/// Counts.
-pub(super) fn health(db: &Connection) -> Result<StoreHealth> {
+/// Counts, and what the database at `path` takes with its log.
+pub(super) fn health(db: &Connection, path: &str) -> Result<StoreHealth> {
+    let files = ["", "-wal"].iter().filter_map(|end| std::fs::metadata(format!("{path}{end}")).ok());
+    let size_bytes = files.map(|file| file.len()).sum();
     let time = |at: Option<i64>| at.map(Timestamp::from_ms);
     db.prepare_cached(
         "SELECT (SELECT n FROM tally WHERE name = 'items'), (SELECT count(*) FROM delivery WHERE state = 'pending'),
@@ -284,7 +286,7 @@ pub(super) fn health(db: &Connection) -> Result<StoreHealth> {
             failed: count(row, 2)?,
             oldest_owed: time(row.get(3)?),
             webhooks: [row.get(5)?, row.get(6)?, row.get(7)?, row.get(8)?].map(|n: i64| u64::try_from(n).unwrap_or(0)),
-            size_bytes: 0,
+            size_bytes,
             next_due: time(row.get(4)?),
         })
     })

@@ -3,7 +3,7 @@
 use rusqlite::{OptionalExtension as _, params};
 
 use super::Result;
-use super::commit::{Commit, Load, REVISED};
+use super::commit::{Commit, Load, NEW, REVISED};
 use super::keep::DAY_MS;
 use super::keys::{MOVED, SHOWN};
 use super::known::{Looked, Place, known_as_it_is};
@@ -194,16 +194,25 @@ impl Commit<'_> {
         self.keys.note(sighting.item, "recycled", &detail, load.at)
     }
 
-    /// The publisher's own feed is preferred for link and text: the item is published from it from now on. No webhook
-    /// hears of it, for the story is the same.
-    pub(super) fn take_over(&self, load: &mut Load<'_>, candidate: &Candidate, item: ItemId) -> Result<()> {
+    /// The publisher's own feed is preferred for link and text, and any to a private one: the item is published from it from
+    /// now on. True: it was private, and is so no longer. Otherwise no webhook hears of it, for the story is the same.
+    pub(super) fn take_over(&self, load: &mut Load<'_>, candidate: &Candidate, item: ItemId) -> Result<bool> {
         let db = self.tx.db;
-        let (info, link): (String, Option<String>) = db
-            .prepare_cached("SELECT f.info, i.link FROM item i JOIN feed f ON f.id = i.main_feed WHERE i.id = ?1")?
-            .query_row([item.0], |row| Ok((row.get(0)?, row.get(1)?)))?;
+        let (info, link, private): (String, Option<String>, bool) = db
+            .prepare_cached(
+                "SELECT f.info, i.link, f.private FROM item i JOIN feed f ON f.id = i.main_feed WHERE i.id = ?1",
+            )?
+            .query_row([item.0], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
+        let why = match (private, load.private) {
+            (false, true) => return Ok(false),
+            (true, false) => "a public feed carries it: link and text are from there",
+            _ if !candidate.own => return Ok(false),
+            _ => "the publisher's own feed carries it: link and text are from there",
+        };
         let info: FeedInfo = serde_json::from_str(&info).unwrap_or_default();
-        if self.is_main(load, item)? || link.is_some_and(|link| self.judge.is_own(&info, &link)) {
-            return Ok(());
+        let is_own = link.is_some_and(|link| self.judge.is_own(&info, &link)) && private == load.private;
+        if self.is_main(load, item)? || is_own {
+            return Ok(false);
         }
         if super::items::differences(db, item, &candidate.entry, candidate.link.as_deref())?.is_empty() {
             super::items::keep_body(db, item, self.source(load)?, &candidate.entry)?;
@@ -211,7 +220,12 @@ impl Commit<'_> {
             self.rewrite(load, candidate, item)?;
         }
         db.prepare_cached("UPDATE item SET main_feed = ?2 WHERE id = ?1")?.execute([item.0, load.feed.0])?;
-        self.keys.note(item, "taken-over", "the publisher's own feed carries it: link and text are from there", load.at)
+        let freed = private && !load.private;
+        if freed {
+            self.log(item, NEW, load.at)?;
+        }
+        self.keys.note(item, "taken-over", why, load.at)?;
+        Ok(freed)
     }
 
     /// Learns other keys of the item by the publisher's own word. One that is another item's makes one of the two, if

@@ -6,7 +6,7 @@ use rusqlite::{Connection, params};
 
 use super::commit::{Commit, Entered, Load};
 use super::feeds::json;
-use super::{Result, items, outbox};
+use super::{Result, items, outbox, public};
 use crate::domain::item::ItemId;
 use crate::domain::stream::Match;
 use crate::domain::time::Timestamp;
@@ -18,13 +18,14 @@ impl Commit<'_> {
         if load.quiet {
             return Ok(());
         }
+        let private = self.is_private(load, item)?;
         let all = entered.all.then_some((None, Match { stream: outbox::ALL_STREAM, term: None }));
         let named = entered.matches.iter().map(|found| (Some(found.stream), found.clone()));
         let mut owed: BTreeMap<WebhookId, Vec<Match>> = BTreeMap::new();
         for (stream, found) in all.into_iter().chain(named) {
             for route in self.routes.get(&stream).into_iter().flatten() {
                 let wanted = if entered.kind == EventKind::ItemNew { route.new } else { route.updated };
-                if wanted {
+                if wanted && (route.private || !private) {
                     owed.entry(route.webhook).or_default().push(found.clone());
                 }
             }
@@ -41,10 +42,24 @@ impl Commit<'_> {
         Ok(())
     }
 
+    /// Whether the item is from a private feed.
+    fn is_private(&self, load: &Load<'_>, item: ItemId) -> Result<bool> {
+        if !load.any_private {
+            return Ok(false);
+        }
+        self.tx
+            .db
+            .prepare_cached("SELECT f.private FROM item i JOIN feed f ON f.id = i.main_feed WHERE i.id = ?1")?
+            .query_row([item.0], |row| row.get(0))
+    }
+
     /// The snapshot that every body about this event is rendered from: the row, and the item's revision.
     fn event(&self, load: &Load<'_>, item: ItemId, entered: &Entered) -> Result<(i64, u32)> {
         let db = self.tx.db;
-        let Some(snapshot) = items::load(db, item)? else { return Err(rusqlite::Error::QueryReturnedNoRows) };
+        let Some(mut snapshot) = items::load(db, item)? else { return Err(rusqlite::Error::QueryReturnedNoRows) };
+        if !self.is_private(load, item)? {
+            public::conceal(db, &mut snapshot)?;
+        }
         let revision = snapshot.revision;
         let event = Event {
             kind: entered.kind,

@@ -7,13 +7,15 @@ use rusqlite::{Connection, OpenFlags};
 use tokio::sync::Semaphore;
 
 use super::broken::Broken;
-use super::{Result, StoreError, open};
+use super::{Result, StoreError, open, public};
 
 /// How many reads may run at a time; more wait.
 const READERS: usize = 4;
 
 pub(super) struct Readers {
     path: PathBuf,
+    /// They see what anybody may see.
+    public: bool,
     broken: Arc<Broken>,
     idle: Arc<Mutex<Vec<Connection>>>,
     slots: Arc<Semaphore>,
@@ -21,13 +23,25 @@ pub(super) struct Readers {
 
 impl Readers {
     pub(super) fn open(path: &Path, broken: Arc<Broken>) -> Result<Self> {
-        let first = connect(path)?;
+        let first = connect(path, false)?;
         Ok(Self {
             path: path.to_owned(),
+            public: false,
             broken,
             idle: Arc::new(Mutex::new(vec![first])),
             slots: Arc::new(Semaphore::new(READERS)),
         })
+    }
+
+    /// Others that see what anybody may see. They wait for the same slots.
+    pub(super) fn public(&self) -> Self {
+        Self {
+            path: self.path.clone(),
+            public: true,
+            broken: Arc::clone(&self.broken),
+            idle: Arc::default(),
+            slots: Arc::clone(&self.slots),
+        }
     }
 
     /// Runs a read on a blocking thread. Every read is short, so that none holds the log's checkpoint back.
@@ -36,12 +50,12 @@ impl Readers {
         work: impl FnOnce(&Connection) -> Result<T> + Send + 'static,
     ) -> std::result::Result<T, StoreError> {
         let slot = Arc::clone(&self.slots).acquire_owned().await.map_err(|_| StoreError::Closed)?;
-        let (path, idle) = (self.path.clone(), Arc::clone(&self.idle));
+        let (path, public, idle) = (self.path.clone(), self.public, Arc::clone(&self.idle));
         let done = tokio::task::spawn_blocking(move || {
             let kept = idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
             let connection = match kept {
                 Some(connection) => connection,
-                None => connect(&path)?,
+                None => connect(&path, public)?,
             };
             // One transaction, so that the parts of an answer belong together.
             let answer = connection.unchecked_transaction().and_then(|tx| work(&tx));
@@ -62,11 +76,14 @@ impl Readers {
     }
 }
 
-fn connect(path: &Path) -> Result<Connection> {
+fn connect(path: &Path, public: bool) -> Result<Connection> {
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = Connection::open_with_flags(path, flags)?;
     open::set_up(&connection)?;
     connection.pragma_update(None, "cache_size", -open::READER_CACHE_KIB)?;
+    if public {
+        public::cover(&connection)?;
+    }
     connection.pragma_update(None, "query_only", true)?;
     Ok(connection)
 }

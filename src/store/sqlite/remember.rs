@@ -72,7 +72,7 @@ fn unmodified(db: &Connection, poll: &PollCommit) -> Result<bool> {
     let written = db
         .prepare_cached(
             "UPDATE feed_state SET last_try = ?2, last_ok = ?2, errors = 0, failing_since = NULL, error_kind = NULL,
-               error_status = NULL, error_text = NULL, gone = 0, dead = 0, due_at = iif(merged_into IS NULL, ?3, NULL),
+               error_status = NULL, error_text = NULL, gone = 0, dead = 0, due_at = iif(merged_into IS NULL AND paused_at IS NULL, ?3, NULL),
                due_reason = ?4, fresh_until = ?5, retry_until = ?6 WHERE feed_id = ?1 AND broken_at IS NULL",
         )?
         .execute(params![poll.feed.0, poll.at.as_ms(), due, next.reason, fresh, retry])?;
@@ -128,8 +128,8 @@ fn failed(db: &Connection, poll: &PollCommit, error: &PollError) -> Result<()> {
 fn next(db: &Connection, feed: FeedId, next: &NextPoll) -> Result<()> {
     let ms = |at: Option<Timestamp>| at.map(Timestamp::as_ms);
     db.prepare_cached(
-        "UPDATE feed_state SET due_at = iif(merged_into IS NULL, ?2, NULL), due_reason = ?3, fresh_until = ?4,
-           retry_until = ?5 WHERE feed_id = ?1",
+        "UPDATE feed_state SET due_at = iif(merged_into IS NULL AND paused_at IS NULL, ?2, NULL), due_reason = ?3,
+           fresh_until = ?4, retry_until = ?5 WHERE feed_id = ?1",
     )?
     .execute(params![feed.0, ms(next.due_at), next.reason, ms(next.fresh_until), ms(next.retry_until)])?;
     Ok(())

@@ -23,6 +23,7 @@ const MIGRATIONS: &[(&str, &str)] = &[
     ("0010_endpoint", include_str!("../migrations/0010_endpoint.sql")),
     ("0011_ignore", include_str!("../migrations/0011_ignore.sql")),
     ("0012_search", include_str!("../migrations/0012_search.sql")),
+    ("0013_publish", include_str!("../migrations/0013_publish.sql")),
 ];
 
 /// The version that this program writes.

@@ -45,10 +45,16 @@ pub(super) fn enter(
     Ok(added > 0)
 }
 
+/// A number that grows with what the stream's documents show.
+pub(super) fn version(db: &Connection, stream: StreamId) -> Result<i64> {
+    let found = db.prepare_cached("SELECT version FROM stream WHERE id = ?1")?.query_row([stream.0], |row| row.get(0));
+    Ok(found.optional()?.unwrap_or(-1))
+}
+
 /// An item that is in streams changed: so did they.
 pub(super) fn touch(db: &Connection, item: ItemId, at: Timestamp) -> Result<()> {
     db.prepare_cached(
-        "UPDATE stream SET changed_at = ?2 WHERE id IN (SELECT stream_id FROM stream_item WHERE item_id = ?1)",
+        "UPDATE stream SET changed_at = ?2, version = version + 1 WHERE id IN (SELECT stream_id FROM stream_item WHERE item_id = ?1)",
     )?
     .execute(params![item.0, at.as_ms()])?;
     Ok(())

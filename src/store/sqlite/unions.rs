@@ -25,7 +25,7 @@ pub(super) fn join(db: &Connection, feed: FeedId, at: Timestamp, unions: &mut Un
         "SELECT s.feed_id, s.current_url <> f.config_url AS moved
          FROM feed_state s JOIN feed f ON f.id = s.feed_id
          WHERE s.current_url IN (?1, ?2, ?3, ?4) AND f.active AND f.enabled AND NOT f.own_headers
-           AND s.merged_into IS NULL AND s.broken_at IS NULL AND s.loaded_once
+           AND s.merged_into IS NULL AND s.paused_at IS NULL AND s.broken_at IS NULL AND s.loaded_once
          ORDER BY moved, s.moved_at, s.feed_id",
     )?;
     let rows = read.query_map(params_from_iter(urls), |row| Ok((row.get(0)?, row.get(1)?)))?;
@@ -52,7 +52,7 @@ pub(super) fn part(db: &Connection, feed: FeedId) -> Result<Vec<FeedId>> {
 fn apart<P: ToSql, const N: usize>(db: &Connection, which: &str, params: [P; N]) -> Result<Vec<FeedId>> {
     // Due when they were last asked: at once, and that is not reckoned anew by their schedule.
     let mut write = db.prepare_cached(&format!(
-        "UPDATE feed_state SET merged_into = NULL, merged_at = NULL, due_at = coalesce(last_try, 0),
+        "UPDATE feed_state SET merged_into = NULL, merged_at = NULL, due_at = iif(paused_at IS NULL, coalesce(last_try, 0), NULL),
            due_reason = 'it is on its own again' WHERE {which} RETURNING feed_id"
     ))?;
     write.query_map(params_from_iter(params), |row| row.get(0).map(FeedId))?.collect()
@@ -60,15 +60,16 @@ fn apart<P: ToSql, const N: usize>(db: &Connection, which: &str, params: [P; N])
 
 /// After the configuration has changed.
 pub(super) fn settle(db: &Connection, at: Timestamp, unions: &mut Unions) -> Result<()> {
-    const NOT_IN_FORCE: &str = "merged_into IS NOT NULL AND (
-       NOT EXISTS (SELECT 1 FROM feed f WHERE f.id = feed_state.feed_id AND f.active AND f.enabled AND NOT f.own_headers)
+    const NOT_IN_FORCE: &str = "merged_into IS NOT NULL AND (paused_at IS NOT NULL
+       OR NOT EXISTS (SELECT 1 FROM feed f WHERE f.id = feed_state.feed_id AND f.active AND f.enabled AND NOT f.own_headers)
        OR NOT EXISTS (SELECT 1 FROM feed k JOIN feed_state s ON s.feed_id = k.id WHERE k.id = feed_state.merged_into
-         AND k.active AND k.enabled AND NOT k.own_headers AND s.broken_at IS NULL))";
+         AND k.active AND k.enabled AND NOT k.own_headers AND s.broken_at IS NULL AND s.paused_at IS NULL))";
     unions.parted.extend(apart::<i64, 0>(db, NOT_IN_FORCE, [])?);
     let moved: Vec<i64> = db
         .prepare_cached(
             "SELECT s.feed_id FROM feed_state s JOIN feed f ON f.id = s.feed_id
-             WHERE s.current_url <> f.config_url AND f.active AND f.enabled AND s.merged_into IS NULL",
+             WHERE s.current_url <> f.config_url AND f.active AND f.enabled AND s.merged_into IS NULL
+               AND s.paused_at IS NULL",
         )?
         .query_map([], |row| row.get(0))?
         .collect::<Result<_>>()?;

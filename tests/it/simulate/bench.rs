@@ -112,6 +112,7 @@ impl Bench {
             title: None,
             enabled: true,
             own_headers: false,
+            private: false,
         };
         let subscriptions = Subscriptions {
             feeds: (0..FEEDS).map(feed).collect(),
@@ -120,7 +121,7 @@ impl Bench {
         };
         let registry = store.apply_subscriptions(subscriptions, now).await.unwrap();
         let (stream, hooks) = (registry.streams[0].0, registry.webhooks);
-        let route = |webhook| vec![Route { webhook, new: true, updated: true }];
+        let route = |webhook| vec![Route { webhook, new: true, updated: true, private: false }];
         let routes = HashMap::from([(None, route(hooks[0])), (Some(stream), route(hooks[1]))]);
         let db = Connection::open(&path).unwrap();
         let hash_key = db.query_row("SELECT value FROM meta WHERE key = 'hash_key'", [], |row| row.get(0)).unwrap();

@@ -13,10 +13,10 @@ use feedmill::domain::webhook::{
     DeliveryId, DeliveryState, DeliveryStatus, HookAlert, Settled, Settlement, WebhookId, WebhookStatus,
 };
 use feedmill::store::{
-    Anatomy, Archive, ArchiveRequest, Backlog, Cleaned, CommitReport, FeedLease, FeedSizes, FeedStatus, Found,
-    HookOrder, Hunt, Hunted, Instance, KeepCursor, KeepRules, KeepStep, Keymaker, Learned, Learnt, Leased, Mark,
-    MergeStatus, News, Page, PageRequest, Pending, PollCommit, Registry, Rekeyed, Replay, Replayed, Resolution, Routes,
-    Search, Store, StoreError, StoreHealth, Subscriptions, Unresolved, Want, Worded,
+    Anatomy, Archive, ArchiveRequest, Backlog, Cleaned, CommitReport, FeedLease, FeedOrder, FeedOrdered, FeedSizes,
+    FeedStatus, Found, HookOrder, Hunt, Hunted, Instance, KeepCursor, KeepRules, KeepStep, Keymaker, Learned, Learnt,
+    Leased, Mark, MergeStatus, News, Page, PageRequest, Pending, PollCommit, Registry, Rekeyed, Replay, Replayed,
+    Resolution, Routes, Search, Store, StoreError, StoreHealth, Subscriptions, Unresolved, Want, Worded,
 };
 
 /// Each of `leases`, `bodies` and `settlements` is how many of the next calls fail; `panics`, how many commits of a poll panic.
@@ -49,6 +49,10 @@ impl Store for Faulty {
         self.inner.instance()
     }
 
+    fn public(&self) -> Arc<dyn Store> {
+        self.inner.public()
+    }
+
     fn apply_subscriptions(&self, subscriptions: Subscriptions, now: Timestamp) -> Pending<'_, Registry> {
         self.inner.apply_subscriptions(subscriptions, now)
     }
@@ -63,6 +67,14 @@ impl Store for Faulty {
 
     fn keep_due(&self, due: Vec<(FeedId, NextPoll)>, now: Timestamp) -> Pending<'_, ()> {
         self.inner.keep_due(due, now)
+    }
+
+    fn order_feed(&self, name: String, order: FeedOrder, now: Timestamp) -> Pending<'_, Option<FeedOrdered>> {
+        self.inner.order_feed(name, order, now)
+    }
+
+    fn paused_feeds(&self) -> Pending<'_, Vec<String>> {
+        self.inner.paused_feeds()
     }
 
     fn commit_poll(&self, poll: PollCommit, judge: Arc<dyn Judge>, routes: Arc<Routes>) -> Pending<'_, CommitReport> {
@@ -114,6 +126,10 @@ impl Store for Faulty {
 
     fn stream_page(&self, request: PageRequest) -> Pending<'_, Page> {
         self.inner.stream_page(request)
+    }
+
+    fn stream_version(&self, stream: StreamId) -> Pending<'_, i64> {
+        self.inner.stream_version(stream)
     }
 
     fn archive(&self, request: ArchiveRequest) -> Pending<'_, Option<Archive>> {

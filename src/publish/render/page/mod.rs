@@ -142,7 +142,7 @@ fn item_path(site: &Site<'_>, item: i64) -> String {
 fn away(url: Option<&str>, words: &str) -> Markup {
     let shown = text::excerpt(words, 300);
     match url.and_then(text::web_link) {
-        Some(url) => html! { a href=(url) rel="noreferrer" { bdi { (shown) } } },
+        Some(url) => html! { a href=(url) { bdi { (shown) } } },
         None => html! { bdi { (shown) } },
     }
 }

@@ -4,6 +4,7 @@ use maud::{Markup, html};
 
 use super::super::{Channel, View, sighting_link, sighting_title, text};
 use super::{Place, Site, alternates, away, item_path, shell, words};
+use crate::domain::item::Sighting;
 use crate::domain::name::ALL;
 use crate::domain::shape::StreamShape;
 
@@ -110,6 +111,9 @@ pub(super) fn lead(view: &View) -> Option<String> {
 
 fn further(view: &View) -> Markup {
     let further = view.further();
+    let link = view.link();
+    // The same address once more would lead nowhere else.
+    let elsewhere = |sighting: &Sighting| sighting_link(sighting).filter(|to| Some(to) != link.as_ref());
     let more = further.len().saturating_sub(FURTHER);
     html! {
         @if !further.is_empty() {
@@ -117,7 +121,7 @@ fn further(view: &View) -> Markup {
                 "also in "
                 @for (index, sighting) in further.iter().take(FURTHER).enumerate() {
                     @if index > 0 { ", " }
-                    (away(sighting_link(sighting).as_deref(), sighting_title(sighting)))
+                    (away(elsewhere(sighting).as_deref(), sighting_title(sighting)))
                 }
                 @if more > 0 { " and " (words::counted(words::number(more), "other", "others")) }
             }

@@ -49,7 +49,7 @@ pub fn search(site: &Site<'_>, results: &Results<'_>) -> String {
             div.intro {
                 h1 { "Search" }
                 (form(site, results))
-                @if let Some(trouble) = results.trouble { pre.trouble role="alert" { (trouble) } }
+                @if let Some(trouble) = results.trouble { pre.trouble role="alert" tabindex="0" { (trouble) } }
                 @if is_asked {
                     p.follow {
                         "Follow it in any reader: " code { (documents[0].1) }
@@ -62,8 +62,13 @@ pub fn search(site: &Site<'_>, results: &Results<'_>) -> String {
                     p role="status" { "This may be met by so much that only the latest was looked at. More words, or rarer ones, find the rest." }
                 }
             }
-            @for (view, (_, passages)) in results.views.iter().zip(results.told) {
-                (story(site, view, found(view, passages)))
+            @if !results.views.is_empty() {
+                section.day {
+                    h2 { @if results.best { "Best first" } @else { "Newest first" } }
+                    @for (view, (_, passages)) in results.views.iter().zip(results.told) {
+                        (story(site, view, found(view, passages)))
+                    }
+                }
             }
             @if is_asked && results.views.is_empty() { p.empty { "Nothing was found." } }
             @if let Some(next) = results.next {

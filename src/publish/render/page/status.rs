@@ -13,6 +13,9 @@ use crate::store::StoreHealth;
 /// How much of an error's sentence is shown, in characters.
 const ERROR_CHARACTERS: usize = 500;
 
+/// Feeds that the status page shows, those in trouble first; all are on the list of feeds.
+const SHOWN: usize = 30;
+
 /// What the status page tells.
 #[derive(Clone, Copy, Debug)]
 pub struct Report<'a> {
@@ -47,7 +50,13 @@ pub fn status(site: &Site<'_>, report: &Report<'_>, now: Timestamp) -> String {
             section {
                 h2 { "Feeds" }
                 @if feeds.is_empty() { p.empty { "No feed is followed yet. Add a [[feed]] to the configuration, or run feedmill add URL." } }
-                @else { (feed_table(&sorted, now)) }
+                @else {
+                    (feed_table(sorted.get(..SHOWN).unwrap_or(&sorted), now))
+                    @let more = words::number(sorted.len().saturating_sub(SHOWN));
+                    @if more > 0 {
+                        p.rest { (words::counted(more, "feed more is", "feeds more are")) " on " a href=(site.path("feeds")) { "the list of feeds" } ", in no worse state." }
+                    }
+                }
             }
             section {
                 h2 { "Webhooks" }
@@ -69,18 +78,21 @@ pub fn status(site: &Site<'_>, report: &Report<'_>, now: Timestamp) -> String {
     shell(site, "Status", Place::Status, &html! {}, &main)
 }
 
-/// `/feeds`: what is followed.
+/// `/feeds`: what is followed, a part of it. `all`: how many feeds there are. `next`: where the next part is.
 #[must_use]
-pub fn feeds(site: &Site<'_>, feeds: &[FeedShape], now: Timestamp) -> String {
+pub fn feeds(site: &Site<'_>, feeds: &[FeedShape], all: usize, next: Option<&str>, now: Timestamp) -> String {
     let opml = address(site.base, "feeds.opml");
     let main = html! {
         main.wide #main {
             div.intro {
                 h1 { "Feeds" }
-                p { (words::counted(words::number(feeds.len()), "feed is", "feeds are")) " followed here. " a href=(opml) { "Take them along as OPML" } "." }
+                p { (words::counted(words::number(all), "feed is", "feeds are")) " followed here. " a href=(opml) { "Take them along as OPML" } "." }
             }
             @if feeds.is_empty() { p.empty { "No feed is followed yet." } }
             @else { (followed(feeds, now)) }
+            @if let Some(next) = next {
+                nav.pager aria-label="Pages" { a rel="next" href=(next) { "More feeds" } }
+            }
         }
     };
     let head = html! { link rel="alternate" type="text/x-opml" title="Feeds" href=(opml); };
@@ -90,7 +102,7 @@ pub fn feeds(site: &Site<'_>, feeds: &[FeedShape], now: Timestamp) -> String {
 fn followed(feeds: &[FeedShape], now: Timestamp) -> Markup {
     html! {
         table {
-            thead { tr { th scope="col" { "Feed" } th scope="col" { "Tags" } th.number scope="col" { "Stories" } th scope="col" { "Last success" } } }
+            thead { tr { th scope="col" { "Feed" } th scope="col" { "State" } th scope="col" { "Tags" } th.number scope="col" { "Stories" } th scope="col" { "Last success" } } }
             tbody {
                 @for feed in feeds {
                     tr {
@@ -98,6 +110,7 @@ fn followed(feeds: &[FeedShape], now: Timestamp) -> Markup {
                             (away(feed.home_page_url.as_deref().or(Some(&feed.url)), title(feed)))
                             small.address { (away(Some(&feed.url), &feed.url)) }
                         }
+                        td data-label="State" { span.state.(feed.state.as_str()) { (feed.state.as_str()) } }
                         td data-label="Tags" { @for tag in &feed.tags { span.tag { bdi { (tag) } } " " } }
                         td.number data-label="Stories" { (words::count(feed.items)) }
                         td data-label="Last success" { (when(feed.last_success, now, "not yet")) }
