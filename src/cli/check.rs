@@ -53,8 +53,13 @@ pub(super) fn run(place: &Place) -> Result<(), Failure> {
             None => format!("{schedule}, {who}: by the usual gap between items, from min_interval to a day"),
         })?;
     }
+    let with = match settings.included.files.len() {
+        0 => String::new(),
+        1 => " with 1 included file".to_owned(),
+        count => format!(" with {count} included files"),
+    };
     out::line(&format!(
-        "{} is good: {} feeds, {} streams, {} webhooks",
+        "{}{with} is good: {} feeds, {} streams, {} webhooks",
         settings.path.display(),
         settings.feeds.len(),
         settings.streams.len(),

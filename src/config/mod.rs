@@ -14,6 +14,7 @@ mod feed;
 mod file;
 mod headers;
 mod identity;
+pub mod include;
 mod keys;
 pub mod opml;
 mod pieces;

@@ -23,6 +23,7 @@ mod help;
 mod hosts;
 mod house;
 mod ignore;
+mod include;
 mod keep;
 mod lists;
 mod main_job;
