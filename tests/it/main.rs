@@ -37,6 +37,7 @@ mod proxies;
 mod real_feeds;
 mod rekey;
 mod resolve;
+mod restore;
 mod search;
 mod sequences;
 mod simulate;

@@ -35,6 +35,7 @@ mod reader;
 mod rekey;
 mod remember;
 mod resolve;
+pub mod restore;
 mod schema;
 mod search;
 mod settle;
