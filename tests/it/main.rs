@@ -45,6 +45,7 @@ mod store;
 mod streams;
 mod support;
 mod tls;
+mod upgrade;
 mod url_corpus;
 mod webhooks;
 mod when;
