@@ -13,6 +13,7 @@ mod commands;
 mod crash;
 mod dates;
 mod deliver;
+mod disk;
 mod endpoints;
 mod events;
 mod explain;

@@ -21,7 +21,7 @@ fn migrations() -> Vec<(String, String)> {
 }
 
 /// A database as the program of that version left it, with so many stories.
-fn old(path: &Path, version: usize, stories: u32) {
+pub(crate) fn old(path: &Path, version: usize, stories: u32) {
     let mut db = Connection::open(path).unwrap();
     db.pragma_update(None, "auto_vacuum", "INCREMENTAL").unwrap();
     db.pragma_update(None, "application_id", 0x4665_4d69).unwrap();

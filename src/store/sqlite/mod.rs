@@ -409,8 +409,10 @@ impl Store for Sqlite {
 
     fn health(&self) -> Pending<'_, StoreHealth> {
         let path = self.path.clone();
+        let hindrance = self.broken.hindrance();
         self.read(move |db| {
             let mut health = outbox::health(db)?;
+            health.hindrance = hindrance.clone();
             health.size_bytes = ["", "-wal"]
                 .iter()
                 .filter_map(|end| std::fs::metadata(format!("{path}{end}")).ok())
