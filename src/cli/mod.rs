@@ -68,7 +68,7 @@ enum Command {
     /// Write a commented starter configuration
     Init(init::Options),
     /// Read the configuration, print every mistake, show the next runs of each schedule
-    Check,
+    Check(check::Options),
     /// Look at configuration, database, clock, disk and network, and say what is wrong and what helps
     Doctor(doctor::Options),
     /// Copy the database into a file, whole and checked, while the daemon runs or without one
@@ -159,7 +159,7 @@ impl Cli {
             Command::Run => run::run(&place),
             Command::Demo(options) => demo::run(&options, environment),
             Command::Init(options) => init::run(&options, &place),
-            Command::Check => check::run(&place),
+            Command::Check(options) => check::run(&options, &place),
             Command::Doctor(options) => doctor::run(&options, &place),
             Command::Backup(options) => backup::run(&options, &place),
             Command::Restore(options) => restore::run(&options, &place),

@@ -236,6 +236,17 @@ fn secrets_come_from_the_environment_a_private_file_or_a_credential() {
 }
 
 #[test]
+fn the_empty_configuration_asks_nobody_and_is_the_shipped_one_else() {
+    let folder = Folder::new();
+    let (empty, shipped) = (folder.load(&super::empty()).unwrap(), folder.load(SHIPPED).unwrap());
+    assert_eq!((empty.feeds.len(), empty.streams.len(), empty.warnings.len()), (0, 1, 0));
+    assert_eq!(super::empty().lines().count(), SHIPPED.lines().count());
+    assert_eq!(format!("{:?}", empty.poll), format!("{:?}", shipped.poll));
+    assert_eq!(include::home(&empty).file_name().unwrap(), "added.toml");
+    assert!(super::empty().contains("# url  = \"https://lwn.net/headlines/rss\""));
+}
+
+#[test]
 fn included_files_add_tables_and_are_named_in_mistakes() {
     let folder = Folder::new();
     folder.write("feeds.d/b.toml", "[[feed]]\nurl = \"https://b.example/\"\n");

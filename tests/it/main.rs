@@ -45,6 +45,7 @@ mod simulate;
 mod store;
 mod streams;
 mod support;
+mod terminal;
 mod tls;
 mod upgrade;
 mod url_corpus;
