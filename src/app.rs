@@ -6,6 +6,7 @@
 //! swaps all of it or nothing. Clock, listeners, stop signal and observers are arguments.
 
 mod control;
+mod doors;
 mod fill;
 mod index;
 mod keep;
@@ -23,11 +24,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::{Duration, Instant};
 
-use tokio::net::TcpListener;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+pub use self::doors::control_sockets;
 use crate::config::settings::FeedSettings;
 use crate::config::{Environment, Settings};
 use crate::deliver::{self, Outbox};
@@ -42,8 +43,7 @@ use crate::ops::metrics::Metrics;
 use crate::ops::notify::Notifier;
 use crate::poll::{self, Observer, Plan, Poller, Stages};
 use crate::publish::published::Live;
-use crate::publish::serve::door::ControlSocket;
-use crate::publish::serve::{self, State, listen, routes};
+use crate::publish::serve;
 use crate::store::sqlite::{Access, Options, Sqlite};
 use crate::store::{Registry, Store, StoreError};
 
@@ -52,8 +52,6 @@ pub use self::once::{Deaf, poll_once, poll_shape, published, target};
 /// The program's version.
 pub const VERSION: &str = env!("CARGO_PKG_VERSION");
 
-/// Connections that may wait to be accepted; the system may allow less.
-const BACKLOG: i32 = 4096;
 /// How long a stop waits for answers, deliveries and polls in flight before it gives them back.
 const DRAIN: Duration = Duration::from_secs(20);
 /// Feeds whose states are read at a time.
@@ -176,19 +174,6 @@ pub fn small_runtime() -> std::io::Result<tokio::runtime::Runtime> {
     tokio::runtime::Builder::new_current_thread().enable_all().build()
 }
 
-/// Where the control socket may be, the likeliest first: in the service's runtime folder, else beside the
-/// database.
-#[must_use]
-pub fn control_sockets(database: Option<&Path>, config: &Path, environment: &Environment) -> Vec<PathBuf> {
-    let name = "control.sock";
-    let given = environment.variables.get("RUNTIME_DIRECTORY").map(PathBuf::from);
-    let packaged = config.starts_with("/etc/feedmill").then(|| PathBuf::from("/run/feedmill"));
-    // A database that is named without a folder is in this one.
-    let here = |folder: &Path| if folder.as_os_str().is_empty() { PathBuf::from(".") } else { folder.to_path_buf() };
-    let beside = database.and_then(Path::parent).map(here);
-    given.or(packaged).into_iter().chain(beside).map(|folder| folder.join(name)).collect()
-}
-
 /// Opens the store as the daemon does.
 ///
 /// # Errors
@@ -224,7 +209,7 @@ impl Daemon {
         let opening = tokio::task::spawn_blocking(move || own_store(&file, true, tagging));
         let opened = supervise::patiently(&notifier, opening).await;
         let store: Arc<dyn Store> = Arc::new(opened.map_err(|e| StartError::System(e.to_string()))??);
-        let doors = bind(&settings, parts.listeners)?;
+        let doors = doors::bind(&settings, parts.listeners)?;
         let registry = store.apply_subscriptions(translate::subscriptions(&settings), now).await?;
 
         let owed = Arc::new(Notify::new());
@@ -360,37 +345,6 @@ impl Handle {
     }
 }
 
-/// The sockets, with the routes that each gets.
-struct Doors {
-    public: Vec<StdListener>,
-    private: Option<StdListener>,
-}
-
-fn bind(settings: &Settings, given: Vec<(String, StdListener)>) -> Result<Doors, StartError> {
-    let listen = |address: &SocketAddr| {
-        let bound = StdListener::bind(address).and_then(|listener| {
-            // The standard library lets 128 wait, and whoever comes next tries again after a second.
-            rustix::net::listen(&listener, BACKLOG)?;
-            listener.set_nonblocking(true).map(|()| listener)
-        });
-        bound.map_err(|cause| StartError::Bind { address: *address, cause })
-    };
-    let (private, public): (Vec<_>, Vec<_>) = given.into_iter().partition(|(name, _)| name.contains("private"));
-    let mut public: Vec<StdListener> = public.into_iter().map(|(_, listener)| listener).collect();
-    if !public.is_empty() {
-        let given: Vec<String> = public.iter().filter_map(|l| Some(l.local_addr().ok()?.to_string())).collect();
-        tracing::info!(listen = given.join(" "), "the sockets come from systemd; [server] listen is not used");
-    }
-    if public.is_empty() {
-        public = settings.server.listen.iter().map(listen).collect::<Result<_, _>>()?;
-    }
-    let private = match private.into_iter().next() {
-        Some((_, listener)) => Some(listener),
-        None => settings.server.private_listen.as_ref().map(listen).transpose()?,
-    };
-    Ok(Doors { public, private })
-}
-
 impl House {
     fn configured(&self) -> Configured {
         self.configured.lock().unwrap_or_else(std::sync::PoisonError::into_inner).clone()
@@ -465,52 +419,6 @@ impl House {
         tasks.spawn(keep::run(Arc::clone(self)));
         tasks.spawn(index::run(Arc::clone(self)));
     }
-
-    /// Starts to serve.
-    fn open(self: &Arc<Self>, doors: Doors, control: Option<PathBuf>) -> Result<Vec<SocketAddr>, StartError> {
-        let system = |e: std::io::Error| StartError::System(e.to_string());
-        let state = State::new(serve::Parts {
-            store: Arc::clone(&self.store),
-            clock: Arc::clone(&self.clock),
-            live: self.live.clone(),
-            control: Arc::new(control::Operator(Arc::clone(self))),
-            metrics: Arc::clone(&self.metrics),
-            progress: Arc::clone(&self.progress),
-            readers: Arc::clone(&self.readers),
-            stop: self.stop.clone(),
-            version: VERSION,
-        });
-        let limits =
-            listen::Limits { connections: self.settings().server.max_connections, ..listen::Limits::default() };
-        let mut addresses = Vec::new();
-        let apart = doors.private.is_some();
-        let healthz = doors.private.as_ref().or(doors.public.first());
-        if let Some(address) = healthz.and_then(|listener| listener.local_addr().ok()) {
-            let _ = self.probe_at.set(supervise::reachable(address));
-        }
-        for listener in doors.public {
-            addresses.push(listener.local_addr().map_err(system)?);
-            let router = if apart { routes::public(&state) } else { routes::whole(&state) };
-            let door = TcpListener::from_std(listener).map_err(system)?;
-            self.tasks.spawn(listen::serve(door, router, limits, self.tasks.clone(), self.stop.clone()));
-        }
-        if let Some(listener) = doors.private {
-            let door = TcpListener::from_std(listener).map_err(system)?;
-            let router = routes::private(&state);
-            self.tasks.spawn(listen::serve(door, router, limits, self.tasks.clone(), self.stop.clone()));
-        }
-        if let Some(path) = control {
-            match ControlSocket::bind(&path) {
-                Ok(door) => {
-                    let (tasks, stop) = (self.tasks.clone(), self.stop.clone());
-                    self.tasks.spawn(listen::serve(door, routes::control(&state), limits, tasks, stop));
-                }
-                // The daemon's main job does not hang on it: a path may be too long for a socket.
-                Err(e) => tracing::warn!(error = %e, "there is no control socket; commands cannot talk to this daemon"),
-            }
-        }
-        Ok(addresses)
-    }
 }
 
 fn count_attempts(metrics: &Arc<Metrics>) -> deliver::outbox::OnAttempt {
@@ -521,23 +429,4 @@ fn count_attempts(metrics: &Arc<Metrics>) -> deliver::outbox::OnAttempt {
             metrics.delivered(settled.after);
         }
     })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_control_socket_stands_beside_the_database_wherever_that_is() {
-        let nothing = Environment::default();
-        for (database, socket) in [
-            ("feedmill.db", "./control.sock"),
-            ("config/a.db", "config/control.sock"),
-            ("/var/a.db", "/var/control.sock"),
-        ] {
-            let found = control_sockets(Some(Path::new(database)), Path::new("feedmill.toml"), &nothing);
-            assert_eq!(found, [PathBuf::from(socket)], "{database}");
-            assert!(socket != "./control.sock" || found.iter().all(|path| path.parent().is_some_and(Path::is_dir)));
-        }
-    }
 }

@@ -19,6 +19,7 @@ use crate::ops::health::{Part, Progress};
 use crate::ops::metrics::{DeliveryResult, Metrics, PollCounts, PollOutcome};
 use crate::ops::notify::{Notifier, watchdog_interval};
 use crate::poll::{Observer, Outcome, PollReport};
+use crate::store::StoreError;
 
 /// How often each part has to prove that it moves, without a watchdog that wants to hear of it sooner.
 const ROUND: Duration = Duration::from_secs(20);
@@ -146,7 +147,8 @@ async fn prove(house: &House) {
         house.metrics.log_lost(log.lost());
     }
     // An empty write goes the whole way: queue, transaction, sync.
-    if house.store.keep_bodies(Vec::new()).await.is_ok() {
+    // One that is refused moves too: a full disk, or one that another program holds, is no reason to start again.
+    if !matches!(house.store.keep_bodies(Vec::new()).await, Err(StoreError::Closed)) {
         house.progress.mark(Part::Writer, Instant::now());
     }
     let address = house.probe_at.get().copied();
@@ -190,7 +192,9 @@ async fn look(house: &House) {
             let all: u64 = counts.iter().map(|(_, count)| count).sum();
             let failing = [Health::Failing, Health::Broken, Health::Gone];
             let failing: u64 = counts.iter().filter(|(one, _)| failing.contains(one)).map(|(_, count)| count).sum();
-            house.notifier.status(&format!("ready: {all} feeds, {failing} failing"));
+            let hindrance = house.store.health().await.ok().and_then(|health| health.hindrance);
+            let state = hindrance.map_or_else(|| "ready".to_owned(), |why| format!("nothing can be stored: {why}"));
+            house.notifier.status(&format!("{state}: {all} feeds, {failing} failing"));
             house.metrics.feeds(counts);
             unite(house).await;
         }

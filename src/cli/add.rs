@@ -1,6 +1,7 @@
 //! `feedmill add`: finds the feed behind each address, and writes it into the configuration.
 
 use std::io::{BufRead, IsTerminal as _};
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -43,6 +44,9 @@ pub(super) struct Options {
     /// A tag for each of the feeds; may be repeated
     #[arg(long = "tag", value_name = "T", value_parser = followed::tag)]
     tags: Vec<String>,
+    /// The file to write them into, one that the configuration includes [default: where new feeds are at home]
+    #[arg(long, value_name = "FILE")]
+    to: Option<PathBuf>,
     /// Say what would be added and change nothing
     #[arg(long)]
     dry_run: bool,
@@ -70,13 +74,14 @@ pub(super) fn run(options: &Options, place: &Place) -> Result<(), Failure> {
             return Err(Failure::new(message));
         }
     }
+    let home = followed::home(settings, options.to.as_deref())?;
     let (picked, wrong) = place.block_on(pick_all(options, place, settings))?;
     let added = !picked.is_empty();
     if added {
         let feeds: Vec<NewFeed> = picked.iter().map(|picked| new_feed(picked, options)).collect();
         let edit: Edit<'_> = Box::new(|text| edit::add(text, &feeds));
-        let after = followed::edit(place, &[(settings.path.clone(), edit)], !options.dry_run)?;
-        say_added(&picked, &after, options.dry_run)?;
+        let after = followed::edit(place, &[(home.clone(), edit)], !options.dry_run)?;
+        say_added(&picked, &after, &home, options.dry_run)?;
         if !options.dry_run {
             followed::say_renamed(settings, &after)?;
         }
@@ -303,7 +308,7 @@ fn new_feed(picked: &Picked, options: &Options) -> NewFeed {
     }
 }
 
-fn say_added(picked: &[Picked], after: &Settings, dry_run: bool) -> Result<(), Failure> {
+fn say_added(picked: &[Picked], after: &Settings, home: &Path, dry_run: bool) -> Result<(), Failure> {
     let verb = if dry_run { "would add" } else { "added" };
     for Picked { found, .. } in picked {
         let feed = after.feeds.iter().find(|feed| feed.url == found.url);
@@ -311,7 +316,7 @@ fn say_added(picked: &[Picked], after: &Settings, dry_run: bool) -> Result<(), F
         let title = found.title.as_deref().map(|title| format!("“{}”, ", out::short(title, 80))).unwrap_or_default();
         out::line(&out::printable(&format!("{verb} {name}: {} ({title}{} entries)", found.url, found.entries)))?;
     }
-    Ok(())
+    out::line(&format!("{} {}", if dry_run { "it would be written into" } else { "written into" }, home.display()))
 }
 
 /// As a sentence: a capital at the start, a full stop at the end.

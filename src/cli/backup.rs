@@ -7,7 +7,6 @@ use serde::Serialize;
 
 use super::reach::Place;
 use super::{Failure, out};
-use crate::config;
 use crate::store::StoreError;
 use crate::store::sqlite::backup::backup;
 
@@ -28,12 +27,7 @@ struct Report {
 }
 
 pub(super) fn run(options: &Options, place: &Place) -> Result<(), Failure> {
-    let path = place.path()?;
-    // A configuration that is broken by now must not keep anybody from a backup.
-    let database = match place.settings() {
-        Ok(settings) => settings.storage.database.clone(),
-        Err(wrong) => config::database_of(&path, &place.environment).ok_or(wrong)?,
-    };
+    let database = place.database()?;
     let bar = out::bar(Some(0), "pages");
     let copied = backup(&database, &options.file, |done, all| {
         bar.set_length(all);
@@ -53,6 +47,5 @@ pub(super) fn run(options: &Options, place: &Place) -> Result<(), Failure> {
     }
     let size = indicatif::DecimalBytes(report.size_bytes);
     out::line(&format!("{} is a sound copy of {}, {size}.", report.file.display(), database.display()))?;
-    out::line("To go back to it: stop the daemon, remove what is beside the database with -wal and -shm at its end,")?;
-    out::line("copy this file over the database, and start.")
+    out::line(&format!("To go back to it: stop the daemon, `feedmill restore {}`, start it.", report.file.display()))
 }

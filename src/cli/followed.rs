@@ -2,12 +2,12 @@
 //! configuration, and the word to the daemon.
 
 use std::collections::HashMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::reach::{Place, Source};
 use super::{Failure, Listing, out, reload};
 use crate::config::change::{self, ChangeError, Edit};
-use crate::config::{Environment, Settings};
+use crate::config::{Environment, Settings, include};
 use crate::domain::shape::FeedShape;
 use crate::identity::canonical::Rules;
 use crate::publish::lists::{self, FeedList, MAX_LIMIT};
@@ -73,6 +73,11 @@ pub(super) async fn shapes(place: &Place) -> Result<Vec<FeedShape>, Failure> {
             return Ok(all);
         }
     }
+}
+
+/// The file that new feeds are written into: the one that was named, or where new feeds are at home.
+pub(super) fn home(settings: &Settings, to: Option<&Path>) -> Result<PathBuf, Failure> {
+    to.map_or_else(|| Ok(include::home(settings)), |file| include::named(settings, file).map_err(Failure::new))
 }
 
 /// Edits the configuration, or only tries it; gives what it then means.

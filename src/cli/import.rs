@@ -1,5 +1,7 @@
 //! `feedmill import`: the subscriptions of another reader become feeds of the configuration.
 
+use std::path::PathBuf;
+
 use clap::Args;
 use secrecy::ExposeSecret as _;
 
@@ -23,6 +25,9 @@ pub(super) struct Options {
     /// Give each of the feeds this tag too; may be repeated
     #[arg(long = "tag", value_name = "T", value_parser = followed::tag)]
     tags: Vec<String>,
+    /// The file to write them into, one that the configuration includes [default: where new feeds are at home]
+    #[arg(long, value_name = "FILE")]
+    to: Option<PathBuf>,
     /// Say what would be done and change nothing
     #[arg(long)]
     dry_run: bool,
@@ -40,6 +45,7 @@ struct Sorted {
 
 pub(super) fn run(options: &Options, place: &Place) -> Result<(), Failure> {
     let settings = place.settings()?;
+    let home = followed::home(settings, options.to.as_deref())?;
     let file = if options.file == "-" { "standard input" } else { &options.file };
     let text = opml::decode(&parse::read(&options.file)?);
     let list = opml::read(&text)
@@ -49,7 +55,7 @@ pub(super) fn run(options: &Options, place: &Place) -> Result<(), Failure> {
     if !sorted.new.is_empty() {
         let bar = out::bar(None, "writing the configuration");
         let edit: Edit<'_> = Box::new(|text| edit::add(text, &sorted.new));
-        let after = followed::edit(place, &[(settings.path.clone(), edit)], !options.dry_run);
+        let after = followed::edit(place, &[(home.clone(), edit)], !options.dry_run);
         bar.finish_and_clear();
         if !options.dry_run {
             followed::say_renamed(settings, &after?)?;
@@ -57,7 +63,7 @@ pub(super) fn run(options: &Options, place: &Place) -> Result<(), Failure> {
             after?;
         }
     }
-    say(&sorted, file, options.dry_run, &settings.path.display().to_string())?;
+    say(&sorted, file, options.dry_run, &home.display().to_string())?;
     if sorted.new.is_empty() || options.dry_run { Ok(()) } else { followed::tell(place) }
 }
 

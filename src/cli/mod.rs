@@ -30,6 +30,7 @@ mod poll;
 mod reach;
 mod reload;
 mod remove;
+mod restore;
 mod run;
 mod search;
 mod webhooks;
@@ -67,11 +68,13 @@ enum Command {
     /// Write a commented starter configuration
     Init(init::Options),
     /// Read the configuration, print every mistake, show the next runs of each schedule
-    Check,
+    Check(check::Options),
     /// Look at configuration, database, clock, disk and network, and say what is wrong and what helps
     Doctor(doctor::Options),
     /// Copy the database into a file, whole and checked, while the daemon runs or without one
     Backup(backup::Options),
+    /// Put a backup in the place of the database, while no daemon runs; what was there is kept aside
+    Restore(restore::Options),
     /// Follow feeds: find each behind its page, write it into the configuration, tell the daemon
     Add(add::Options),
     /// Follow feeds no more: take them out of the configuration, tell the daemon; what they brought stays
@@ -156,9 +159,10 @@ impl Cli {
             Command::Run => run::run(&place),
             Command::Demo(options) => demo::run(&options, environment),
             Command::Init(options) => init::run(&options, &place),
-            Command::Check => check::run(&place),
+            Command::Check(options) => check::run(&options, &place),
             Command::Doctor(options) => doctor::run(&options, &place),
             Command::Backup(options) => backup::run(&options, &place),
+            Command::Restore(options) => restore::run(&options, &place),
             Command::Add(options) => add::run(&options, &place),
             Command::Remove(options) => remove::run(&options, &place),
             Command::Import(options) => import::run(&options, &place),

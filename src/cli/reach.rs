@@ -80,6 +80,14 @@ impl Place {
         Ok(self.settings.get_or_init(|| settings))
     }
 
+    /// Where the database is. A configuration that is broken by now must not keep anybody from a backup.
+    pub(super) fn database(&self) -> Result<PathBuf, Failure> {
+        match self.settings() {
+            Ok(settings) => Ok(settings.storage.database.clone()),
+            Err(wrong) => config::database_of(&self.path()?, &self.environment).ok_or(wrong),
+        }
+    }
+
     /// The daemon, if one runs. Its configuration may be broken by now: only where it is matters.
     pub(super) async fn daemon(&self) -> Result<Option<Client>, Failure> {
         let path = self.path()?;

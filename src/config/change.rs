@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{Read as _, Write as _};
-use std::os::unix::fs::MetadataExt as _;
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, chown, fchown};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -43,9 +43,19 @@ struct Held {
     path: PathBuf,
     /// Where it really is: a link stays, and what it leads to is replaced.
     real: PathBuf,
-    /// Locked against other commands like this one until it is dropped.
-    file: File,
+    /// Locked against other commands like this one until it is dropped; none of a file that is not there and stays so.
+    file: Option<File>,
     text: String,
+    /// It was not there before, and goes again if nothing is written.
+    made: bool,
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        if self.made && fs::metadata(&self.real).is_ok_and(|facts| facts.len() == 0) {
+            let _ = fs::remove_file(&self.real); // empty, so it says nothing
+        }
+    }
 }
 
 /// Edits files of the configuration at `main`, and gives what it then means. `write`: or else it is only tried.
@@ -60,7 +70,7 @@ pub fn apply(
 ) -> Result<Settings, ChangeError> {
     let mut held = Vec::new();
     for (path, edit) in edits {
-        let before = Held::open(path)?;
+        let before = if path.exists() { Held::open(path)? } else { Held::new(path, main, write)? };
         let after = edit(&before.text).map_err(|why| ChangeError::Edit { path: path.clone(), why })?;
         held.push((before, after));
     }
@@ -93,9 +103,46 @@ impl Held {
             // Another command may have put a new file in its place while this one waited.
             if same(&file, &real).map_err(|e| cannot(&e))? {
                 let text = read(&mut file).map_err(|e| cannot(&e))?;
-                return Ok(Self { path: path.to_owned(), real, file, text });
+                return Ok(Self { path: path.to_owned(), real, file: Some(file), text, made: false });
             }
         }
+    }
+
+    /// A file that is not there yet: like the main one in owner and mode, for the daemon has to read it too.
+    fn new(path: &Path, main: &Path, write: bool) -> Result<Self, ChangeError> {
+        if !write {
+            return Ok(Self {
+                path: path.to_owned(),
+                real: path.to_owned(),
+                file: None,
+                text: String::new(),
+                made: false,
+            });
+        }
+        let cannot = |e: &std::io::Error| sentence(path, "cannot be made", e);
+        let like = fs::metadata(main).map_err(|e| cannot(&e))?;
+        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty() && !folder.exists());
+        if let Some(folder) = folder {
+            fs::create_dir(folder).map_err(|e| cannot(&e))?;
+            // Whoever may read a file may look into its folder.
+            let mode = like.mode() & 0o777;
+            let mode = mode | (mode & 0o444) >> 2;
+            fs::set_permissions(folder, fs::Permissions::from_mode(mode)).map_err(|e| cannot(&e))?;
+            let made = fs::metadata(folder).map_err(|e| cannot(&e))?;
+            own(&made, &like, |owner, group| chown(folder, Some(owner), Some(group))).map_err(|e| cannot(&e))?;
+        }
+        match OpenOptions::new().write(true).create_new(true).open(path) {
+            Ok(file) => {
+                let made = file.metadata().map_err(|e| cannot(&e))?;
+                own(&made, &like, |owner, group| fchown(&file, Some(owner), Some(group))).map_err(|e| cannot(&e))?;
+                file.set_permissions(like.permissions()).map_err(|e| cannot(&e))?;
+            }
+            Err(e) if e.kind() == std::io::ErrorKind::AlreadyExists => {} // of another command like this one
+            Err(e) => return Err(cannot(&e)),
+        }
+        let mut held = Self::open(path)?;
+        held.made = true;
+        Ok(held)
     }
 
     /// Writes a new file beside it and puts it in its place: whoever reads sees the old text or the new one.
@@ -104,14 +151,12 @@ impl Held {
     }
 
     fn try_replace(&self, text: &str) -> std::io::Result<()> {
-        let folder = self.real.parent().unwrap_or(Path::new("/"));
-        let facts = self.file.metadata()?;
+        let Some(file) = &self.file else { return Ok(()) };
+        let folder = self.real.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        let facts = file.metadata()?;
         let mut new = tempfile::Builder::new().prefix(".feedmill-").suffix(".toml").tempfile_in(folder)?;
         new.write_all(text.as_bytes())?;
-        let made = new.as_file().metadata()?;
-        if (made.uid(), made.gid()) != (facts.uid(), facts.gid()) {
-            std::os::unix::fs::fchown(new.as_file(), Some(facts.uid()), Some(facts.gid()))?;
-        }
+        own(&new.as_file().metadata()?, &facts, |owner, group| fchown(new.as_file(), Some(owner), Some(group)))?;
         // After the owner: a change of owner may take mode bits away.
         new.as_file().set_permissions(facts.permissions())?;
         new.as_file().sync_all()?;
@@ -122,6 +167,15 @@ impl Held {
         new.persist(&self.real).map_err(|e| e.error)?;
         File::open(folder)?.sync_all()
     }
+}
+
+/// Gives what was made the owner of another file, if it is not its own: only root may give files away.
+fn own(
+    made: &fs::Metadata,
+    like: &fs::Metadata,
+    give: impl FnOnce(u32, u32) -> std::io::Result<()>,
+) -> std::io::Result<()> {
+    if (made.uid(), made.gid()) == (like.uid(), like.gid()) { Ok(()) } else { give(like.uid(), like.gid()) }
 }
 
 /// Waits for other commands like this one, but not for ever.
@@ -153,7 +207,7 @@ fn sentence(path: &Path, what: &str, error: &std::io::Error) -> ChangeError {
 
 #[cfg(test)]
 mod tests {
-    use std::os::unix::fs::{PermissionsExt as _, symlink};
+    use std::os::unix::fs::symlink;
 
     use super::*;
     use crate::config::edit::{self, NewFeed};
@@ -209,6 +263,22 @@ mod tests {
         both("https://a.example/", "https://a.example/").unwrap_err();
         assert_eq!(fs::read_to_string(&more).unwrap(), "");
         assert_eq!(both("https://a.example/", "https://b.example/").unwrap().feeds.len(), 2);
+    }
+
+    #[test]
+    fn a_file_that_is_not_there_is_made_like_the_main_one_or_not_at_all() {
+        let folder = tempfile::tempdir().unwrap();
+        let (main, more) = (folder.path().join("feedmill.toml"), folder.path().join("feeds.d/added.toml"));
+        fs::write(&main, "include = [\"feeds.d/*.toml\"]\n").unwrap();
+        fs::set_permissions(&main, fs::Permissions::from_mode(0o640)).unwrap();
+        let add_to = |url, write| apply(&main, &Environment::default(), &[(more.clone(), add(url))], write);
+        assert_eq!(add_to("https://a.example/", false).unwrap().feeds.len(), 1);
+        assert!(!more.exists() && !more.parent().unwrap().exists(), "it was only tried");
+        assert!(add_to("nonsense:", true).is_err() && !more.exists());
+        assert_eq!(add_to("https://a.example/", true).unwrap().included.files.as_slice(), std::slice::from_ref(&more));
+        let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+        assert_eq!((mode(&more), mode(more.parent().unwrap())), (0o640, 0o750));
+        assert_eq!(add_to("https://b.example/", true).unwrap().feeds.len(), 2);
     }
 
     #[test]

@@ -8,6 +8,7 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use super::error::{Mistake, Mistakes};
+use super::include::{self, Included};
 use super::keys::{INCLUDABLE, Table};
 use super::pieces::{Cut, cut};
 use super::section::{Gathered, Section};
@@ -17,8 +18,6 @@ use super::{Environment, feed, identity, server, stream, webhook};
 use crate::domain::name::Name;
 use crate::identity::canonical::Rules;
 
-/// Files that may be included.
-const MAX_INCLUDED: usize = 1000;
 /// Feeds that are parsed at a time where a file has many.
 const FEEDS_AT_A_TIME: usize = 500;
 
@@ -47,10 +46,11 @@ fn attempt(path: &Path, environment: &Environment, instead: &Instead, most: usiz
     let root = read(path, instead).map_err(|mistake| Mistakes { mistakes: vec![*mistake] })?;
     let gathered = Gathered::default();
     let root = cut(root, most);
-    let included = included(&root.rest, environment, &gathered, instead);
-    let files: Vec<Cut> = std::iter::once(root).chain(included.into_iter().map(|source| cut(source, most))).collect();
+    let (included, sources) = include::read(&root.rest, environment, &gathered, instead);
+    let files: Vec<Cut> = std::iter::once(root).chain(sources.into_iter().map(|source| cut(source, most))).collect();
     let documents: Vec<Document<'_>> = files.iter().map(|file| (&file.rest, parse(&file.rest, &gathered))).collect();
-    let settings = Reading { files: &files, documents: &documents, environment, gathered: &gathered }.settings(path);
+    let settings =
+        Reading { files: &files, documents: &documents, environment, gathered: &gathered }.settings(path, included);
     let mut mistakes = gathered.into_inner();
     match settings {
         Some(settings) if mistakes.is_empty() => Ok(settings),
@@ -61,7 +61,7 @@ fn attempt(path: &Path, environment: &Environment, instead: &Instead, most: usiz
     }
 }
 
-fn read(path: &Path, instead: &Instead) -> Result<Source, Box<Mistake>> {
+pub(super) fn read(path: &Path, instead: &Instead) -> Result<Source, Box<Mistake>> {
     instead.get(path).map_or_else(|| Source::read(path), |text| Source::of(path, text.clone()))
 }
 
@@ -84,77 +84,6 @@ fn parse<'a>(source: &'a Source, gathered: &Gathered) -> Spanned<DeTable<'a>> {
         gathered.add(source.mistake(at, format!("This is no TOML: {message}."), None, &[]));
     }
     table
-}
-
-/// Reads the files that `include` names.
-fn included(root: &Source, environment: &Environment, gathered: &Gathered, instead: &Instead) -> Vec<Source> {
-    if !root.text.contains("include") {
-        return Vec::new();
-    }
-    let (table, errors) = DeTable::parse_recoverable(&root.text);
-    if !errors.is_empty() {
-        return Vec::new(); // said when the file itself is read
-    }
-    let silent = Gathered::default();
-    let span = table.span();
-    let section = Section::new(root, environment, &silent, Table::Top, table.get_ref(), &span);
-    let mut sources = Vec::new();
-    for value in section.list("include", false).unwrap_or_default() {
-        let Some(pattern) = value.text() else { continue };
-        match matching(root.folder(), pattern) {
-            Ok(paths) => {
-                for path in paths {
-                    match read(&path, instead) {
-                        Ok(source) => sources.push(source),
-                        Err(mistake) => gathered.add(*mistake),
-                    }
-                }
-            }
-            Err(why) => gathered.add(root.mistake(value.at, format!("`include`: {why}."), None, &[])),
-        }
-    }
-    sources
-}
-
-/// The files that a pattern means, in order: `*` stands for any part of a file's name.
-fn matching(folder: &Path, pattern: &str) -> Result<Vec<PathBuf>, String> {
-    let path = folder.join(pattern);
-    let name = path.file_name().and_then(|name| name.to_str()).ok_or("it names no file")?.to_owned();
-    let folder = path.parent().unwrap_or(Path::new("")).to_path_buf();
-    if folder.to_str().is_some_and(|folder| folder.contains('*')) {
-        return Err("`*` can stand in the file's name only".to_owned());
-    }
-    if !name.contains('*') {
-        return Ok(vec![path]);
-    }
-    let Ok(entries) = std::fs::read_dir(&folder) else {
-        return Ok(Vec::new()); // a folder of snippets that is not there has none
-    };
-    let fits = |file: &str| !file.starts_with('.') && glob(&name, file);
-    let mut paths: Vec<PathBuf> = entries
-        .flatten()
-        .filter(|entry| entry.file_name().to_str().is_some_and(fits))
-        .map(|entry| entry.path())
-        .take(MAX_INCLUDED + 1)
-        .collect();
-    if paths.len() > MAX_INCLUDED {
-        return Err(format!("more than {MAX_INCLUDED} files fit"));
-    }
-    paths.sort();
-    Ok(paths)
-}
-
-fn glob(pattern: &str, name: &str) -> bool {
-    let mut parts = pattern.split('*');
-    let first = parts.next().unwrap_or_default();
-    let Some(mut rest) = name.strip_prefix(first) else { return false };
-    let parts: Vec<&str> = parts.collect();
-    let Some((last, middle)) = parts.split_last() else { return rest.is_empty() };
-    for part in middle {
-        let Some(at) = rest.find(part) else { return false };
-        rest = rest.get(at + part.len()..).unwrap_or_default();
-    }
-    rest.ends_with(last)
 }
 
 /// `[alerts]`: the webhooks that the operator is told by, each once.
@@ -180,7 +109,7 @@ struct Reading<'a> {
 }
 
 impl<'a> Reading<'a> {
-    fn settings(&self, path: &Path) -> Option<Settings> {
+    fn settings(&self, path: &Path, included: Included) -> Option<Settings> {
         self.check_tops();
         let (server_section, poll_section) = (self.one("server", Table::Server), self.one("poll", Table::Poll));
         let storage = server::storage(self.one("storage", Table::Storage).as_ref(), path, self.environment);
@@ -209,6 +138,7 @@ impl<'a> Reading<'a> {
         let alerts = self.one("alerts", Table::Alerts).map(|section| alerts(&section, &known)).unwrap_or_default();
         Some(Settings {
             path: path.to_owned(),
+            included,
             server: server::server(server_section.as_ref())?,
             storage,
             poll: server::poll(poll_section.as_ref(), Arc::clone(&defaults.access.reach)),

@@ -14,6 +14,7 @@ mod feed;
 mod file;
 mod headers;
 mod identity;
+pub mod include;
 mod keys;
 pub mod opml;
 mod pieces;
@@ -38,6 +39,23 @@ pub use self::settings::Settings;
 
 /// The shipped configuration: every key with its default and a comment.
 pub const SHIPPED: &str = include_str!("../../config/feedmill.toml");
+
+/// The shipped configuration without its feeds and its stream, which stand there as comments, and with a folder of included
+/// files: nobody is asked who was not named, and commands leave this file alone.
+#[must_use]
+pub fn empty() -> String {
+    let (mut out, mut inside) = (String::with_capacity(SHIPPED.len()), false);
+    for line in SHIPPED.lines() {
+        inside = line.starts_with("[[feed]]") || line.starts_with("[[stream]]") || inside && !line.is_empty();
+        match line.strip_prefix("# include = ") {
+            Some(files) => out.extend(["include = ", files]),
+            None if inside => out.extend(["# ", line.strip_prefix("# ").unwrap_or(line)]),
+            None => out.push_str(line),
+        }
+        out.push('\n');
+    }
+    out
+}
 
 /// Where secrets and state come from: the environment, as it was at start.
 #[derive(Clone, Default)]

@@ -52,9 +52,16 @@ fn plain(value: &Value<'_>) -> Option<String> {
         "credential" => from_credential(place, section.environment.variables.get("CREDENTIALS_DIRECTORY")),
         _ => return one(),
     };
+    let hint = (kind.get_ref() == "credential").then(|| {
+        format!(
+            "systemd brings it: LoadCredential={}:FILE in `systemctl edit feedmill`, then `systemctl restart feedmill`; \
+             commands of root read it while the service runs",
+            quoted(place)
+        )
+    });
     match found {
         Ok(secret) => Some(secret),
-        Err(why) => value.refuse(why, None),
+        Err(why) => value.refuse(why, hint),
     }
 }
 

@@ -11,6 +11,7 @@ use ipnet::IpNet;
 use secrecy::SecretString;
 use url::Url;
 
+use super::include::Included;
 use crate::domain::address::Address;
 use crate::domain::feed::{Dedupe, IdPolicy};
 use crate::domain::name::Name;
@@ -26,6 +27,8 @@ use crate::schedule::cron::Timing;
 pub struct Settings {
     /// The file that it was read from.
     pub path: PathBuf,
+    /// The files that it includes.
+    pub included: Included,
     /// `[server]`.
     pub server: Server,
     /// `[storage]`.

@@ -8,7 +8,7 @@ use tempfile::TempDir;
 
 use super::keys::{KEYS, Status, Table};
 use super::settings::{Auth, Keep};
-use super::{Environment, Mistakes, SHIPPED, Settings, database_of, load, locate};
+use super::{Environment, Mistakes, SHIPPED, Settings, database_of, include, load, locate};
 
 const SECRET: &str = "whsec_dGhpcnR5LXR3byBieXRlcyBmb3IgYSB0ZXN0IGtleQ==";
 
@@ -236,6 +236,17 @@ fn secrets_come_from_the_environment_a_private_file_or_a_credential() {
 }
 
 #[test]
+fn the_empty_configuration_asks_nobody_and_is_the_shipped_one_else() {
+    let folder = Folder::new();
+    let (empty, shipped) = (folder.load(&super::empty()).unwrap(), folder.load(SHIPPED).unwrap());
+    assert_eq!((empty.feeds.len(), empty.streams.len(), empty.warnings.len()), (0, 1, 0));
+    assert_eq!(super::empty().lines().count(), SHIPPED.lines().count());
+    assert_eq!(format!("{:?}", empty.poll), format!("{:?}", shipped.poll));
+    assert_eq!(include::home(&empty).file_name().unwrap(), "added.toml");
+    assert!(super::empty().contains("# url  = \"https://lwn.net/headlines/rss\""));
+}
+
+#[test]
 fn included_files_add_tables_and_are_named_in_mistakes() {
     let folder = Folder::new();
     folder.write("feeds.d/b.toml", "[[feed]]\nurl = \"https://b.example/\"\n");
@@ -245,10 +256,51 @@ fn included_files_add_tables_and_are_named_in_mistakes() {
     let urls: Vec<_> = settings.feeds.iter().map(|feed| feed.url.as_str()).collect();
     assert_eq!(urls, ["https://c.example/", "https://a.example/", "https://b.example/"]);
     folder.write("feeds.d/c.toml", "[server]\ntitle = \"x\"\n[[feed]]\nurl = \"nope\"\n");
-    let said = folder.load("include = [\"feeds.d/*.toml\", \"gone.toml\"]").unwrap_err().to_string();
-    for word in ["c.toml:1:2", "cannot have `server`", "c.toml:4:7", "gone.toml", "does not exist"] {
+    let said = folder.load("include = [\"feeds.d/*.toml\",\n  \"gone.toml\", \"feeds.d\"]").unwrap_err().to_string();
+    for word in [
+        "c.toml:1:2",
+        "cannot have `server`",
+        "c.toml:4:7",
+        "4 | url = \"nope\"\n  |       ^^^^^^",
+        "feedmill.toml:2:3",
+        "gone.toml cannot be read: it does not exist.",
+        "feedmill.toml:2:16",
+        "feeds.d/*.toml\" means the files in it",
+    ] {
         assert!(said.contains(word), "{word}: {said}");
     }
+}
+
+#[test]
+fn a_file_that_several_patterns_name_is_read_once_and_the_main_one_includes_itself_never() {
+    let folder = Folder::new();
+    folder.write("a.toml", "[[feed]]\nurl = \"https://a.example/\"\n");
+    std::os::unix::fs::symlink("a.toml", folder.0.path().join("z.toml")).unwrap();
+    folder.write(".a.toml.swp", "no TOML");
+    let settings = folder.load("include = [\"a.toml\", \"*.toml\", \"none.d/*.toml\"]").unwrap();
+    assert_eq!(settings.feeds.len(), 1);
+    assert_eq!(settings.included.files, [folder.0.path().join("a.toml")]);
+}
+
+#[test]
+fn a_new_feed_is_at_home_where_the_feeds_are() {
+    let folder = Folder::new();
+    let feed = |host: &str| format!("[[feed]]\nurl = \"https://{host}.example/\"\n");
+    folder.write("more.toml", &feed("more"));
+    let home = |text: &str| {
+        let home = include::home(&folder.load(text).unwrap());
+        home.strip_prefix(folder.0.path()).unwrap().to_str().unwrap().to_owned()
+    };
+    let include = "include = [\"more.toml\", \"feeds.d/*.toml\"]\n";
+    assert_eq!(home(""), "feedmill.toml");
+    assert_eq!(home("include = [\"more.toml\"]"), "more.toml");
+    assert_eq!(home(include), "feeds.d/added.toml");
+    assert_eq!(home(&(include.to_owned() + &feed("main"))), "feedmill.toml");
+    let settings = folder.load(include).unwrap();
+    let named = |file: &str| include::named(&settings, &folder.0.path().join(file)).is_ok();
+    folder.write("feeds.d/.keep", "");
+    assert!(named("more.toml") && named("feedmill.toml") && named("feeds.d/new.toml"));
+    assert!(!named("other.toml") && !named("feeds.d/new.txt") && !named("feeds.d/.x.toml"));
 }
 
 #[test]

@@ -149,7 +149,10 @@ impl Guard {
 
     /// Those of a name's addresses that may be connected to, in the resolver's order (RFC 6724), a few of each
     /// family: the connector gives each address a part of its time.
-    fn choose(&self, host: &str, found: Vec<SocketAddr>) -> Result<Vec<SocketAddr>, Refused> {
+    ///
+    /// # Errors
+    /// There are some, and none of them may be.
+    pub fn choose(&self, host: &str, found: Vec<SocketAddr>) -> Result<Vec<SocketAddr>, Refused> {
         let refused = found.iter().map(SocketAddr::ip).find(|ip| !self.allows(*ip));
         let mut counts = [0_usize; 2];
         let mut chosen = found;

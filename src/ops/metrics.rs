@@ -84,6 +84,8 @@ pub struct StoreNumbers {
     pub size_bytes: u64,
     /// How long the feed that waits longest is overdue.
     pub poll_lag: Duration,
+    /// Writes are refused: a full disk, for example.
+    pub hindered: bool,
 }
 
 /// All numbers.
@@ -110,6 +112,7 @@ pub struct Metrics {
     oldest_owed: Gauge<f64, AtomicU64>,
     size: Gauge<u64, AtomicU64>,
     lag: Gauge<f64, AtomicU64>,
+    hindered: Gauge<u64, AtomicU64>,
 }
 
 impl Metrics {
@@ -140,6 +143,7 @@ impl Metrics {
             oldest_owed: Gauge::default(),
             size: Gauge::default(),
             lag: Gauge::default(),
+            hindered: Gauge::default(),
         };
         metrics.reload_ok.set(1);
         metrics.begin_at_zero();
@@ -206,6 +210,11 @@ impl Metrics {
         let help = "How long the oldest delivery that is owed is waiting";
         r.register_with_unit("deliveries_oldest_owed", help, Unit::Seconds, self.oldest_owed.clone());
         r.register_with_unit("database_size", "Size of the database on disk", Unit::Bytes, self.size.clone());
+        r.register(
+            "store_hindered",
+            "Whether writes are refused: the disk is full, for example",
+            self.hindered.clone(),
+        );
         r.register_with_unit("poll_lag", "How long the most overdue feed is overdue", Unit::Seconds, self.lag.clone());
     }
 
@@ -305,6 +314,7 @@ impl Metrics {
         }
         self.size.set(numbers.size_bytes);
         self.lag.set(numbers.poll_lag.as_secs_f64());
+        self.hindered.set(u64::from(numbers.hindered));
     }
 
     /// All of it in the text format of `OpenMetrics`, as [`CONTENT_TYPE`].

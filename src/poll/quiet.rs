@@ -49,8 +49,12 @@ impl Quiet {
                 }
             }
             Err(e) => {
+                let cause = match e {
+                    StoreError::Failed(cause) => cause,
+                    other => other.to_string(),
+                };
                 for answer in answers {
-                    let _ = answer.send(Err(StoreError::Failed(e.to_string())));
+                    let _ = answer.send(Err(StoreError::Failed(cause.clone())));
                 }
             }
         }

@@ -53,7 +53,7 @@ pub enum StoreError {
     },
     /// The file is damaged.
     #[error(
-        "the database {path} is damaged: {cause}. It was left as it is. Restore a backup, or move the file away to start anew."
+        "the database {path} is damaged: {cause}. It was left as it is. Restore a backup (`feedmill restore FILE`), or move the file away to start anew."
     )]
     Corrupt {
         /// The file.
@@ -472,6 +472,8 @@ pub struct StoreHealth {
     pub webhooks: [u64; 4],
     /// Size of the database on disk, in bytes.
     pub size_bytes: u64,
+    /// What is in the way of writes for now, a full disk for example; `None`: nothing.
+    pub hindrance: Option<String>,
     /// When the next feed is due.
     pub next_due: Option<Timestamp>,
 }

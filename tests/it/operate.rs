@@ -262,11 +262,8 @@ fn fifty_backups_under_ingest_restore_to_what_was_there() {
             let file = house.dir().join(format!("copy-{round}.db"));
             let copied = house.run(&["backup", file.to_str().unwrap(), "--json"]);
             assert!(copied.status.success(), "{}", text(&copied.stderr));
-            // As the command says: what is left of the database before must not be taken for this one's.
-            for end in ["-wal", "-shm"] {
-                let _ = std::fs::remove_file(restored.dir().join(format!("feedmill.db{end}")));
-            }
-            std::fs::rename(&file, restored.database()).unwrap();
+            let put = restored.run(&["restore", file.to_str().unwrap()]);
+            assert!(put.status.success(), "{}", text(&put.stderr));
             let listed = restored.run(&["items", "--json", "--limit", "1000"]);
             assert!(listed.status.success(), "{}", text(&listed.stderr));
             let listed: serde_json::Value = serde_json::from_slice(&listed.stdout).unwrap();
@@ -401,9 +398,22 @@ fn doctor_looks_at_receivers_secrets_and_the_version_of_the_daemon() {
              allow_networks = [\"127.0.0.0/8\"]\n"
         )
     };
-    let house = Installation::new(&(webhook("there", receiver.local_addr().unwrap()) + &webhook("nowhere", nobody)));
+    let there = receiver.local_addr().unwrap();
+    let closed = |name, host: &str| {
+        webhook(name, there).replace("allow_networks = [\"127.0.0.0/8\"]\n", "").replace("127.0.0.1", host)
+    };
+    let house = Installation::new(
+        &(webhook("there", there)
+            + &webhook("nowhere", nobody)
+            + &closed("number", "127.0.0.1")
+            + &closed("name", "localhost")),
+    );
     let daemon = house.start();
     let out = text(&house.run(&["doctor"]).stdout);
+    for refused in ["`number` (127.0.0.1", "`name` (localhost"] {
+        let said = out.split(refused).nth(1).unwrap_or_else(|| panic!("{refused}: {out}"));
+        assert!(said.contains("add its network to allow_networks"), "{out}");
+    }
     assert!(out.contains("`nowhere` (") && !out.contains("`there`"), "{out}");
     assert!(out.contains("has `secret` written out"), "{out}");
     assert!(!out.contains(secret), "{out}");

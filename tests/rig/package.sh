@@ -28,6 +28,7 @@ ok "it is enabled and runs" "$(systemctl is-enabled feedmill.service)/$(show Act
 ok "the unit is the package's" "$(show FragmentPath | sed 's|^/usr||')" /lib/systemd/system/feedmill.service
 ok "systemd finds no fault in it" "$(systemd-analyze verify /lib/systemd/system/feedmill.service /lib/systemd/system/feedmill.socket 2>&1)" ""
 ok "the configuration is good" "$(feedmill check >/dev/null 2>&1; echo $?)" 0
+ok "it asks nobody that it was not told to ask" "$(feedmill check | grep -c ': 0 feeds')" 1
 ok "it is a conffile" "$(dpkg-query -W -f '${Conffiles}' feedmill | awk '{print $1}')" /etc/feedmill/feedmill.toml
 ok "there are pages of the manual" "$(dpkg -L feedmill | grep -c 'man1/feedmill.*\.1\.gz')" "$(($(feedmill --help | sed -n '/^Commands:/,/^$/p' | grep -c '^  [a-z]') + 1 + $(dpkg -L feedmill | grep -c 'man1/feedmill-[a-z]*-[a-z]*\.1\.gz')))"
 ok "bash completes it" "$(bash -c 'source /usr/share/bash-completion/completions/feedmill && complete -p feedmill' | grep -c _feedmill)" 1

@@ -10,6 +10,7 @@ use super::Check;
 use crate::config::Settings;
 use crate::config::settings::{FeedSettings, WebhookSettings};
 use crate::domain::reach::Proxy;
+use crate::fetch::guard::Guard;
 
 /// Hosts whose names are looked up, and receivers that are called.
 const HOSTS: usize = 20;
@@ -62,7 +63,7 @@ pub(super) async fn webhooks(settings: &Settings) -> Option<Check> {
     let lost: Vec<String> = asked
         .iter()
         .zip(answers)
-        .filter_map(|(webhook, answer)| Some(format!("`{}` ({})", webhook.name, answer.err()?)))
+        .filter_map(|(webhook, answer)| Some(format!("`{}` ({})", webhook.name, answer.err()?.trim_end_matches('.'))))
         .collect();
     if lost.is_empty() {
         return Some(Check::ok(name, format!("The receivers of {} webhooks take connections.", asked.len())));
@@ -73,16 +74,24 @@ pub(super) async fn webhooks(settings: &Settings) -> Option<Check> {
 
 async fn connect(webhook: &WebhookSettings) -> Result<(), String> {
     let (Some(host), Some(port)) = (webhook.url.host(), webhook.url.port_or_known_default()) else { return Ok(()) };
-    let connecting = async {
-        match host {
-            Host::Domain(name) => TcpStream::connect((name, port)).await,
-            Host::Ipv4(address) => TcpStream::connect((address, port)).await,
-            Host::Ipv6(address) => TcpStream::connect((address, port)).await,
+    let guard = Guard::new(webhook.allow_networks.clone());
+    guard.check_url(&webhook.url)?;
+    let place = match &webhook.reach.proxy {
+        Some(proxy) => {
+            guard.check_through(&webhook.url, proxy)?;
+            proxy.place()
         }
+        None => format!("{host}:{port}"),
     };
-    match tokio::time::timeout(CONNECTING, connecting).await {
-        Ok(Ok(_)) => Ok(()),
-        Ok(Err(error)) => Err(error.to_string()),
-        Err(_) => Err(format!("no answer within {} s", CONNECTING.as_secs())),
-    }
+    let connecting = async {
+        let found: Vec<_> = tokio::net::lookup_host(&place).await.map_err(|e| e.to_string())?.collect();
+        // As calls do it: what is private and not allowed is not connected to. Where a proxy is, is the operator's to say.
+        let chosen = match webhook.reach.proxy {
+            Some(_) => found,
+            None => guard.choose(&host.to_string(), found).map_err(|refused| refused.to_string())?,
+        };
+        TcpStream::connect(chosen.as_slice()).await.map(|_| ()).map_err(|e| e.to_string())
+    };
+    let connected = tokio::time::timeout(CONNECTING, connecting).await;
+    connected.unwrap_or_else(|_| Err(format!("no answer within {} s", CONNECTING.as_secs())))
 }

@@ -442,6 +442,7 @@ pub(super) fn health() -> StoreHealth {
         webhooks: [1, 1, 0, 0],
         size_bytes: 184_320_512,
         next_due: Some(at("2026-11-24T09:05:00Z")),
+        hindrance: None,
     }
 }
 

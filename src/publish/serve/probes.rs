@@ -63,6 +63,7 @@ fn numbers(health: &StoreHealth, now: Timestamp) -> StoreNumbers {
         webhooks: health.webhooks,
         size_bytes: health.size_bytes,
         poll_lag: age(health.next_due),
+        hindered: health.hindrance.is_some(),
     }
 }
 

@@ -37,6 +37,7 @@ mod reader;
 mod rekey;
 mod remember;
 mod resolve;
+pub mod restore;
 mod schema;
 mod search;
 mod settle;
@@ -438,8 +439,8 @@ impl Store for Sqlite {
     }
 
     fn health(&self) -> Pending<'_, StoreHealth> {
-        let path = self.shared.path.clone();
-        self.read(move |db| outbox::health(db, &path))
+        let (path, hindrance) = (self.shared.path.clone(), self.shared.broken.hindrance());
+        self.read(move |db| Ok(StoreHealth { hindrance: hindrance.clone(), ..outbox::health(db, &path)? }))
     }
 
     fn keep(&self, rules: Arc<KeepRules>, at: KeepCursor) -> Pending<'_, KeepStep> {

@@ -8,7 +8,7 @@ use std::time::Duration;
 use rusqlite::{Connection, ErrorCode, OpenFlags};
 
 use super::super::StoreError;
-use super::schema;
+use super::{restore, schema};
 
 /// "FeMi" in the header says whose file it is.
 pub(super) const APPLICATION_ID: i64 = 0x4665_4d69;
@@ -44,6 +44,14 @@ pub(super) fn open(path: &Path, options: &Options) -> Result<Opened, StoreError>
         Access::Own => Some(lock(path)?),
         Access::Look => None,
     };
+    match options.access {
+        Access::Own => restore::finish(path)?,
+        Access::Look if restore::is_unfinished(path) => {
+            let cause = "a backup was being restored and the end of it is missing. Start the daemon, which does it";
+            return Err(StoreError::Unusable { path: shown(), cause: cause.to_owned() });
+        }
+        Access::Look => {}
+    }
     match std::fs::metadata(path) {
         Ok(_) => inspect(path, options.check)?,
         Err(e) if e.kind() == std::io::ErrorKind::NotFound => {
@@ -85,7 +93,7 @@ pub(super) fn set_up(connection: &Connection) -> rusqlite::Result<()> {
 
 /// One daemon a database: the lock stands beside the file, for SQLite's own locks fall with any descriptor
 /// of it that is closed. The system drops it when the process ends, however it ends.
-fn lock(path: &Path) -> Result<File, StoreError> {
+pub(super) fn lock(path: &Path) -> Result<File, StoreError> {
     let unusable = |e: &std::io::Error| StoreError::Unusable {
         path: path.display().to_string(),
         cause: format!("its folder cannot be written: {e}"),
@@ -183,7 +191,7 @@ fn verdict(connection: &Connection, path: &Path) -> Result<(), StoreError> {
 }
 
 /// The first 100 bytes (<https://sqlite.org/fileformat.html>, 1.3): is it a database, and is it whole?
-fn header(path: &Path) -> Result<(), StoreError> {
+pub(super) fn header(path: &Path) -> Result<(), StoreError> {
     let shown = path.display().to_string();
     let foreign = |cause: &str| StoreError::Foreign { path: shown.clone(), cause: cause.to_owned() };
     let unusable = |e: std::io::Error| StoreError::Unusable { path: shown.clone(), cause: e.to_string() };

@@ -287,6 +287,7 @@ pub(super) fn health(db: &Connection, path: &str) -> Result<StoreHealth> {
             oldest_owed: time(row.get(3)?),
             webhooks: [row.get(5)?, row.get(6)?, row.get(7)?, row.get(8)?].map(|n: i64| u64::try_from(n).unwrap_or(0)),
             size_bytes,
+            hindrance: None,
             next_due: time(row.get(4)?),
         })
     })

@@ -29,7 +29,37 @@ const MIGRATIONS: &[(&str, &str)] = &[
 /// The version that this program writes.
 pub(super) const NEWEST: i64 = MIGRATIONS.len() as i64;
 
+/// A migration makes some tables anew, twice for a moment: in the log and in the file.
+const LEAST_ROOM: u64 = 8 << 20;
+
+/// Refuses to begin what there is no room for: half of the file, which no migration has needed yet.
+fn room(path: &Path, size: u64, free: u64) -> Result<(), StoreError> {
+    let needed = (size / 2).max(LEAST_ROOM);
+    if free >= needed {
+        return Ok(());
+    }
+    let cause = format!(
+        "it has to be brought up to date, which may take {} MB, and its disk has {} MB free. Nothing was changed. Make room, \
+         then start again",
+        needed.div_ceil(1_000_000),
+        free / 1_000_000
+    );
+    Err(StoreError::Unusable { path: path.display().to_string(), cause })
+}
+
+/// What is left for this user on the disk of a file.
+fn free(path: &Path) -> Option<u64> {
+    let disk = rustix::fs::statvfs(path).ok()?;
+    Some(disk.f_bavail.saturating_mul(disk.f_frsize))
+}
+
 pub(super) fn migrate(connection: &mut Connection, path: &Path, tagging: &str) -> Result<(), StoreError> {
+    let version: i64 =
+        connection.pragma_query_value(None, "user_version", |row| row.get(0)).map_err(|e| refused(path, &e))?;
+    if (1..NEWEST).contains(&version) {
+        let size = std::fs::metadata(path).map_or(0, |facts| facts.len());
+        free(path).map_or(Ok(()), |free| room(path, size, free))?;
+    }
     run(connection, path, tagging).map_err(|e| match e {
         Trouble::Sql(e) => refused(path, &e),
         Trouble::Edited(name) => StoreError::Corrupt {
@@ -204,6 +234,18 @@ mod tests {
         assert_eq!(number("SELECT last_ms FROM webhook WHERE last_error = 'second' AND last_status IS NULL"), 20);
         assert_eq!(number("SELECT count(*) FROM pragma_foreign_key_check"), 0);
         assert_eq!(number("SELECT count(*) FROM sqlite_schema WHERE name = 'alert_9'"), 0);
+    }
+
+    #[test]
+    fn an_upgrade_that_there_is_no_room_for_does_not_begin() {
+        let refused = |size, free| room(Path::new("t.db"), size, free).map_err(|e| e.to_string());
+        assert_eq!((refused(1 << 20, 8 << 20), refused(1 << 30, 1 << 29)), (Ok(()), Ok(())));
+        let said = refused(1 << 30, 1_000_000).unwrap_err();
+        assert!(
+            said.contains("537 MB") && said.contains("1 MB free") && said.contains("Nothing was changed"),
+            "{said}"
+        );
+        assert!(refused(4096, 1_000_000).is_err());
     }
 
     #[test]

@@ -153,6 +153,12 @@ fn serve(
     }
 }
 
+/// Why a transaction came to nothing.
+struct Failed {
+    begun: bool,
+    cause: String,
+}
+
 /// Groups of jobs on their way to the disk.
 #[derive(Clone, Copy)]
 struct Commits<'a> {
@@ -165,10 +171,11 @@ impl Commits<'_> {
     fn run(self, mut group: Vec<Box<dyn Job>>) {
         let outcome = match self.broken.error() {
             None => self.attempt(&mut group),
-            Some(error) => Err(error.to_string()),
+            Some(error) => Err(Failed { begun: false, cause: error.to_string() }),
         };
         match outcome {
-            Err(e) if group.len() > 1 && self.broken.error().is_none() => {
+            // What could not even begin would wait for each of them.
+            Err(Failed { begun: true, cause: e }) if group.len() > 1 && self.broken.error().is_none() => {
                 tracing::debug!(error = %e, jobs = group.len(), "a group of writes failed; each is tried by itself");
                 for job in group {
                     self.run(vec![job]);
@@ -176,7 +183,12 @@ impl Commits<'_> {
             }
             outcome => {
                 for job in group {
-                    job.answer(outcome.clone().map_err(|e| self.broken.error().unwrap_or(StoreError::Failed(e))));
+                    job.answer(match &outcome {
+                        Ok(()) => Ok(()),
+                        Err(failed) => {
+                            Err(self.broken.error().unwrap_or_else(|| StoreError::Failed(failed.cause.clone())))
+                        }
+                    });
                 }
             }
         }
@@ -185,22 +197,25 @@ impl Commits<'_> {
     fn execute(self, sql: &str) -> std::result::Result<(), String> {
         let done = self.db.prepare_cached(sql).and_then(|mut statement| statement.execute([]));
         done.map(|_| ()).map_err(|e| {
-            self.broken.heed(&e);
+            self.broken.refused(&e);
             e.to_string()
         })
     }
 
     /// One transaction with all of them, or nothing.
-    fn attempt(self, group: &mut [Box<dyn Job>]) -> std::result::Result<(), String> {
+    fn attempt(self, group: &mut [Box<dyn Job>]) -> std::result::Result<(), Failed> {
         if group.is_empty() {
             return Ok(());
         }
         // Without a transaction nothing may run: a job would commit by itself, statement by statement.
-        self.execute("BEGIN IMMEDIATE")
-            .inspect_err(|e| tracing::error!(error = %e, "the database cannot be written"))?;
+        self.execute("BEGIN IMMEDIATE").map_err(|cause| {
+            self.tell(&cause, "the database cannot be written");
+            Failed { begun: false, cause }
+        })?;
+        let before = self.db.total_changes();
         let published = Cell::new(false);
         let tx = Tx { db: self.db, published: &published };
-        let done = group.iter_mut().all(|job| job.run(&tx).inspect_err(|e| self.broken.heed(e)).is_ok());
+        let done = group.iter_mut().all(|job| job.run(&tx).inspect_err(|e| self.broken.refused(e)).is_ok());
         // A full disk or an I/O error may have ended the transaction already.
         let outcome = match (done, self.db.is_autocommit()) {
             (true, false) => self.execute("COMMIT"),
@@ -208,12 +223,17 @@ impl Commits<'_> {
             (false, _) => Err("a statement failed".to_owned()),
         };
         match &outcome {
-            Ok(()) if published.get() => {
-                self.version.fetch_add(1, Ordering::AcqRel);
+            Ok(()) => {
+                // A transaction that wrote nothing fits on every disk.
+                if self.db.total_changes() != before {
+                    self.broken.stored();
+                }
+                if published.get() {
+                    self.version.fetch_add(1, Ordering::AcqRel);
+                }
             }
-            Ok(()) => {}
             Err(cause) => {
-                tracing::error!(error = %cause, "a transaction was rolled back; nothing of it is stored");
+                self.tell(cause, "a transaction was rolled back; nothing of it is stored");
                 if !self.db.is_autocommit()
                     && let Err(e) = self.execute("ROLLBACK")
                 {
@@ -221,6 +241,15 @@ impl Commits<'_> {
                 }
             }
         }
-        outcome
+        outcome.map_err(|cause| Failed { begun: true, cause })
+    }
+
+    /// A hindrance was told as a whole: while it lasts, every write fails.
+    fn tell(self, cause: &str, what: &str) {
+        if self.broken.hindrance().is_some() {
+            tracing::debug!(error = %cause, "{what}");
+        } else {
+            tracing::error!(error = %cause, "{what}");
+        }
     }
 }

@@ -250,6 +250,7 @@ fn last_call(attempt: Option<&AttemptShape>, now: Timestamp) -> Markup {
 
 fn storage(health: &StoreHealth, version: &str, now: Timestamp) -> Markup {
     html! {
+        @if let Some(why) = &health.hindrance { p.error { "Nothing can be stored: " (why) "." } }
         dl.facts {
             div { dt { "Stories" } dd { (words::count(health.items)) } }
             div { dt { "Database" } dd { (words::size(health.size_bytes)) } }
