@@ -27,9 +27,10 @@ impl Drop for Daemon {
 }
 
 impl Daemon {
-    /// Starts it, and waits until it answers at `address`.
+    /// Starts it, or another build of it that `FEEDMILL` names, and waits until it answers at `address`.
     pub fn start(configuration: &Path, address: SocketAddr) -> Outcome<Self> {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_feedmill"));
+        let program = std::env::var_os("FEEDMILL").unwrap_or_else(|| env!("CARGO_BIN_EXE_feedmill").into());
+        let mut command = Command::new(program);
         let command = command.arg("--config").arg(configuration).arg("run");
         let mut daemon = Self { process: command.stdout(Stdio::null()).spawn()?, address };
         let begun = Instant::now();
@@ -58,6 +59,11 @@ impl Daemon {
         Ok(line.split_whitespace().next().ok_or("no number")?.parse::<u64>()? / 1024)
     }
 
+    /// CPU time of all its threads, those that have ended included, in nanoseconds, to a hundredth of a second.
+    pub fn used(&self) -> Outcome<u64> {
+        used(self.process.id())
+    }
+
     /// CPU time of all its threads, in nanoseconds, and how often they went to sleep.
     pub fn spent(&self) -> Outcome<(u64, u64)> {
         let (mut time, mut sleeps) = (0, 0);
@@ -71,4 +77,12 @@ impl Daemon {
         }
         Ok((time, sleeps))
     }
+}
+
+/// CPU time of a process, in nanoseconds, to a hundredth of a second (proc(5), stat: utime and stime).
+pub fn used(process: u32) -> Outcome<u64> {
+    let stat = std::fs::read_to_string(format!("/proc/{process}/stat"))?;
+    let (_, rest) = stat.rsplit_once(')').ok_or("no name")?;
+    let ticks = rest.split_whitespace().skip(11).take(2).map(str::parse::<u64>).sum::<Result<u64, _>>()?;
+    Ok(ticks * 10_000_000)
 }
