@@ -22,6 +22,7 @@ mod gate;
 mod habits;
 mod help;
 mod hosts;
+mod hour;
 mod house;
 mod ignore;
 mod include;
