@@ -134,7 +134,7 @@ async fn fill(store: &dyn Store, items: usize, at: Timestamp) -> Outcome<()> {
     let mut dice = Dice(0x5eed_2026);
     for (load, first) in (0..items).step_by(LOAD).enumerate() {
         if first == FEW {
-            pages(store, stream, first).await?;
+            pages(&*store.public(), stream, first).await?;
         }
         let Some((feed, _)) = registry.feeds.get(load % FEEDS) else { continue };
         let lease = store.lease_due_feeds(vec![*feed], at, at.plus(DAY)).await?;
@@ -158,10 +158,10 @@ async fn fill(store: &dyn Store, items: usize, at: Timestamp) -> Outcome<()> {
         let poll = PollCommit { feed: *feed, token: lease.token, at, result, next, alerts: Arc::default() };
         store.commit_poll(poll, Arc::new(AllNew), Arc::new(HashMap::new())).await?;
     }
-    pages(store, stream, items).await
+    pages(&*store.public(), stream, items).await
 }
 
-/// How long the newest page of a stream takes, and of everything, with so many items stored.
+/// How long the newest page of a stream takes, and of everything, with so many items stored, as anybody may see it.
 async fn pages(store: &dyn Store, stream: Option<StreamId>, items: usize) -> Outcome<()> {
     for (name, stream) in [("a stream", stream), ("all", None)] {
         for (kind, per_feed) in [("", None), (", 3 of each feed", Some(3))] {
