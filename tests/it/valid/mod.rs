@@ -194,7 +194,7 @@ fn documents(root: &Path) -> Vec<(String, PathBuf)> {
 }
 
 const COMMON: &str = "schedule = \"@yearly\"\nspread = false\nconcurrency = 64\nper_host = 64\n[identity]\nresolve = []\n\
-                      [[stream]]\nname = \"all\"\nlimit = 500\n";
+                      [[stream]]\nname = \"all\"\nlimit = 200\n";
 
 /// Walks through all of a stream and gathers what is wrong.
 fn walk(daemon: &Daemon, stream: &str) -> (usize, Vec<String>) {
@@ -202,7 +202,7 @@ fn walk(daemon: &Daemon, stream: &str) -> (usize, Vec<String>) {
     loop {
         found.extend(problems(daemon, stream, &query));
         let page = daemon.json(&format!("/{stream}.json{query}"));
-        stories += page["items"].as_array().unwrap().len();
+        stories += page["items"].as_array().unwrap_or_else(|| panic!("/{stream}.json{query}: {page}")).len();
         let Some(next) = page["next_url"].as_str() else { return (stories, found) };
         query = format!("?{}", next.split_once('?').unwrap().1);
     }
