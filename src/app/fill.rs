@@ -95,6 +95,8 @@ impl Fill {
         let queries = self.queries.clone();
         let index = Arc::new(aside(move || Index::new(&queries)).await?);
         let mut counts = vec![0; self.streams.len()];
+        // A stream of millions, taken out at once, would hold up whoever else writes.
+        while !stop.is_cancelled() && store.empty_streams(self.streams.iter().map(|(id, _)| *id).collect()).await? {}
         let (mut before, mut restart) = (None, true);
         let (mut looked, mut told) = (0, Instant::now());
         while !stop.is_cancelled() {

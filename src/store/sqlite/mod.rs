@@ -348,6 +348,10 @@ impl Store for Sqlite {
         self.write(move |tx| items::keep_clean(tx.db, &cleaned))
     }
 
+    fn empty_streams(&self, streams: Vec<StreamId>) -> Pending<'_, bool> {
+        self.write(move |tx| streams::empty(tx, &streams))
+    }
+
     fn fill_streams(&self, members: Vec<(StreamId, Vec<ItemId>)>, restart: bool, done: bool) -> Pending<'_, ()> {
         self.write(move |tx| {
             members.iter().try_for_each(|(stream, items)| streams::fill(tx, *stream, items, restart, done))

@@ -71,6 +71,31 @@ pub(super) fn touch(db: &Connection, item: ItemId, at: Timestamp) -> Result<()> 
     Ok(())
 }
 
+/// Items that are taken out of a stream at a time: whoever else wants to write waits no longer than for these.
+const EMPTIED: u32 = 2000;
+
+/// Takes some items out of each; false: there are none.
+pub(super) fn empty(tx: &Tx<'_>, streams: &[StreamId]) -> Result<bool> {
+    let mut left = false;
+    for stream in streams {
+        let gone = tx
+            .db
+            .prepare_cached(
+                "DELETE FROM stream_item WHERE (stream_id, effective_at, item_id) IN
+                 (SELECT stream_id, effective_at, item_id FROM stream_item WHERE stream_id = ?1 LIMIT ?2)",
+            )?
+            .execute(params![stream.0, EMPTIED])?;
+        left |= gone > 0;
+        if left {
+            break;
+        }
+    }
+    if left {
+        tx.publishes();
+    }
+    Ok(left)
+}
+
 /// Adds stored items to a stream.
 pub(super) fn fill(tx: &Tx<'_>, stream: StreamId, ids: &[ItemId], restart: bool, done: bool) -> Result<()> {
     let db = tx.db;

@@ -180,6 +180,10 @@ impl Store for Faulty {
         self.inner.keep_clean(cleaned)
     }
 
+    fn empty_streams(&self, streams: Vec<StreamId>) -> Pending<'_, bool> {
+        self.inner.empty_streams(streams)
+    }
+
     fn fill_streams(&self, members: Vec<(StreamId, Vec<ItemId>)>, restart: bool, done: bool) -> Pending<'_, ()> {
         self.inner.fill_streams(members, restart, done)
     }
