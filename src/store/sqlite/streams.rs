@@ -39,8 +39,12 @@ pub(super) fn enter(
         )?
         .execute(params![stream.0, effective_at.as_ms(), item.0, term])?;
     if added > 0 {
-        db.prepare_cached("UPDATE stream SET last_seq = last_seq + 1, changed_at = ?2 WHERE id = ?1")?
-            .execute(params![stream.0, at.as_ms()])?;
+        db.prepare_cached(
+            "UPDATE stream SET last_seq = last_seq + 1, changed_at = ?2, public_at = iif(
+               (SELECT main_feed FROM item WHERE id = ?3) IN (SELECT id FROM feed WHERE private), public_at, ?2)
+             WHERE id = ?1",
+        )?
+        .execute(params![stream.0, at.as_ms(), item.0])?;
     }
     Ok(added > 0)
 }
@@ -51,13 +55,21 @@ pub(super) fn version(db: &Connection, stream: StreamId) -> Result<i64> {
     Ok(found.optional()?.unwrap_or(-1))
 }
 
-/// An item that is in streams changed: so did they.
-pub(super) fn touch(db: &Connection, item: ItemId, at: Timestamp) -> Result<()> {
+/// An item that is in streams changed: so did they; `for_all`: not only for who sees private feeds.
+pub(super) fn touch(db: &Connection, item: ItemId, at: Timestamp, for_all: bool) -> Result<()> {
     db.prepare_cached(
-        "UPDATE stream SET changed_at = ?2, version = version + 1 WHERE id IN (SELECT stream_id FROM stream_item WHERE item_id = ?1)",
+        "UPDATE stream SET changed_at = ?2, version = version + 1, public_at = iif(
+           ?3 AND (SELECT main_feed FROM item WHERE id = ?1) NOT IN (SELECT id FROM feed WHERE private), ?2, public_at)
+         WHERE id IN (SELECT stream_id FROM stream_item WHERE item_id = ?1)",
     )?
-    .execute(params![item.0, at.as_ms()])?;
+    .execute(params![item.0, at.as_ms(), for_all])?;
     Ok(())
+}
+
+/// A feed is called something else from now on, and any stream may show its name. To look for those that do would cost more
+/// than to make documents again that turn out the same.
+pub(super) fn renew(db: &Connection) -> Result<()> {
+    db.execute("UPDATE stream SET version = version + 1", []).map(|_| ())
 }
 
 /// Adds stored items to a stream.
@@ -65,7 +77,7 @@ pub(super) fn fill(tx: &Tx<'_>, stream: StreamId, ids: &[ItemId], restart: bool,
     let db = tx.db;
     if restart {
         db.execute("DELETE FROM stream_item WHERE stream_id = ?1", [stream.0])?;
-        db.execute("UPDATE stream SET filled = 0, changed_at = NULL WHERE id = ?1", [stream.0])?;
+        db.execute("UPDATE stream SET filled = 0, changed_at = NULL, public_at = NULL WHERE id = ?1", [stream.0])?;
     }
     for id in ids {
         let found: Option<(i64, i64)> = db

@@ -76,7 +76,8 @@ fn walk(daemon: &Daemon, stream: &str) -> (usize, Vec<String>) {
     loop {
         found.extend(problems(daemon, stream, &query));
         let page = daemon.json(&format!("/{stream}.json{query}"));
-        stories += page["items"].as_array().unwrap().len();
+        let items = page["items"].as_array();
+        stories += items.unwrap_or_else(|| panic!("{query}: {page}")).len();
         let Some(next) = page["next_url"].as_str() else { return (stories, found) };
         // JSON Feed 1.1, top-level: a client that follows next_url comes to an end.
         assert!(seen.insert(next.to_owned()), "{next} comes twice");
