@@ -82,6 +82,8 @@ impl House {
             ["/all.atom", "/all.json", "/peace.atom", "/peace.json"].map(|path| (path, daemon.get(path).text()))
         };
         let before = shown(&daemon);
+        // Documents have dates of whole seconds: what moves them now is to be seen.
+        std::thread::sleep(std::time::Duration::from_millis(1100));
         let text = std::fs::read_to_string(self.house.config()).unwrap().replace("enabled = false\n", "");
         std::fs::write(self.house.config(), &text).unwrap();
         assert!(self.house.run(&["reload"]).status.success());
