@@ -1,6 +1,6 @@
 //! Items made fit to be published: their HTML cleaned at the first publication and kept, their texts beside it.
 
-use tracing::warn;
+use futures_util::FutureExt as _;
 use url::Url;
 
 use super::render::View;
@@ -13,16 +13,15 @@ use crate::store::{Cleaned, Store, StoreError};
 /// Cleaning runs on the pool for blocking work: a page of a hundred long items takes some ten milliseconds.
 ///
 /// # Errors
-/// The work was lost: it panicked, or the runtime is stopping. That the clean HTML could not be kept is no
-/// error: it is made again the next time.
+/// The work was lost: it panicked, or the runtime is stopping. Clean HTML that could not be kept is no error: it is
+/// made again the next time.
 pub async fn prepare(store: &dyn Store, items: Vec<Item>) -> Result<Vec<View>, StoreError> {
     let work = tokio::task::spawn_blocking(move || items.into_iter().map(view).unzip::<_, _, Vec<_>, Vec<_>>());
     let (views, made) = work.await.map_err(|e| StoreError::Failed(format!("cleaning was cut short: {e}")))?;
     let made: Vec<Cleaned> = made.into_iter().flatten().collect();
-    if !made.is_empty()
-        && let Err(error) = store.keep_clean(made).await
-    {
-        warn!(%error, "clean HTML could not be kept and will be made again");
+    if !made.is_empty() {
+        // It is with the writer now. Nobody waits for that: a disk takes longer than all the rest.
+        let _ = store.keep_clean(made).now_or_never();
     }
     Ok(views)
 }

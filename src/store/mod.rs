@@ -389,7 +389,7 @@ pub struct Page {
 }
 
 /// Which page of a stream by the order in which items entered it.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug)]
 pub struct ArchiveRequest {
     /// The stream; `None`: `all`.
     pub stream: Option<StreamId>,
@@ -397,6 +397,8 @@ pub struct ArchiveRequest {
     pub number: Option<u64>,
     /// Places of a page. It must never change.
     pub size: u32,
+    /// Items that who asks has already.
+    pub but: Vec<ItemId>,
 }
 
 /// A page of a stream by the order in which items entered it. What entered a full one is what it has for good, but for

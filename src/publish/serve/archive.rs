@@ -14,7 +14,7 @@ use super::State;
 use super::cache::{Document, Format, Manner};
 use super::feeds::{birth, channel, document, dress, media};
 use super::problem::Problem;
-use crate::domain::item::Item;
+use crate::domain::item::{Item, ItemId};
 use crate::publish::published::PublishedStream;
 use crate::publish::render::Pages;
 use crate::publish::views;
@@ -39,15 +39,20 @@ pub(crate) async fn with_open(
     stream: &PublishedStream,
     items: &mut Vec<Item>,
 ) -> Result<Option<u64>, StoreError> {
-    let Some(open) = page(store, stream, None).await? else { return Ok(None) };
+    let here = items.iter().map(|item| item.id).collect();
+    let Some(open) = page(store, stream, None, here).await? else { return Ok(None) };
     items.extend(open.items);
     items.sort_by_key(|item| std::cmp::Reverse((item.effective_at, item.id)));
-    items.dedup_by_key(|item| item.id);
     Ok(open.earlier)
 }
 
-async fn page(store: &dyn Store, stream: &PublishedStream, number: Option<u64>) -> Result<Option<Archive>, StoreError> {
-    store.archive(ArchiveRequest { stream: stream.row, number, size: SIZE }).await
+async fn page(
+    store: &dyn Store,
+    stream: &PublishedStream,
+    number: Option<u64>,
+    but: Vec<ItemId>,
+) -> Result<Option<Archive>, StoreError> {
+    store.archive(ArchiveRequest { stream: stream.row, number, size: SIZE, but }).await
 }
 
 /// `/{stream}/archive/{n}.atom`.
@@ -62,7 +67,7 @@ pub(crate) async fn archive(
     let edition = state.parts().live.get();
     let stream = edition.published.stream(&name).filter(|stream| has_archives(stream)).ok_or_else(missing)?;
     let _turn = state.0.costly.acquire().await;
-    let found = page(state.store(), stream, Some(number)).await?.ok_or_else(missing)?;
+    let found = page(state.store(), stream, Some(number), Vec::new()).await?.ok_or_else(missing)?;
     let mut views = views::prepare(state.store(), found.items).await?;
     let instance = state.store().instance();
     for view in &mut views {

@@ -8,10 +8,7 @@ CREATE INDEX feed_private ON feed (id) WHERE private;
 
 -- Grows with whatever its documents show: those that show the same are not made again.
 ALTER TABLE stream ADD COLUMN version INTEGER NOT NULL DEFAULT 0;
--- A story's documents name all of its streams.
-CREATE TRIGGER stream_item_added AFTER INSERT ON stream_item BEGIN
-  UPDATE stream SET version = version + 1 WHERE id IN (SELECT stream_id FROM stream_item WHERE item_id = NEW.item_id);
-END;
+-- A story's documents name all of its streams. Those that it enters are counted where it does.
 CREATE TRIGGER stream_item_removed AFTER DELETE ON stream_item BEGIN
   UPDATE stream SET version = version + 1
     WHERE id = OLD.stream_id OR id IN (SELECT stream_id FROM stream_item WHERE item_id = OLD.item_id);

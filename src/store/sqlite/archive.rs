@@ -9,7 +9,7 @@ use crate::domain::item::ItemId;
 use crate::domain::stream::StreamId;
 
 /// One page: a full one by its number, or the one that is being filled.
-pub(super) fn page(db: &Connection, request: ArchiveRequest) -> Result<Option<Archive>> {
+pub(super) fn page(db: &Connection, request: &ArchiveRequest) -> Result<Option<Archive>> {
     let size = i64::from(request.size.max(1));
     let full = last(db, request.stream)? / size;
     let (number, upto) = match request.number {
@@ -21,7 +21,7 @@ pub(super) fn page(db: &Connection, request: ArchiveRequest) -> Result<Option<Ar
     };
     let after = (number - 1).saturating_mul(size);
     let mut found = Vec::new();
-    for id in within(db, request.stream, after, upto)? {
+    for id in within(db, request.stream, after, upto)?.into_iter().filter(|id| !request.but.contains(id)) {
         found.extend(items::load(db, id)?);
     }
     found.sort_by_key(|item| std::cmp::Reverse((item.effective_at, item.id)));

@@ -42,6 +42,9 @@ impl Commit<'_> {
                 entered.push(found.clone());
             }
         }
+        if !entered.is_empty() {
+            streams::renamed(db, item)?;
+        }
         Ok((matches, entered))
     }
 

@@ -300,7 +300,7 @@ impl Store for Sqlite {
     }
 
     fn archive(&self, request: ArchiveRequest) -> Pending<'_, Option<Archive>> {
-        self.read(move |db| archive::page(db, request))
+        self.read(move |db| archive::page(db, &request))
     }
 
     fn shared_page(&self, request: PageRequest, per_feed: u32) -> Pending<'_, Page> {

@@ -40,13 +40,22 @@ pub(super) fn enter(
         .execute(params![stream.0, effective_at.as_ms(), item.0, term])?;
     if added > 0 {
         db.prepare_cached(
-            "UPDATE stream SET last_seq = last_seq + 1, changed_at = ?2, public_at = iif(
+            "UPDATE stream SET last_seq = last_seq + 1, version = version + 1, changed_at = ?2, public_at = iif(
                (SELECT main_feed FROM item WHERE id = ?3) IN (SELECT id FROM feed WHERE private), public_at, ?2)
              WHERE id = ?1",
         )?
         .execute(params![stream.0, at.as_ms(), item.0])?;
     }
     Ok(added > 0)
+}
+
+/// An item is in other streams than before: the documents of all of them name them.
+pub(super) fn renamed(db: &Connection, item: ItemId) -> Result<()> {
+    db.prepare_cached(
+        "UPDATE stream SET version = version + 1 WHERE id IN (SELECT stream_id FROM stream_item WHERE item_id = ?1)",
+    )?
+    .execute([item.0])?;
+    Ok(())
 }
 
 /// A number that grows with what the stream's documents show.
@@ -87,7 +96,9 @@ pub(super) fn fill(tx: &Tx<'_>, stream: StreamId, ids: &[ItemId], restart: bool,
         if let Some((effective_at, seen)) = found {
             let before: Option<i64> = changed_at(db, Some(stream))?.map(Timestamp::as_ms);
             let at = Timestamp::from_ms(before.unwrap_or(seen).max(seen));
-            enter(db, stream, *id, Timestamp::from_ms(effective_at), None, at)?;
+            if enter(db, stream, *id, Timestamp::from_ms(effective_at), None, at)? {
+                renamed(db, *id)?;
+            }
         }
     }
     if done {

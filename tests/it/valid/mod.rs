@@ -67,7 +67,7 @@ fn documents(root: &Path) -> Vec<(String, PathBuf)> {
 }
 
 const COMMON: &str = "schedule = \"@yearly\"\nspread = false\nconcurrency = 64\nper_host = 64\n[identity]\nresolve = []\n\
-                      [[stream]]\nname = \"all\"\nlimit = 500\n";
+                      [[stream]]\nname = \"all\"\nlimit = 200\n";
 
 /// Walks through all of a stream and gathers what is wrong.
 fn walk(daemon: &Daemon, stream: &str) -> (usize, Vec<String>) {
@@ -76,8 +76,7 @@ fn walk(daemon: &Daemon, stream: &str) -> (usize, Vec<String>) {
     loop {
         found.extend(problems(daemon, stream, &query));
         let page = daemon.json(&format!("/{stream}.json{query}"));
-        let items = page["items"].as_array();
-        stories += items.unwrap_or_else(|| panic!("{query}: {page}")).len();
+        stories += page["items"].as_array().unwrap_or_else(|| panic!("/{stream}.json{query}: {page}")).len();
         let Some(next) = page["next_url"].as_str() else { return (stories, found) };
         // JSON Feed 1.1, top-level: a client that follows next_url comes to an end.
         assert!(seen.insert(next.to_owned()), "{next} comes twice");
