@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex};
 
 use crate::support::daemon::{Daemon, Installation};
 use crate::support::origin::{Origin, Reply};
+use crate::valid::atom;
 
 /// Stories by number; every third one is dated years back.
 fn document(numbers: &[u32]) -> String {
@@ -54,6 +55,7 @@ impl Client {
         let text = daemon.get(path).text();
         assert!(!text.contains("fh:archive"), "the present one is no archive");
         assert_eq!(link(&text, "self").as_deref(), Some(path));
+        assert_eq!(atom(&text).0.0, Vec::<String>::new(), "{path}");
         self.ids.extend(ids(&text));
         self.next = link(&text, "prev-archive");
     }
@@ -67,6 +69,7 @@ impl Client {
         assert!(
             text.contains("<fh:archive/>") && text.contains("xmlns:fh=\"http://purl.org/syndication/history/1.0\"")
         );
+        assert_eq!(atom(&text).0.0, Vec::<String>::new(), "{path}");
         assert_eq!(link(&text, "self").as_deref(), Some(path.as_str()));
         assert_eq!(link(&text, "current").as_deref(), Some(current));
         self.ids.extend(ids(&text));

@@ -119,6 +119,39 @@ fn a_podcast_keeps_its_episode_its_transcript_its_people_and_its_value() {
     assert_eq!(journey.json["_feedmill"]["media"][7]["name"], "podcast:transcript");
 }
 
+/// The publisher moves to another host: the address that stood in the feed is dead. It is no edit.
+#[test]
+fn an_episode_whose_file_moves_has_the_new_address_and_the_same_dates() {
+    let (origin, podcast) = (Origin::start(), include_str!("media/podcast.xml"));
+    origin.route("/feed.xml", Reply::ok(podcast));
+    let address = origin.url("/feed.xml");
+    let house = Installation::new(&format!(
+        "schedule = \"@hourly\"\nmin_interval = \"1s\"\n[[feed]]\nname = \"f\"\nurl = \"{address}\"\n"
+    ));
+    assert!(house.run(&["poll"]).status.success());
+    let daemon = house.start();
+    let item = || daemon.json("/all.json")["items"][0].clone();
+    let before = item();
+    assert_eq!(before["attachments"][0]["url"], "https://cdn.loopline.example/88.mp3");
+    origin.route(
+        "/feed.xml",
+        Reply::ok(podcast.replace("https://cdn.loopline.example/88", "https://new.loopline.example/s88")),
+    );
+    let polled = house.run(&["poll", "f"]);
+    assert!(String::from_utf8_lossy(&polled.stdout).contains("0 new items, 0 changed"), "{polled:?}");
+    let after = item();
+    assert_eq!(after["attachments"][0]["url"], "https://new.loopline.example/s88.mp3");
+    for same in ["id", "date_published", "date_modified", "content_html", "title"] {
+        assert_eq!(after[same], before[same], "{same}");
+    }
+    let rss = daemon.get("/all.rss").text();
+    assert!(
+        rss.contains("<enclosure url=\"https://new.loopline.example/s88.mp3\"")
+            && !rss.contains("cdn.loopline.example/88.mp3"),
+        "{rss}"
+    );
+}
+
 #[test]
 fn photographs_keep_every_size_their_credit_their_place_and_their_licence() {
     let journey = travel(include_str!("media/photos.xml"));

@@ -78,10 +78,20 @@ impl House {
     fn start(&self) -> Daemon {
         let daemon = self.house.start();
         daemon.until("the public feed was asked", |d| titles(d, "/all.json") == ["Peace for both"]);
+        let shown = |daemon: &Daemon| {
+            ["/all.atom", "/all.json", "/peace.atom", "/peace.json"].map(|path| (path, daemon.get(path).text()))
+        };
+        let before = shown(&daemon);
+        // Documents have dates of whole seconds: what moves them now is to be seen.
+        std::thread::sleep(std::time::Duration::from_millis(1100));
         let text = std::fs::read_to_string(self.house.config()).unwrap().replace("enabled = false\n", "");
-        std::fs::write(self.house.config(), text).unwrap();
+        std::fs::write(self.house.config(), &text).unwrap();
         assert!(self.house.run(&["reload"]).status.success());
         daemon.until("the private feed was asked", |d| titles(d, &format!("/mine.json?{TOKEN}")).len() == 3);
+        let is_private = text.contains("private = true");
+        assert_eq!(shown(&daemon) == before, is_private, "what it does moves no date of what others see");
+        let stories = format!("<dt>Stories</dt><dd>{}</dd>", if is_private { 1 } else { 3 });
+        assert!(daemon.get("/status").text().contains(&stories), "{stories}");
         daemon
     }
 }

@@ -8,10 +8,11 @@ use std::time::Duration;
 use feedmill::domain::decision::{
     Candidate, Decision, Fingerprint, Judge, Known, LinkChange, Scope, Survey, entry_of_key,
 };
+use feedmill::domain::element::Element;
 use feedmill::domain::feed::{
     Cadence, ErrorKind, FeedId, FeedInfo, FeedState, Health, NextPoll, PollError, Validators,
 };
-use feedmill::domain::item::{Clean, Entry};
+use feedmill::domain::item::{Clean, Enclosure, Entry};
 use feedmill::domain::stream::{Match, StreamId};
 use feedmill::domain::time::Timestamp;
 use feedmill::domain::webhook::{
@@ -214,6 +215,53 @@ async fn an_unchanged_load_writes_nothing_that_is_published() {
     let version = bench.store().version();
     assert_eq!(bench.load(0, load()).await, CommitReport::default());
     assert_eq!(bench.store().version(), version);
+}
+
+/// A podcast's file moves, or its picture: no edit, and the next reader gets the file that is there.
+#[tokio::test]
+async fn files_that_change_while_the_text_stays_are_those_of_the_main_feeds_last_load() {
+    let bench = Bench::new(&[A, B]).await;
+    let episode = |file: &str, title: &str| {
+        let mut episode = bench.matching(candidate("https://x.example/1", "urn:1", title));
+        episode.entry.enclosures = vec![Enclosure { url: file.to_owned(), ..Enclosure::default() }];
+        let attributes = vec![("url".to_owned(), file.to_owned())];
+        episode.entry.extras.media =
+            vec![Element { name: "media:content".to_owned(), attributes, ..Element::default() }];
+        episode
+    };
+    bench.load(0, vec![episode("https://old.example/1.mp3", "One")]).await;
+    bench.load(1, vec![episode("https://other.example/1.mp3", "One")]).await;
+    let (before, version) = (bench.all().await.remove(0), bench.store().version());
+    bench.lease_calls().await;
+    for (feed, file, kept) in [
+        (1, "https://moved.example/1.mp3", "https://old.example/1.mp3"),
+        (0, "https://new.example/1.mp3", "https://new.example/1.mp3"),
+    ] {
+        assert_eq!(bench.load(feed, vec![episode(file, "One")]).await, CommitReport::default());
+        let item = bench.all().await.remove(0);
+        assert_eq!(item.enclosures[0].url, kept);
+        assert_eq!(item.extras.media[0].attribute("url"), Some(kept));
+        assert_eq!((item.revision, item.updated, item.content), (1, before.updated, before.content.clone()));
+    }
+    assert_eq!(bench.store().version(), version + 1, "once, for the one that is shown");
+    assert!(bench.lease_calls().await.is_empty(), "nobody is called");
+    let mut same = episode("https://new.example/1.mp3", "One");
+    bench.load(0, vec![same.clone()]).await;
+    // Views are counted by elements, too.
+    let counted = |n: &str| Element {
+        name: "media:statistics".to_owned(),
+        attributes: vec![("views".to_owned(), n.to_owned())],
+        ..Element::default()
+    };
+    same.entry.extras.media.push(counted("7"));
+    bench.load(0, vec![same.clone()]).await;
+    assert_eq!(bench.store().version(), version + 1);
+    same.entry.extras.media[0].attributes[0].1 = "https://new.example/1.jpg".to_owned();
+    bench.load(0, vec![same]).await;
+    assert_eq!(bench.store().version(), version + 2);
+    assert_eq!(bench.all().await[0].extras.media[0].attribute("url"), Some("https://new.example/1.jpg"));
+    bench.load(0, vec![episode("https://newest.example/1.mp3", "One, corrected")]).await;
+    assert_eq!(bench.all().await[0].enclosures[0].url, "https://newest.example/1.mp3");
 }
 
 #[tokio::test]

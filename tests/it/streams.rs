@@ -31,6 +31,38 @@ fn texts(items: &[serde_json::Value], key: &str) -> Vec<String> {
     items.iter().map(|item| item[key].as_str().unwrap().to_owned()).collect()
 }
 
+/// Nothing else changes than what a feed calls itself, and it is named beside a story of another one.
+#[test]
+fn documents_name_feeds_as_they_are_called_now() {
+    let origin = Origin::start();
+    let one = rss(&[story("Peace", "https://one.example/1", "1")]);
+    for name in ["chatty", "quiet"] {
+        origin.route(&format!("/{name}"), Reply::ok(one.clone()));
+    }
+    let house = Installation::new(&format!(
+        "{}[[stream]]\nname = \"peace\"\nmatch = 'peace'\n",
+        feeds(&origin).replacen("spread = false\n", "spread = false\nmin_interval = \"1s\"\n", 1)
+    ));
+    let daemon = house.start();
+    daemon.until("both feeds have it", |d| {
+        items(d, "/peace.json")
+            .first()
+            .is_some_and(|item| item["_feedmill"]["sightings"].as_array().unwrap().len() == 2)
+    });
+    let further =
+        daemon.json("/peace.json")["items"][0]["_feedmill"]["sightings"][1]["feed"].as_str().unwrap().to_owned();
+    let paths = ["/peace.atom", "/all.atom", "/peace"];
+    let tags = paths.map(|path| daemon.get(path).header("etag").unwrap().to_owned());
+    let renamed = one.replacen("<title>T</title>", "<title>The New Name</title>", 1);
+    origin.route(&format!("/{further}"), Reply::ok(renamed));
+    assert!(house.run(&["poll", &further]).status.success());
+    for (path, tag) in paths.into_iter().zip(tags) {
+        let answer = daemon.get_with(path, &[("If-None-Match", &tag)]);
+        assert_eq!(answer.status, 200, "{path}");
+        assert!(answer.text().contains("The New Name"), "{path}: {}", answer.text());
+    }
+}
+
 #[test]
 fn a_chatty_feed_has_its_share_titles_name_their_feed_and_ids_are_ours_where_that_is_asked_for() {
     let origin = Origin::start();

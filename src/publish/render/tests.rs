@@ -11,8 +11,12 @@ use quick_xml::reader::Reader;
 
 use super::page::{Site, error, feeds as feeds_page, item, river, status};
 use super::samples::*;
-use super::{View, atom, json, opml, rss};
-use crate::domain::item::{Category, Enclosure, Person};
+use super::{Pages, View, atom, json, opml, rss};
+use crate::domain::item::{Category, Clean, Enclosure, Person};
+
+/// The standards' clauses, each with what holds it.
+#[path = "../../../tests/it/valid/rules/mod.rs"]
+mod rules;
 
 /// An element: its name, attributes, text and children.
 #[derive(Debug, Default)]
@@ -100,6 +104,15 @@ fn everything() -> Vec<View> {
     views
 }
 
+/// The same as they come from `identity` and `sanitize`, which own ids and clean HTML.
+fn kept() -> Vec<View> {
+    let mut views = everything();
+    let broken = views.last_mut().unwrap();
+    broken.item.published_id = "https://northwire.example/?id=%3C".to_owned();
+    broken.clean = Clean { summary: None, content: Some("<p>]]&gt; &lt;script&gt;</p>".to_owned()) };
+    views
+}
+
 fn entry_of(view: View) -> Node {
     let mut feed = tree(&atom(&channel(), &[view]));
     feed.children.pop().unwrap()
@@ -129,6 +142,48 @@ fn pages_are_as_they_were() {
     insta::assert_snapshot!("status", lines(status(&site, &report(&feeds(), &webhooks(), &health(), &sizes()), now())));
     insta::assert_snapshot!("feeds", lines(feeds_page(&site, &feeds(), 7, None, now())));
     insta::assert_snapshot!("error", lines(error(&site, 404, "No such stream", "There is no stream named x < y.")));
+}
+
+/// RFC 4287, RFC 5005, RSS 2.0, JSON Feed 1.1: every rule of `rules`, on what is ordinary, full, broken and empty.
+#[test]
+fn documents_break_no_rule_of_the_standards() {
+    let mut further = channel();
+    further.pages.older = Some("?before=abc".to_owned());
+    let mut archive = channel();
+    archive.pages = Pages { archive: Some(2), previous: Some(1), next: Some(3), ..Pages::default() };
+    for channel in [channel(), further, archive] {
+        for views in [kept(), morning(), Vec::new()] {
+            let (atom, rss, json) = (atom(&channel, &views), rss(&channel, &views), json(&channel, &views));
+            let read = [rules::atom(&atom), rules::rss(&rss), rules::json_feed(&json)];
+            for ((problems, ids), document) in read.into_iter().zip([&atom, &rss, &json]) {
+                assert_eq!(problems.0, Vec::<String>::new(), "{document}");
+                assert!(ids.iter().eq(views.iter().map(|view| &view.item.published_id)), "{ids:?}");
+            }
+        }
+    }
+}
+
+/// RFC 5005 section 4: every document leads to the archive before it, if there is one.
+#[test]
+fn archives_say_where_they_stand() {
+    let mut channel = channel();
+    channel.pages.previous = Some(2);
+    let head = tree(&atom(&channel, &[]));
+    assert_eq!(head.links("prev-archive"), ["https://news.example.org/mill/all/archive/2.atom"]);
+    assert!(head.all("fh:archive").count() == 0 && head.links("current").is_empty());
+    channel.pages = Pages { archive: Some(2), previous: Some(1), next: Some(3), ..Pages::default() };
+    let archive = tree(&atom(&channel, &[]));
+    assert_eq!(archive.all("fh:archive").count(), 1);
+    for (rel, path) in [
+        ("self", "all/archive/2.atom"),
+        ("prev-archive", "all/archive/1.atom"),
+        ("next-archive", "all/archive/3.atom"),
+        ("current", "all.atom"),
+    ] {
+        assert_eq!(archive.links(rel), [format!("https://news.example.org/mill/{path}")]);
+    }
+    channel.pages.previous = None;
+    assert!(tree(&atom(&channel, &[])).links("prev-archive").is_empty(), "nothing stands before the first");
 }
 
 /// Design 6, identity and time 5.

@@ -8,7 +8,7 @@ use super::super::{CommitReport, PollCommit, PollResult, Routes};
 use super::feeds::{self, json};
 use super::keys::Keys;
 use super::known::{Looked, Place, Present, known_as_it_is};
-use super::listing::{self, Digest, Listing};
+use super::listing::{self, Digest, LONGEST, Listing};
 use super::remember::remember;
 use super::writer::Tx;
 use super::{Instance, Result, items, public, streams};
@@ -69,8 +69,14 @@ pub(super) struct Entered {
 
 impl Commit<'_> {
     pub(super) fn run(&self, poll: &PollCommit) -> Result<CommitReport> {
+        let renamed =
+            matches!(&poll.result, PollResult::Loaded { info, .. } if feeds::renames(self.tx.db, poll.feed, info)?);
         let report = remember(self.tx.db, self.instance, poll)?;
         let PollResult::Loaded { info, candidates, quiet, habits, .. } = &poll.result else { return Ok(report) };
+        if renamed {
+            streams::renew(self.tx.db)?;
+            self.tx.publishes();
+        }
         let newest = feeds::newest(self.tx.db, poll.feed)?;
         let places: Vec<Place> = candidates.iter().map(|candidate| self.place(poll.feed, candidate)).collect();
         let listing = Listing::read(self.tx.db, poll.feed)?;
@@ -113,6 +119,11 @@ impl Commit<'_> {
             if !known.get(index).is_some_and(unchanged) {
                 load.quiet = *quiet || survey.backfill.get(index).copied().unwrap_or(false);
                 self.store(&mut load, index, candidate, place, &survey)?;
+            } else if let Some(seen) = known.get(index).and_then(|known| known.sighting.as_ref())
+                && index < LONGEST
+            {
+                // It reads as it did, and is not as it was listed: what may have changed is its files.
+                self.refresh(&load, candidate, seen.item)?;
             }
         }
         listing.replace(self.tx.db, poll.feed, &digests)?;
@@ -237,10 +248,13 @@ impl Commit<'_> {
         if life != Life::Shown {
             return Ok(());
         }
-        self.log(item, SIGHTED, load.at)?;
+        // What only a private feed adds is no change for anybody else.
+        if !load.private {
+            self.log(item, SIGHTED, load.at)?;
+        }
         let freed = (candidate.own || load.any_private) && self.take_over(load, candidate, item)?;
         let (now, entered) = self.rematch(index, candidate, item, load.at)?;
-        streams::touch(self.tx.db, item, load.at)?;
+        streams::touch(self.tx.db, item, load.at, !load.private)?;
         // For the public it is new; whoever was called about it already is not called again.
         let matches = if freed { self.memberships(item, &now)? } else { entered };
         self.owe(
@@ -272,6 +286,7 @@ impl Commit<'_> {
         // Before the sighting is written, for that is compared with the item's link.
         if is_main && !revise {
             self.relink(load, candidate, item)?;
+            self.refresh(load, candidate, item)?;
         }
         if revise {
             self.revise(load, index, candidate, item, EventKind::ItemUpdated)?;
@@ -302,7 +317,7 @@ impl Commit<'_> {
     ) -> Result<()> {
         let changed = self.rewrite(load, candidate, item)?;
         let (now, entered) = self.rematch(index, candidate, item, load.at)?;
-        streams::touch(self.tx.db, item, load.at)?;
+        streams::touch(self.tx.db, item, load.at, true)?;
         load.report.changed += 1;
         let matches = self.memberships(item, &now)?;
         let newly = entered.iter().map(|found| found.stream).collect();

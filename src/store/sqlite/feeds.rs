@@ -341,6 +341,15 @@ pub(super) fn titled(info: &str, title: Option<String>) -> FeedInfo {
     info
 }
 
+/// Whether a load gives another title to a feed that had been loaded, and that is shown by its own.
+pub(super) fn renames(db: &Connection, feed: FeedId, info: &FeedInfo) -> Result<bool> {
+    db.prepare_cached(
+        "SELECT f.title IS NULL AND s.loaded_once AND json_extract(f.info, '$.title') IS NOT ?2
+         FROM feed f JOIN feed_state s ON s.feed_id = f.id WHERE f.id = ?1",
+    )?
+    .query_row(params![feed.0, info.title], |row| row.get(0))
+}
+
 /// Due times that were reckoned anew. A state that is as it was is not written.
 pub(super) fn keep_due(db: &Connection, due: &[(FeedId, NextPoll)], now: Timestamp) -> Result<()> {
     let ms = |at: Option<Timestamp>| at.map(Timestamp::as_ms);

@@ -6,7 +6,8 @@ use serde::{Deserialize, Serialize};
 use super::super::Cleaned;
 use super::Result;
 use super::feeds::{json, titled};
-use crate::domain::feed::FeedInfo;
+use crate::domain::element::Element;
+use crate::domain::feed::{FeedId, FeedInfo};
 use crate::domain::item::{Category, Clean, Enclosure, Entry, Extras, Item, ItemId, Person, Sighting, Source};
 use crate::domain::time::Timestamp;
 
@@ -54,6 +55,38 @@ pub(super) fn keep_body(db: &Connection, item: ItemId, source: i64, entry: &Entr
     )?
     .execute(params![item.0, source, entry.title, entry.summary, entry.content, extra])?;
     Ok(())
+}
+
+/// What an entry says of its files, as bytes that differ if it says something else: of what is in the vocabularies only where it
+/// lies, for they count views and ratings, too. `None`: it has none.
+pub(super) fn files(enclosures: &[Enclosure], image: Option<&str>, media: &[Element]) -> Option<Vec<u8>> {
+    let mut addresses = Vec::new();
+    media.iter().for_each(|element| element.each(&mut |one| addresses.extend(one.attribute("url"))));
+    let none = enclosures.is_empty() && image.is_none() && addresses.is_empty();
+    // Texts and numbers only, which serde_json never refuses.
+    (!none).then(|| serde_json::to_vec(&(enclosures, image, addresses)).unwrap_or_default())
+}
+
+/// Puts an entry's files in the place of those that were kept. False: they are the same, or it is published from another feed.
+pub(super) fn keep_files(db: &Connection, feed: FeedId, item: ItemId, entry: &Entry) -> Result<bool> {
+    let kept: Option<Option<String>> = db
+        .prepare_cached(
+            "SELECT b.extra FROM item i JOIN item_body b ON b.item_id = i.id
+             WHERE i.id = ?1 AND i.main_feed = ?2 AND i.state = 0",
+        )?
+        .query_row([item.0, feed.0], |row| row.get(0))
+        .optional()?;
+    let Some(kept) = kept else { return Ok(false) };
+    let mut extra: Extra = kept.and_then(|text| serde_json::from_str(&text).ok()).unwrap_or_default();
+    let now = files(&entry.enclosures, entry.image.as_deref(), &entry.extras.media);
+    if files(&extra.enclosures, extra.image.as_deref(), &extra.extras.media) == now {
+        return Ok(false);
+    }
+    extra.enclosures.clone_from(&entry.enclosures);
+    extra.image.clone_from(&entry.image);
+    extra.extras.media.clone_from(&entry.extras.media);
+    db.prepare_cached("UPDATE item_body SET extra = ?2 WHERE item_id = ?1")?.execute(params![item.0, json(&extra)?])?;
+    Ok(true)
 }
 
 /// What an edit changed, as readers see it.

@@ -4,16 +4,17 @@ use std::collections::HashSet;
 
 use rusqlite::{Connection, OptionalExtension as _, params};
 
-use super::Result;
 use super::hash::Hasher;
 use super::known::Place;
+use super::{Result, items};
 use crate::domain::decision::Candidate;
 use crate::domain::feed::FeedId;
+use crate::domain::item::Entry;
 
 /// Of longer documents, the rest is looked up.
-const LONGEST: usize = 2_000;
+pub(super) const LONGEST: usize = 2_000;
 
-/// One entry as it was seen: what it is known by, its key, its words.
+/// One entry as it was seen: what it is known by, its key, its words, its files.
 pub(super) type Digest = [u8; 16];
 
 /// The last load, or this one.
@@ -49,7 +50,7 @@ impl Listing {
     }
 }
 
-/// Whatever a decision hangs on is in it, so that an entry with the digest of the last load is the same. `ignored`: the query
+/// Whatever a decision hangs on is in it, and the files, so that an entry with the digest of the last load is the same. `ignored`: the query
 /// because of which it is not kept.
 pub(super) fn digest(hasher: Hasher, place: &Place, candidate: &Candidate, ignored: Option<&str>) -> Digest {
     let mut all = [0_u8; 32];
@@ -58,8 +59,11 @@ pub(super) fn digest(hasher: Hasher, place: &Place, candidate: &Candidate, ignor
     entry.copy_from_slice(&place.entry_hash);
     key.copy_from_slice(&place.key_hash.to_be_bytes());
     print.copy_from_slice(&candidate.fingerprint.pack().to_be_bytes());
-    match ignored {
-        None => hasher.long_of(&all),
-        Some(query) => hasher.long_of(&[&all, query.as_bytes()].concat()),
+    let Entry { enclosures, image, extras, .. } = &candidate.entry;
+    match (items::files(enclosures, image.as_deref(), &extras.media), ignored) {
+        (None, None) => hasher.long_of(&all),
+        (files, query) => {
+            hasher.long_of(&[&all, files.unwrap_or_default().as_slice(), query.unwrap_or_default().as_bytes()].concat())
+        }
     }
 }

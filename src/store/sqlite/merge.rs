@@ -85,7 +85,7 @@ fn absorb(keys: Keys<'_>, kept: ItemId, absorbed: ItemId, at: Timestamp) -> Resu
         .prepare_cached("SELECT stream_id, term FROM stream_item WHERE item_id = ?1")?
         .query_map([absorbed.0], |row| Ok((row.get(0)?, row.get(1)?)))?
         .collect::<Result<_>>()?;
-    streams::touch(db, absorbed, at)?;
+    streams::touch(db, absorbed, at, true)?;
     db.execute("DELETE FROM stream_item WHERE item_id = ?1", [absorbed.0])?;
     for (stream, term) in &undo.streams {
         if enter(keys, *stream, kept, term.as_deref(), at)? {
@@ -123,7 +123,7 @@ fn changed(keys: Keys<'_>, tx: &Tx<'_>, item: ItemId, at: Timestamp) -> Result<(
         MERGED,
         at.as_ms()
     ])?;
-    streams::touch(keys.db, item, at)?;
+    streams::touch(keys.db, item, at, true)?;
     tx.publishes();
     Ok(())
 }

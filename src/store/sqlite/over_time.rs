@@ -3,12 +3,12 @@
 use rusqlite::{OptionalExtension as _, params};
 
 use super::Result;
-use super::commit::{Commit, Load, NEW, REVISED};
+use super::commit::{Commit, Load, NEW, REVISED, SIGHTED};
 use super::keep::DAY_MS;
 use super::keys::{MOVED, SHOWN};
 use super::known::{Looked, Place, known_as_it_is};
 use super::merge::merge;
-use super::streams;
+use super::{items, streams};
 use crate::domain::decision::{Candidate, Decision, Life, Scope};
 use crate::domain::feed::FeedInfo;
 use crate::domain::item::ItemId;
@@ -56,7 +56,7 @@ impl Commit<'_> {
             .execute(params![item.0, candidate.link, SHOWN])?;
         if changed > 0 {
             self.log(item, REVISED, load.at)?;
-            streams::touch(self.tx.db, item, load.at)?;
+            streams::touch(self.tx.db, item, load.at, true)?;
             load.report.changed += 1;
         }
         Ok(())
@@ -128,6 +128,17 @@ impl Commit<'_> {
             }
             None => self.new_item(load, candidate, place, looked.ident_hash, false),
         }
+    }
+
+    /// Files that lie elsewhere now, or are others, while the text is the same: no edit, so nobody is called and no date moves
+    /// but those of the documents. The feed that the item is published from has the word.
+    pub(super) fn refresh(&self, load: &Load<'_>, candidate: &Candidate, item: ItemId) -> Result<()> {
+        if items::keep_files(self.tx.db, load.feed, item, &candidate.entry)? {
+            self.log(item, SIGHTED, load.at)?;
+            streams::touch(self.tx.db, item, load.at, true)?;
+            self.tx.publishes();
+        }
+        Ok(())
     }
 
     /// A past story in one more place, edited, or under another address: it goes on to be known, and that is all.

@@ -24,6 +24,7 @@ const MIGRATIONS: &[(&str, &str)] = &[
     ("0011_ignore", include_str!("../migrations/0011_ignore.sql")),
     ("0012_search", include_str!("../migrations/0012_search.sql")),
     ("0013_publish", include_str!("../migrations/0013_publish.sql")),
+    ("0014_public", include_str!("../migrations/0014_public.sql")),
 ];
 
 /// The version that this program writes.

@@ -40,9 +40,11 @@ pub(super) fn enter(
         .execute(params![stream.0, effective_at.as_ms(), item.0, term])?;
     if added > 0 {
         db.prepare_cached(
-            "UPDATE stream SET last_seq = last_seq + 1, changed_at = ?2, version = version + 1 WHERE id = ?1",
+            "UPDATE stream SET last_seq = last_seq + 1, version = version + 1, changed_at = ?2, public_at = iif(
+               (SELECT main_feed FROM item WHERE id = ?3) IN (SELECT id FROM feed WHERE private), public_at, ?2)
+             WHERE id = ?1",
         )?
-        .execute(params![stream.0, at.as_ms()])?;
+        .execute(params![stream.0, at.as_ms(), item.0])?;
     }
     Ok(added > 0)
 }
@@ -62,21 +64,22 @@ pub(super) fn version(db: &Connection, stream: StreamId) -> Result<i64> {
     Ok(found.optional()?.unwrap_or(-1))
 }
 
-/// An item that is in streams changed: so did they.
-pub(super) fn touch(db: &Connection, item: ItemId, at: Timestamp) -> Result<()> {
+/// An item that is in streams changed: so did they; `for_all`: not only for who sees private feeds.
+pub(super) fn touch(db: &Connection, item: ItemId, at: Timestamp, for_all: bool) -> Result<()> {
     db.prepare_cached(
-        "UPDATE stream SET changed_at = ?2, version = version + 1 WHERE id IN (SELECT stream_id FROM stream_item WHERE item_id = ?1)",
+        "UPDATE stream SET changed_at = ?2, version = version + 1, public_at = iif(
+           ?3 AND (SELECT main_feed FROM item WHERE id = ?1) NOT IN (SELECT id FROM feed WHERE private), ?2, public_at)
+         WHERE id IN (SELECT stream_id FROM stream_item WHERE item_id = ?1)",
     )?
-    .execute(params![item.0, at.as_ms()])?;
+    .execute(params![item.0, at.as_ms(), for_all])?;
     Ok(())
 }
 
 /// Items that are taken out of a stream at a time: whoever else wants to write waits no longer than for these.
 const EMPTIED: u32 = 2000;
 
-/// Takes some items out of each; false: there are none.
+/// Takes some items out of one of them; false: there are none.
 pub(super) fn empty(tx: &Tx<'_>, streams: &[StreamId]) -> Result<bool> {
-    let mut left = false;
     for stream in streams {
         let gone = tx
             .db
@@ -85,15 +88,18 @@ pub(super) fn empty(tx: &Tx<'_>, streams: &[StreamId]) -> Result<bool> {
                  (SELECT stream_id, effective_at, item_id FROM stream_item WHERE stream_id = ?1 LIMIT ?2)",
             )?
             .execute(params![stream.0, EMPTIED])?;
-        left |= gone > 0;
-        if left {
-            break;
+        if gone > 0 {
+            tx.publishes();
+            return Ok(true);
         }
     }
-    if left {
-        tx.publishes();
-    }
-    Ok(left)
+    Ok(false)
+}
+
+/// A feed is called something else from now on, and any stream may show its name. To look for those that do would cost more
+/// than to make documents again that turn out the same.
+pub(super) fn renew(db: &Connection) -> Result<()> {
+    db.execute("UPDATE stream SET version = version + 1", []).map(|_| ())
 }
 
 /// Adds stored items to a stream.
@@ -101,7 +107,7 @@ pub(super) fn fill(tx: &Tx<'_>, stream: StreamId, ids: &[ItemId], restart: bool,
     let db = tx.db;
     if restart {
         db.execute("DELETE FROM stream_item WHERE stream_id = ?1", [stream.0])?;
-        db.execute("UPDATE stream SET filled = 0, changed_at = NULL WHERE id = ?1", [stream.0])?;
+        db.execute("UPDATE stream SET filled = 0, changed_at = NULL, public_at = NULL WHERE id = ?1", [stream.0])?;
     }
     for id in ids {
         let found: Option<(i64, i64)> = db

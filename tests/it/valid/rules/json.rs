@@ -1,4 +1,23 @@
 //! JSON Feed 1.1: the specification's own words as rules, which its schema says less of.
+//!
+//! What it calls required, or says that must be or must not. *Row*: a rule below, which a row of the test at the end breaks.
+//! *Closed*: the member is not written at all.
+//!
+//! | JSON Feed 1.1, section | who writes must | held by |
+//! |---|---|---|
+//! | Top-level | have `version`, the URL of the version, `title`, a string, and `items`, an array | rows `top-level: …` |
+//! | the same, `next_url` | never repeat `feed_url` or an earlier `next_url` | row `next_url`; `walk` of the documents |
+//! | the same, `authors` | give each one of name, url, avatar | row `authors` |
+//! | the same, `language` | write tags of RFC 5646 | row `RFC 5646` |
+//! | the same, `hubs` | give each `type` and `url` | closed |
+//! | Items, `id` | have one, a string, unique and never used again | rows `id is …`; `ids_are_published_byte_for_byte_in_all_formats` |
+//! | the same, `content_html`, `content_text` | have one of them, and HTML in the former only | row `content_html or content_text`; design 6.16 |
+//! | the same, dates | write dates of RFC 3339 | row `RFC 3339` |
+//! | the same, `tags` | write strings | row `tags` |
+//! | Attachments | have `url` and `mime_type`; sizes and durations are numbers | rows `attachments: …` |
+//! | Extensions | begin names with `_` and a letter, and their members' with none; no dot in either | rows `extensions: …` |
+//! | Deprecations | write `authors` where `author` was | row `extensions: no other member` |
+//! | Suggestions | (should) serve UTF-8 as `application/feed+json` | `super::super::problems` |
 
 use std::collections::HashSet;
 
@@ -67,6 +86,11 @@ pub(crate) fn json_feed(document: &str) -> (Problems, Vec<String>) {
     for name in ["home_page_url", "feed_url", "next_url", "icon", "favicon"] {
         address(&mut problems, &feed, name);
     }
+    problems.must(
+        feed["next_url"].is_null() || feed["next_url"] != feed["feed_url"],
+        "JSON Feed 1.1, top-level: next_url is not feed_url",
+        &feed["next_url"],
+    );
     let Some(items) = feed["items"].as_array() else {
         problems.must(false, "JSON Feed 1.1, top-level: items is an array", &feed["items"]);
         return (problems, Vec::new());
@@ -88,6 +112,11 @@ fn members(problems: &mut Problems, object: &Value, known: &[&str]) {
         let letter = name.strip_prefix('_').is_some_and(|rest| rest.starts_with(|c: char| c.is_ascii_alphabetic()));
         let extension = letter && !name.contains('.') && value.is_object();
         problems.must(known.contains(&&**name) || extension, "JSON Feed 1.1, extensions: no other member", name);
+        let odd = value
+            .as_object()
+            .filter(|_| extension)
+            .and_then(|within| within.keys().find(|key| key.starts_with('_') || key.contains('.')));
+        problems.must(odd.is_none(), "JSON Feed 1.1, extensions: members of one have plain names", odd);
         problems.must(!value.is_null(), "JSON Feed 1.1: what is not known is absent", name);
     }
 }
@@ -169,27 +198,39 @@ fn item(problems: &mut Problems, item: &Value) {
 
 #[test]
 fn each_rule_of_json_feed_finds_what_breaks_it() {
-    let document = r#"{"version":"https://jsonfeed.org/version/1.1","title":"T","home_page_url":"https://a.example/","items":[{"id":"1","url":"https://a.example/1","content_html":"<p>x","date_published":"2026-01-02T03:04:05Z","language":"en","tags":["t"],"authors":[{"name":"A"}],"attachments":[{"url":"https://a.example/1.mp3","mime_type":"audio/mpeg","size_in_bytes":5}],"_x":{}}]}"#;
+    let document = r#"{"version":"https://jsonfeed.org/version/1.1","title":"T","home_page_url":"https://a.example/","feed_url":"https://a.example/f","next_url":"https://a.example/f?2","items":[{"id":"1","url":"https://a.example/1","content_html":"<p>x","date_published":"2026-01-02T03:04:05Z","language":"en","tags":["t"],"authors":[{"name":"A"}],"attachments":[{"url":"https://a.example/1.mp3","mime_type":"audio/mpeg","size_in_bytes":5,"duration_in_seconds":6}],"_x":{}}]}"#;
     super::finds(
         json_feed,
         document,
         &[
-            ("version/1.1", "version/1", "version"),
-            ("\"title\":\"T\",", "", "title"),
+            ("version/1.1", "version/1", "top-level: version"),
+            ("\"version\":\"https://jsonfeed.org/version/1.1\",", "", "top-level: version"),
+            ("\"title\":\"T\",", "", "top-level: title"),
+            ("\"title\":\"T\",", "\"title\":1,", "top-level: title"),
+            ("\"items\":[", "\"entries\":[", "top-level: items is an array"),
+            ("https://a.example/f?2", "https://a.example/f", "next_url is not feed_url"),
             ("https://a.example/\"", "a.example\"", "a URL"),
             ("\"id\":\"1\"", "\"id\":1", "id is required"),
+            ("\"id\":\"1\",", "", "id is required"),
+            ("\"items\":[", "\"items\":[{\"id\":\"1\",\"content_text\":\"y\"},", "id is unique"),
             ("\"content_html\":\"<p>x\"", "\"summary\":\"x\"", "content_html or"),
             ("<p>x", "<script>", "security"),
             ("2026-01-02T03:04:05Z", "2026-01-02", "RFC 3339"),
             ("\"en\"", "\"en_US\"", "RFC 5646"),
             ("[\"t\"]", "[1]", "tags"),
             ("{\"name\":\"A\"}", "{}", "authors"),
-            ("\"mime_type\":\"audio/mpeg\",", "", "mime_type"),
-            ("\"size_in_bytes\":5", "\"size_in_bytes\":\"5\"", "a number"),
-            ("\"_x\":{}", "\"_x\":1", "no other member"),
-            ("\"_x\":{}", "\"x\":{}", "no other member"),
+            ("\"authors\":[{\"name\":\"A\"}]", "\"author\":{\"name\":\"A\"}", "extensions: no other member"),
+            ("\"url\":\"https://a.example/1.mp3\",", "", "attachments: url"),
+            ("\"mime_type\":\"audio/mpeg\",", "", "attachments: mime_type"),
+            ("\"size_in_bytes\":5", "\"size_in_bytes\":\"5\"", "attachments: a number"),
+            ("\"duration_in_seconds\":6", "\"duration_in_seconds\":\"6\"", "attachments: a number"),
+            ("\"_x\":{}", "\"_x\":1", "extensions: no other member"),
+            ("\"_x\":{}", "\"x\":{}", "extensions: no other member"),
+            ("\"_x\":{}", "\"_1\":{}", "extensions: no other member"),
+            ("\"_x\":{}", "\"_x.y\":{}", "extensions: no other member"),
+            ("\"_x\":{}", "\"_x\":{\"a.b\":1}", "extensions: members of one"),
+            ("\"_x\":{}", "\"_x\":{\"_a\":1}", "extensions: members of one"),
             ("\"_x\":{}", "\"image\":null", "absent"),
-            ("\"items\":[", "\"entries\":[", "items is an array"),
         ],
     );
 }

@@ -1,4 +1,27 @@
 //! RSS 2.0, the Advisory Board's profile, and what the validator asks of RSS besides.
+//!
+//! RSS 2.0 has no MUST as RFCs have it: what follows is each thing that its text calls required, or says to be so and not otherwise.
+//! *Row*: a rule below, which a row of the test at the end breaks under the same name. *Closed*: the element is not written at all.
+//!
+//! | RSS 2.0, section | who writes must | held by |
+//! |---|---|---|
+//! | What is RSS? | write XML 1.0; `rss` with `version`, which is 2.0; one `channel` in it | rows `XML`, `rss of version 2.0`, `one channel` |
+//! | Required channel elements | have `title`, `link`, `description` | rows `required channel elements` |
+//! | Optional channel elements, `language` | use a known code | closed; of items, row `Dublin Core, language` |
+//! | the same, `pubDate`, `lastBuildDate` | write dates of RFC 822 | rows `dates` |
+//! | the same, `docs` | give a URL | row `docs: a URL` |
+//! | `image`, `cloud`, `textInput`, `skipHours`, `skipDays`, `rating` | give each its own required parts | closed |
+//! | `ttl` | give a number of minutes | row `ttl` |
+//! | Elements of `item` | have one of `title` and `description` | row `at least one of title and description` |
+//! | the same, `author` | give an address | closed: names are no addresses, they go into `dc:creator` |
+//! | the same, `comments`, `link` | give a URL | rows `link: a URL`, `comments: a URL` |
+//! | `source` | have a `url` | row `source: it has a url` |
+//! | `enclosure` | have `url`, which is http, `length` in bytes, `type`, a MIME type | rows `enclosure: …` |
+//! | `category` | say a `domain` only as a taxonomy's name | any text is one |
+//! | `pubDate` | write dates of RFC 822 | rows `dates` |
+//! | `guid` | identify the item by it for good; be a URL unless `isPermaLink` is false | rows `guid: …`; `a_guid_is_a_permalink_only_where_it_is_the_link` |
+//! | Comments, URLs | begin each URL with a registered scheme | rows `… a URL` |
+//! | Extending RSS | put everything else into a namespace, and RSS's own into none | rows `no other element`, `no namespace` |
 
 use std::collections::HashSet;
 
@@ -10,6 +33,14 @@ use super::{Problems, harmful, is_iri, is_language, is_media_type, is_uri, read_
 const ATOM: &str = "http://www.w3.org/2005/Atom";
 const CONTENT: &str = "http://purl.org/rss/1.0/modules/content/";
 const DC: &str = "http://purl.org/dc/elements/1.1/";
+
+/// Namespaces that versions of RSS have been given by others.
+const SPACES: [&str; 4] = [
+    "http://backend.userland.com/rss2",
+    "http://blogs.law.harvard.edu/tech/rss",
+    "http://purl.org/rss/1.0/",
+    "http://my.netscape.com/rdf/simple/0.9/",
+];
 
 const CHANNEL: &[&str] = &["title", "link", "description", "lastBuildDate", "generator", "docs", "ttl", "item"];
 const ITEM: &[(&str, bool)] = &[
@@ -34,7 +65,7 @@ pub(crate) fn rss(document: &str) -> (Problems, Vec<String>) {
     problems.must(
         root.has_tag_name("rss") && root.attribute("version") == Some("2.0"),
         "RSS 2.0: rss of version 2.0",
-        root.tag_name(),
+        (root.tag_name(), root.attribute("version")),
     );
     let channels: Vec<_> = plain(root, "channel").collect();
     problems.must(channels.len() == 1, "RSS 2.0: one channel", channels.len());
@@ -67,7 +98,7 @@ fn head(problems: &mut Problems, channel: Node<'_, '_>) {
         problems.must(CHANNEL.contains(&name), "RSS 2.0: no other element in a channel", name);
         match name {
             "title" | "description" => problems.must(!said.trim().is_empty(), "validator: not blank", name),
-            "link" | "docs" => problems.must(is_uri(&said), "RSS 2.0, link: a URL", said),
+            "link" | "docs" => problems.must(is_uri(&said), &format!("RSS 2.0, {name}: a URL"), said),
             "lastBuildDate" => date(problems, &said),
             "ttl" => problems.must(said.parse::<u32>().is_ok_and(|n| n > 0), "RSS 2.0, ttl: a number of minutes", said),
             _ => {}
@@ -113,6 +144,11 @@ fn item(problems: &mut Problems, item: Node<'_, '_>) {
             item.children().filter(|child| child.has_tag_name(*name) && child.tag_name().namespace().is_none()).count();
         problems.must(count <= 1, "RSS 2.0 and the profile: at most one of", (name, count));
     }
+    let own = item
+        .children()
+        .filter(Node::is_element)
+        .find(|child| child.tag_name().namespace().is_some_and(|space| SPACES.contains(&space)));
+    problems.must(own.is_none(), "RSS 2.0, extending: RSS itself has no namespace", own.map(|own| own.tag_name()));
     let speaks =
         ["title", "description"].iter().any(|name| plain(item, name).any(|node| !text(node).trim().is_empty()));
     problems.must(speaks, "RSS 2.0, item: at least one of title and description", "neither");
@@ -138,7 +174,7 @@ fn item(problems: &mut Problems, item: Node<'_, '_>) {
 fn plain_child(problems: &mut Problems, child: Node<'_, '_>, name: &str, said: &str) {
     problems.must(ITEM.iter().any(|(known, _)| *known == name), "RSS 2.0: no other element in an item", name);
     match name {
-        "link" | "comments" => problems.must(is_uri(said), "RSS 2.0, link: a URL", said),
+        "link" | "comments" => problems.must(is_uri(said), &format!("RSS 2.0, {name}: a URL"), said),
         "pubDate" => date(problems, said),
         "description" => {
             let found = harmful(said);
@@ -176,38 +212,59 @@ fn date(problems: &mut Problems, said: &str) {
     problems.must(year && DateTime::parse_from_rfc2822(said).is_ok(), "RSS 2.0, dates: RFC 822", said);
 }
 
+const DOCUMENT: &str = "<rss version=\"2.0\" xmlns:atom=\"http://www.w3.org/2005/Atom\" xmlns:content=\"http://purl.org/rss/1.0/modules/content/\" \
+    xmlns:dc=\"http://purl.org/dc/elements/1.1/\"><channel><title>T</title><link>https://a.example/</link><description>D</description>\
+    <atom:link rel=\"self\" type=\"application/rss+xml\" href=\"https://a.example/f\"/><lastBuildDate>Fri, 02 Jan 2026 03:04:06 GMT</lastBuildDate>\
+    <docs>https://a.example/docs</docs><ttl>60</ttl><item><title>One</title>\
+    <link>https://a.example/1</link><guid isPermaLink=\"false\">one</guid><pubDate>Fri, 02 Jan 2026 03:04:05 GMT</pubDate>\
+    <dc:language>en</dc:language><category>c</category><description>d</description><content:encoded>&lt;p&gt;x</content:encoded>\
+    <comments>https://a.example/c</comments><enclosure url=\"https://a.example/1.mp3\" length=\"5\" type=\"audio/mpeg\"/>\
+    <source url=\"https://a.example/s\">S</source></item></channel></rss>";
+
 #[test]
 fn each_rule_of_rss_finds_what_breaks_it() {
-    let document = "<rss version=\"2.0\" xmlns:atom=\"http://www.w3.org/2005/Atom\" xmlns:content=\"http://purl.org/rss/1.0/modules/content/\" \
-        xmlns:dc=\"http://purl.org/dc/elements/1.1/\"><channel><title>T</title><link>https://a.example/</link><description>D</description>\
-        <atom:link rel=\"self\" type=\"application/rss+xml\" href=\"https://a.example/f\"/><ttl>60</ttl><item><title>One</title>\
-        <link>https://a.example/1</link><guid isPermaLink=\"false\">one</guid><pubDate>Fri, 02 Jan 2026 03:04:05 GMT</pubDate>\
-        <dc:language>en</dc:language><category>c</category><description>d</description><content:encoded>&lt;p&gt;x</content:encoded>\
-        <enclosure url=\"https://a.example/1.mp3\" length=\"5\" type=\"audio/mpeg\"/><source url=\"https://a.example/s\">S</source></item></channel></rss>";
     super::finds(
         rss,
-        document,
+        DOCUMENT,
         &[
             ("<title>T</title>", "<title>T</titel>", "XML"),
+            (" version=\"2.0\"", "", "rss of version 2.0"),
+            ("version=\"2.0\"", "version=\"0.92\"", "rss of version 2.0"),
+            ("</channel>", "</channel><channel/>", "one channel"),
             ("<title>T</title>", "", "required channel elements"),
+            ("<link>https://a.example/</link>", "", "required channel elements"),
+            ("<description>D</description>", "", "required channel elements"),
             ("<title>T</title>", "<title> </title>", "not blank"),
             ("<link>https://a.example/</link>", "<link>a.example</link>", "link: a URL"),
+            ("<docs>https://", "<docs>//", "docs: a URL"),
+            ("Fri, 02 Jan 2026 03:04:06 GMT", "2026-01-02", "dates"),
             ("<ttl>60</ttl>", "<ttl>an hour</ttl>", "ttl"),
             ("rel=\"self\"", "rel=\"other\"", "atom:link with rel self"),
             ("<title>T</title>", "<title>T</title><entry/>", "no other element in a channel"),
             ("<title>One</title>", "<title>One</title><title>One</title>", "at most one"),
             ("<title>One</title>", "<title>One</title><author>x</author>", "no other element in an item"),
-            ("isPermaLink=\"false\"", "isPermaLink=\"true\"", "a permalink is a URL"),
+            ("<title>One</title>", "<title xmlns=\"http://backend.userland.com/rss2\">One</title>", "no namespace"),
+            ("<link>https://a.example/1", "<link>/1", "link: a URL"),
+            ("<comments>https:", "<comments>", "comments: a URL"),
+            ("isPermaLink=\"false\"", "isPermaLink=\"true\"", "guid: a permalink is a URL"),
+            ("isPermaLink=\"false\"", "", "guid: a permalink is a URL"),
+            (">one</guid>", "></guid>", "guid: not empty"),
             ("Fri, 02 Jan 2026 03:04:05 GMT", "2026-01-02", "dates"),
-            ("Fri, 02 Jan", "Mon, 02 Jan", "dates"),
+            ("Fri, 02 Jan 2026 03:04:05", "Mon, 02 Jan 2026 03:04:05", "dates"),
             ("<dc:language>en", "<dc:language>en_US", "RFC 5646"),
             ("<category>c", "<category> ", "not blank"),
             ("<description>d", "<description>&lt;iframe&gt;", "description: harmless"),
             ("&lt;p&gt;x", "&lt;img src=\"/x\"&gt;", "content:encoded: harmless"),
-            ("url=\"https://a.example/1.mp3\"", "url=\"ftp://a.example/1.mp3\"", "http url"),
-            ("length=\"5\"", "length=\"\"", "length in bytes"),
-            ("type=\"audio/mpeg\"", "type=\"audio\"", "MIME type"),
-            ("<source url=\"https://a.example/s\">", "<source>", "source"),
+            ("url=\"https://a.example/1.mp3\"", "url=\"ftp://a.example/1.mp3\"", "enclosure: the url is an http url"),
+            ("url=\"https://a.example/1.mp3\"", "", "enclosure: the url is an http url"),
+            ("length=\"5\"", "length=\"\"", "enclosure: length in bytes"),
+            ("type=\"audio/mpeg\"", "type=\"audio\"", "enclosure: a MIME type"),
+            ("<source url=\"https://a.example/s\">", "<source>", "source: it has a url"),
         ],
     );
+    let untitled = DOCUMENT.replacen("<title>One</title>", "", 1);
+    let silent = ("<description>d</description>", "", "at least one of title and description");
+    super::finds(rss, &untitled, &[silent]);
+    let item = &DOCUMENT[DOCUMENT.find("<item>").unwrap()..];
+    super::finds(rss, DOCUMENT, &[("</channel></rss>", item, "guid: it identifies one item")]);
 }
