@@ -74,6 +74,9 @@ pub enum StartError {
     /// Something that the system refuses.
     #[error("{0}")]
     System(String),
+    /// It was to stop before it had started.
+    #[error("stopped")]
+    Stopped,
 }
 
 /// What the daemon is given besides its settings.
@@ -207,7 +210,11 @@ impl Daemon {
         let notifier = Arc::new(Notifier::new());
         // Checking every page may take a while; the runtime must not stand still for it.
         let opening = tokio::task::spawn_blocking(move || own_store(&file, true, tagging));
-        let opened = supervise::patiently(&notifier, opening).await;
+        let opened = tokio::select! {
+            opened = supervise::patiently(&notifier, opening) => opened,
+            // What is half done there is undone or finished by the next start, as after a crash.
+            () = parts.stop.cancelled() => return Err(StartError::Stopped),
+        };
         let store: Arc<dyn Store> = Arc::new(opened.map_err(|e| StartError::System(e.to_string()))??);
         let doors = doors::bind(&settings, parts.listeners)?;
         let registry = store.apply_subscriptions(translate::subscriptions(&settings), now).await?;
@@ -216,7 +223,8 @@ impl Daemon {
         let metrics = Arc::new(Metrics::new(VERSION));
         let progress = Arc::new(Progress::new(Instant::now()));
         let fetcher = fetcher(&settings).map_err(StartError::System)?;
-        let stages = Stages::new(Arc::clone(&store), Arc::clone(&parts.clock), fetcher, Arc::clone(&owed));
+        let stages = Stages::new(Arc::clone(&store), Arc::clone(&parts.clock), fetcher, Arc::clone(&owed))
+            .remembering(&settings.storage.database.with_added_extension("reading"));
         let resolving = resolve::Seat::default();
         let stirred = Arc::new(AtomicBool::new(true));
         let bell = Arc::new(index::Bell::default());
@@ -354,8 +362,8 @@ impl House {
         self.configured().settings
     }
 
-    /// Gives the poller its plan, and streams that need it their fill.
-    async fn put_plan(self: &Arc<Self>, registry: &Registry) -> Result<(), StoreError> {
+    /// Gives the poller its plan, and streams that need it their fill; the names of these.
+    async fn put_plan(self: &Arc<Self>, registry: &Registry) -> Result<Vec<String>, StoreError> {
         let settings = self.settings();
         self.resolving.end();
         let mut rekey = rekey::Rekey::new(&settings, registry);
@@ -382,9 +390,10 @@ impl House {
         let (store, clock) = (Arc::clone(&self.store), Arc::clone(&self.clock));
         self.tasks.spawn(async move { rekey.rest(store.as_ref(), clock.as_ref(), &stop).await });
         let wanted = fill::wanted(&settings, registry, &self.live.get().published);
+        let filled = wanted.as_ref().map(fill::Fill::names).unwrap_or_default();
         self.filling.begin(wanted, Arc::clone(&self.store), &self.stop, &self.tasks);
         resolve::begin(self);
-        Ok(())
+        Ok(filled)
     }
 
     /// Due times under a plan, where they or their reasons are not as they are stored; they are stored so, for what is

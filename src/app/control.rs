@@ -232,7 +232,6 @@ impl House {
         let registry =
             self.store.apply_subscriptions(translate::subscriptions(&new), now).await.map_err(|e| failed(&e))?;
         let (feeds, streams, webhooks) = (new.feeds.len(), new.streams.len(), new.webhooks.len());
-        let message = format!("{feeds} feeds, {streams} streams, {webhooks} webhooks");
         let warnings = new.warnings.clone();
         self.poller.stages().set_fetcher(fetcher);
         self.outbox.set_targets(translate::targets(&new, &registry));
@@ -243,8 +242,20 @@ impl House {
             log.set_level(&new.log.level).map_err(ControlError::Failed)?;
         }
         *self.configured.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = Configured::new(new, &registry);
-        self.put_plan(&registry).await.map_err(|e| failed(&e))?;
-        Ok(ReloadReport { count: feeds + streams + webhooks, ok: true, message, warnings })
+        let filling = self.put_plan(&registry).await.map_err(|e| failed(&e))?;
+        let message = format!("{feeds} feeds, {streams} streams, {webhooks} webhooks{}", being_filled(&filling));
+        Ok(ReloadReport { count: feeds + streams + webhooks, ok: true, message, filling, warnings })
+    }
+}
+
+/// Which streams are being filled, for people.
+fn being_filled(names: &[String]) -> String {
+    const NAMED: usize = 5;
+    let named = names.iter().take(NAMED).map(String::as_str).collect::<Vec<_>>().join(", ");
+    match names.len() {
+        0 => String::new(),
+        1..=NAMED => format!("; being filled from what is stored: {named}"),
+        count => format!("; being filled from what is stored: {named} and {} more", count - NAMED),
     }
 }
 

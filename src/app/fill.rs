@@ -28,7 +28,18 @@ type Members = Vec<(StreamId, Vec<ItemId>)>;
 
 /// The fill that goes on, and its end.
 #[derive(Default)]
-pub(super) struct Filling(Mutex<Option<(CancellationToken, JoinHandle<()>)>>);
+pub(super) struct Filling {
+    on: Mutex<Option<(CancellationToken, JoinHandle<()>)>>,
+    far: Arc<Mutex<Option<Far>>>,
+}
+
+/// How far a fill has come.
+#[derive(Clone, Copy)]
+struct Far {
+    streams: usize,
+    looked: u64,
+    of: u64,
+}
 
 impl Filling {
     /// Fills what a new configuration wants. A fill that still goes on knows queries that may be others by now: it ends
@@ -40,22 +51,30 @@ impl Filling {
         stop: &CancellationToken,
         tasks: &TaskTracker,
     ) {
-        let mut on = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut on = self.on.lock().unwrap_or_else(PoisonError::into_inner);
         let before = on.take();
         if let Some((stop, _)) = &before {
             stop.cancel();
         }
         let stop = stop.child_token();
-        let own = stop.clone();
+        let (own, far) = (stop.clone(), Arc::clone(&self.far));
         let task = tasks.spawn(async move {
             if let Some((_, task)) = before {
                 let _ = task.await;
             }
             if let Some(fill) = wanted {
-                fill.run(store.as_ref(), &own).await;
+                fill.run(store.as_ref(), &own, &far).await;
+                *far.lock().unwrap_or_else(PoisonError::into_inner) = None;
             }
         });
         *on = Some((stop, task));
+    }
+
+    /// How far it has come, while it goes on: some words.
+    pub(super) fn words(&self) -> Option<String> {
+        let Far { streams, looked, of } = (*self.far.lock().unwrap_or_else(PoisonError::into_inner))?;
+        let percent = looked.min(of) * 100 / of.max(1);
+        Some(format!("filling {streams} {} ({percent} %)", if streams == 1 { "stream" } else { "streams" }))
     }
 }
 
@@ -77,9 +96,14 @@ pub(super) fn wanted(settings: &Settings, registry: &Registry, published: &Arc<P
 }
 
 impl Fill {
+    /// The streams' names.
+    pub(super) fn names(&self) -> Vec<String> {
+        self.streams.iter().map(|(_, name)| name.clone()).collect()
+    }
+
     /// Fills them. What is interrupted is begun anew at the next start or reload.
-    async fn run(self, store: &dyn Store, stop: &CancellationToken) {
-        match self.fill(store, stop).await {
+    async fn run(self, store: &dyn Store, stop: &CancellationToken, far: &Mutex<Option<Far>>) {
+        match self.fill(store, stop, far).await {
             Ok(Some(counts)) => {
                 for ((_, name), items) in self.streams.iter().zip(counts) {
                     tracing::info!(stream.name = %name, items, "stream filled from what is stored");
@@ -91,7 +115,12 @@ impl Fill {
     }
 
     /// How many entered each; `None`: it was interrupted.
-    async fn fill(&self, store: &dyn Store, stop: &CancellationToken) -> Result<Option<Vec<usize>>, StoreError> {
+    async fn fill(
+        &self,
+        store: &dyn Store,
+        stop: &CancellationToken,
+        far: &Mutex<Option<Far>>,
+    ) -> Result<Option<Vec<usize>>, StoreError> {
         let queries = self.queries.clone();
         let index = Arc::new(aside(move || Index::new(&queries)).await?);
         let mut counts = vec![0; self.streams.len()];
@@ -99,9 +128,11 @@ impl Fill {
         while !stop.is_cancelled() && store.empty_streams(self.streams.iter().map(|(id, _)| *id).collect()).await? {}
         let (mut before, mut restart) = (None, true);
         let (mut looked, mut told) = (0, Instant::now());
+        let of = store.count_since(None).await?;
         while !stop.is_cancelled() {
             let page = store.stream_page(PageRequest { stream: None, limit: BATCH, before }).await?;
-            looked += page.items.len();
+            looked += u64::try_from(page.items.len()).unwrap_or(0);
+            *far.lock().unwrap_or_else(PoisonError::into_inner) = Some(Far { streams: counts.len(), looked, of });
             let (index, published) = (Arc::clone(&index), Arc::clone(&self.published));
             let mut members: Members = self.streams.iter().map(|(id, _)| (*id, Vec::new())).collect();
             let members = aside(move || {
@@ -114,7 +145,6 @@ impl Fill {
             }
             if told.elapsed() >= TELL {
                 told = Instant::now();
-                let of = store.count_since(None).await?;
                 tracing::info!(
                     streams = counts.len(),
                     looked,

@@ -119,16 +119,19 @@ pub(super) async fn keep_watch(house: Arc<House>) {
     });
     let proving = async {
         let round = watchdog_interval().map_or(ROUND, |interval| ROUND.min(interval / 4));
-        let mut looked: Option<Instant> = None;
+        let (mut looked, mut filled): (Option<Instant>, Option<String>) = (None, None);
         while !house.stop.is_cancelled() {
             prove(&house).await;
             // Whoever follows `all` follows every feed, through us: publishers are told, once anybody does.
             let readers = house.readers.of(ALL, house.clock.now());
             house.poller.stages().fetcher().tell_readers(readers);
             // Where nothing was polled nothing is counted again: the daemon costs nothing while its feeds sleep.
-            if looked.is_none_or(|at| at.elapsed() >= LOOK_EVERY) && house.stirred.swap(false, Ordering::AcqRel) {
-                look(&house).await;
+            let filling = house.filling.words();
+            let due = looked.is_none_or(|at| at.elapsed() >= LOOK_EVERY) && house.stirred.swap(false, Ordering::AcqRel);
+            if due || filling != filled {
+                look(&house, filling.as_deref()).await;
                 looked = Some(Instant::now());
+                filled = filling;
             }
             tokio::select! {
                 () = house.stop.cancelled() => {}
@@ -186,7 +189,7 @@ async fn unite(house: &House) {
 }
 
 /// How the feeds are, for metrics and the status line.
-async fn look(house: &House) {
+async fn look(house: &House, filling: Option<&str>) {
     match house.store.feed_health(house.clock.now()).await {
         Ok(counts) => {
             let all: u64 = counts.iter().map(|(_, count)| count).sum();
@@ -194,7 +197,8 @@ async fn look(house: &House) {
             let failing: u64 = counts.iter().filter(|(one, _)| failing.contains(one)).map(|(_, count)| count).sum();
             let hindrance = house.store.health().await.ok().and_then(|health| health.hindrance);
             let state = hindrance.map_or_else(|| "ready".to_owned(), |why| format!("nothing can be stored: {why}"));
-            house.notifier.status(&format!("{state}: {all} feeds, {failing} failing"));
+            let filling = filling.map(|words| format!(", {words}")).unwrap_or_default();
+            house.notifier.status(&format!("{state}: {all} feeds, {failing} failing{filling}"));
             house.metrics.feeds(counts);
             unite(house).await;
         }

@@ -20,6 +20,7 @@ use crate::config::settings::Auth;
 use crate::config::{Settings, split_auth, web_address};
 use crate::domain::name::Name;
 use crate::domain::reach::Reach;
+use crate::domain::shape::{EditShape, EditedShape};
 use crate::domain::time::{Clock as _, SystemClock};
 use crate::domain::url::mask;
 use crate::fetch::client::{Ask, Fetcher};
@@ -50,6 +51,9 @@ pub(super) struct Options {
     /// Say what would be added and change nothing
     #[arg(long)]
     dry_run: bool,
+    /// Print what was done as JSON, and ask nothing
+    #[arg(long)]
+    json: bool,
 }
 
 fn name(text: &str) -> Result<Name, String> {
@@ -77,16 +81,7 @@ pub(super) fn run(options: &Options, place: &Place) -> Result<(), Failure> {
     let home = followed::home(settings, options.to.as_deref())?;
     let (picked, wrong) = place.block_on(pick_all(options, place, settings))?;
     let added = !picked.is_empty();
-    if added {
-        let feeds: Vec<NewFeed> = picked.iter().map(|picked| new_feed(picked, options)).collect();
-        let edit: Edit<'_> = Box::new(|text| edit::add(text, &feeds));
-        let after = followed::edit(place, &[(home.clone(), edit)], !options.dry_run)?;
-        say_added(&picked, &after, &home, options.dry_run)?;
-        if !options.dry_run {
-            followed::say_renamed(settings, &after)?;
-        }
-    }
-    let told = if added && !options.dry_run { followed::tell(place) } else { Ok(()) };
+    let told = if added { write(&picked, &home, options, place) } else { Ok(()) };
     if wrong.is_empty() {
         return told;
     }
@@ -95,6 +90,36 @@ pub(super) fn run(options: &Options, place: &Place) -> Result<(), Failure> {
         message = format!("{message}\n{failure}");
     }
     Err(Failure::new(if added { message } else { format!("{message}\nNothing was added.") }))
+}
+
+/// Writes them into the configuration, and has the daemon take it up.
+fn write(picked: &[Picked], home: &Path, options: &Options, place: &Place) -> Result<(), Failure> {
+    let feeds: Vec<NewFeed> = picked.iter().map(|picked| new_feed(picked, options)).collect();
+    let edit: Edit<'_> = Box::new(|text| edit::add(text, &feeds));
+    let after = followed::edit(place, &[(home.to_owned(), edit)], !options.dry_run)?;
+    let shape = |Picked { found, .. }: &Picked| EditedShape {
+        name: after
+            .feeds
+            .iter()
+            .find(|feed| feed.url == found.url)
+            .map(|feed| feed.name.to_string())
+            .unwrap_or_default(),
+        url: found.url.to_string(),
+        title: found.title.clone(),
+        tags: options.tags.clone(),
+        entries: Some(found.entries),
+        file: home.display().to_string(),
+    };
+    let renamed = if options.dry_run { Vec::new() } else { followed::renamed(place.settings()?, &after) };
+    let done = EditShape {
+        count: picked.len(),
+        dry_run: options.dry_run,
+        feeds: picked.iter().map(shape).collect(),
+        renamed,
+        left_out: None,
+        daemon: None,
+    };
+    followed::finish(done, !options.dry_run, options.json, place, say)
 }
 
 /// Asks for each address in turn; gives what is to be added, and what was wrong with the rest.
@@ -191,7 +216,7 @@ fn take(
     let found: Vec<Found> = match discovery {
         Discovery::Feed(found) => vec![found],
         Discovery::Page(candidates) => {
-            let chosen = choose(&candidates, options.all)?;
+            let chosen = choose(&candidates, options)?;
             chosen.into_iter().filter_map(|index| candidates.get(index)?.found().cloned()).collect()
         }
     };
@@ -210,12 +235,12 @@ fn take(
 }
 
 /// Which of a page's feeds: the only one, all, or what is answered at the terminal.
-fn choose(candidates: &[Candidate], all: bool) -> Result<Vec<usize>, String> {
+fn choose(candidates: &[Candidate], options: &Options) -> Result<Vec<usize>, String> {
     let choices: Vec<usize> = discover::choices(candidates).collect();
     let clear = discover::clear(candidates);
     let list = list(candidates);
-    let say = |text: &str| out::line(text).map_err(|e| e.to_string());
-    if all {
+    let say = |text: &str| if options.json { Ok(()) } else { out::line(text).map_err(|e| e.to_string()) };
+    if options.all {
         say(&format!("the page names these feeds; all that differ are taken:\n{list}"))?;
         return Ok(choices);
     }
@@ -227,7 +252,7 @@ fn choose(candidates: &[Candidate], all: bool) -> Result<Vec<usize>, String> {
     }
     let first = choices.first().copied().unwrap_or(0);
     let advice = format!("{} would be the first choice: {}", first + 1, reason(candidates, first));
-    if !(std::io::stdin().is_terminal() && std::io::stdout().is_terminal()) {
+    if options.json || !(std::io::stdin().is_terminal() && std::io::stdout().is_terminal()) {
         return Err(format!(
             "The page names several feeds that differ. Add one by its address, or all with --all; {advice}.\n{list}"
         ));
@@ -308,15 +333,18 @@ fn new_feed(picked: &Picked, options: &Options) -> NewFeed {
     }
 }
 
-fn say_added(picked: &[Picked], after: &Settings, home: &Path, dry_run: bool) -> Result<(), Failure> {
-    let verb = if dry_run { "would add" } else { "added" };
-    for Picked { found, .. } in picked {
-        let feed = after.feeds.iter().find(|feed| feed.url == found.url);
-        let name = feed.map(|feed| feed.name.to_string()).unwrap_or_default();
-        let title = found.title.as_deref().map(|title| format!("“{}”, ", out::short(title, 80))).unwrap_or_default();
-        out::line(&out::printable(&format!("{verb} {name}: {} ({title}{} entries)", found.url, found.entries)))?;
+fn say(done: &EditShape) -> Result<(), Failure> {
+    let (verb, written) =
+        if done.dry_run { ("would add", "it would be written into") } else { ("added", "written into") };
+    for EditedShape { name, url, title, entries, .. } in &done.feeds {
+        let title = title.as_deref().map(|title| format!("“{}”, ", out::short(title, 80))).unwrap_or_default();
+        let entries = entries.unwrap_or_default();
+        out::line(&out::printable(&format!("{verb} {name}: {url} ({title}{entries} entries)")))?;
     }
-    out::line(&format!("{} {}", if dry_run { "it would be written into" } else { "written into" }, home.display()))
+    if let Some(feed) = done.feeds.first() {
+        out::line(&format!("{written} {}", feed.file))?;
+    }
+    followed::say_renamed(&done.renamed)
 }
 
 /// As a sentence: a capital at the start, a full stop at the end.

@@ -6,7 +6,8 @@ use clap::Args;
 
 use super::reach::Place;
 use super::{Failure, out};
-use crate::identity::canonical::Rules;
+use crate::domain::shape::{KeyShape, KeyStepShape, KeysShape};
+use crate::identity::canonical::{Rules, Step};
 
 #[derive(Args, Debug)]
 pub(super) struct Options {
@@ -16,6 +17,9 @@ pub(super) struct Options {
     /// Use the switches of this feed, too
     #[arg(long, value_name = "NAME")]
     feed: Option<String>,
+    /// Print the keys as JSON
+    #[arg(long)]
+    json: bool,
     /// URLs; without any, a line each of standard input
     #[arg(value_name = "URL")]
     urls: Vec<String>,
@@ -23,14 +27,20 @@ pub(super) struct Options {
 
 pub(super) fn run(options: &Options, place: &Place) -> Result<(), Failure> {
     let rules = rules(options, place)?;
-    let mut failed = 0_usize;
-    if options.urls.is_empty() {
-        for url in std::io::stdin().lock().lines() {
-            failed += usize::from(!print(&rules, &url?, options.explain)?);
+    let given = options.urls.iter().cloned().map(Ok);
+    let piped = options.urls.is_empty().then(|| std::io::stdin().lock().lines()).into_iter().flatten();
+    let (mut failed, mut urls) = (0_usize, Vec::new());
+    for url in given.chain(piped) {
+        let key = key(&rules, url?, options.explain);
+        failed += usize::from(key.key.is_none());
+        if options.json {
+            urls.push(key);
+        } else {
+            print(&key)?;
         }
     }
-    for url in &options.urls {
-        failed += usize::from(!print(&rules, url, options.explain)?);
+    if options.json {
+        out::json(&KeysShape { count: urls.len(), urls })?;
     }
     match failed {
         0 => Ok(()),
@@ -50,20 +60,20 @@ fn rules(options: &Options, place: &Place) -> Result<Rules, Failure> {
     Ok(settings.rules.for_feed(&feed.terms.keep_parameters, &feed.terms.drop_parameters))
 }
 
-/// One line a URL, whatever it is, so that lines in and out stay side by side.
-fn print(rules: &Rules, url: &str, explain: bool) -> Result<bool, Failure> {
-    if explain {
-        let Some((key, steps)) = rules.explain(url) else {
-            out::line("-")?;
-            return Ok(false);
-        };
-        out::line(&key)?;
-        for step in steps {
-            out::line(&format!("    {:<24} {}", step.rule, step.url))?;
-        }
-        return Ok(true);
+fn key(rules: &Rules, url: String, explain: bool) -> KeyShape {
+    if !explain {
+        return KeyShape { key: rules.key(&url), url, steps: Vec::new() };
     }
-    let key = rules.key(url);
-    out::line(key.as_deref().unwrap_or("-"))?;
-    Ok(key.is_some())
+    let (key, steps) = rules.explain(&url).unzip();
+    let step = |step: Step| KeyStepShape { rule: step.rule.to_string(), url: step.url };
+    KeyShape { url, key, steps: steps.unwrap_or_default().into_iter().map(step).collect() }
+}
+
+/// One line a URL, whatever it is, so that lines in and out stay side by side.
+fn print(key: &KeyShape) -> Result<(), Failure> {
+    out::line(key.key.as_deref().unwrap_or("-"))?;
+    for step in &key.steps {
+        out::line(&format!("    {:<24} {}", step.rule, step.url))?;
+    }
+    Ok(())
 }

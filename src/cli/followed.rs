@@ -7,8 +7,9 @@ use std::path::{Path, PathBuf};
 use super::reach::{Place, Source};
 use super::{Failure, Listing, out, reload};
 use crate::config::change::{self, ChangeError, Edit};
+use crate::config::settings::FeedSettings;
 use crate::config::{Environment, Settings, include};
-use crate::domain::shape::FeedShape;
+use crate::domain::shape::{EditShape, FeedShape, RenamedShape};
 use crate::identity::canonical::Rules;
 use crate::publish::lists::{self, FeedList, MAX_LIMIT};
 
@@ -86,34 +87,62 @@ pub(super) fn edit(place: &Place, edits: &[(PathBuf, Edit<'_>)], write: bool) ->
     Ok(change::apply(&place.settings()?.path, environment, edits, write)?)
 }
 
-/// A derived name that two feeds would share gets a suffix in both: says which feeds are called otherwise now.
-pub(super) fn say_renamed(before: &Settings, after: &Settings) -> Result<(), Failure> {
+/// A derived name that two feeds would share gets a suffix in both: the feeds that are called otherwise now.
+pub(super) fn renamed(before: &Settings, after: &Settings) -> Vec<RenamedShape> {
     let names: HashMap<&str, &str> = after.feeds.iter().map(|feed| (feed.url.as_str(), feed.name.as_str())).collect();
-    for feed in &before.feeds {
-        if let Some(name) = names.get(feed.url.as_str()).filter(|name| **name != feed.name.as_str()) {
-            out::line(&format!(
-                "{} is called {name} from now on: two names that are derived from addresses would be the same, or are no \
-                 more. Queries that say feed:{} need the new one; a `name` in its [[feed]] keeps the old one.",
-                feed.name, feed.name
-            ))?;
-        }
+    let other = |feed: &FeedSettings| {
+        let name = names.get(feed.url.as_str()).filter(|name| **name != feed.name.as_str())?;
+        Some(RenamedShape { from: feed.name.to_string(), to: (*name).to_owned() })
+    };
+    before.feeds.iter().filter_map(other).collect()
+}
+
+/// Says how feeds are called from now on.
+pub(super) fn say_renamed(renamed: &[RenamedShape]) -> Result<(), Failure> {
+    for RenamedShape { from, to } in renamed {
+        out::line(&format!(
+            "{from} is called {to} from now on: two names that are derived from addresses would be the same, or are no more. \
+             Queries that say feed:{from} need the new one; a `name` in its [[feed]] keeps the old one."
+        ))?;
     }
     Ok(())
 }
 
-/// Has the daemon take up what was written, and says what it said.
-pub(super) fn tell(place: &Place) -> Result<(), Failure> {
-    place.block_on(async {
-        let Some(daemon) = place.daemon().await? else {
-            return out::line("no daemon is running for this configuration; it takes effect at the next start");
-        };
-        match reload::verdict(daemon).await {
-            Ok(said) => out::line(&format!("the daemon has taken it up: {said}")),
-            Err(failure) => {
-                Err(Failure::new(format!("The configuration is written, but the daemon did not take it up. {failure}")))
-            }
+/// Has the daemon take up what was written, if that is wanted, and says what was done: as JSON, or by `say`, which is
+/// followed by what the daemon said.
+pub(super) fn finish(
+    mut done: EditShape,
+    tell: bool,
+    json: bool,
+    place: &Place,
+    say: impl FnOnce(&EditShape) -> Result<(), Failure>,
+) -> Result<(), Failure> {
+    if !json {
+        say(&done)?;
+    }
+    let told = if tell { place.block_on(take_up(place)) } else { Ok(None) };
+    let (said, failure) = told.map_or_else(|failure| (None, Some(failure)), |said| (said, None));
+    done.daemon = said;
+    if json {
+        out::json(&done)?;
+    } else if tell && failure.is_none() {
+        match &done.daemon {
+            Some(said) => out::line(&format!("the daemon has taken it up: {said}"))?,
+            None => out::line("no daemon is running for this configuration; it takes effect at the next start")?,
         }
-    })
+    }
+    failure.map_or(Ok(()), Err)
+}
+
+/// What the daemon says to what was written; none where none runs.
+async fn take_up(place: &Place) -> Result<Option<String>, Failure> {
+    let Some(daemon) = place.daemon().await? else { return Ok(None) };
+    match reload::ask(daemon).await {
+        Ok(report) => Ok(Some(report.message)),
+        Err(failure) => {
+            Err(Failure::new(format!("The configuration is written, but the daemon did not take it up. {failure}")))
+        }
+    }
 }
 
 /// A tag as it may be typed.

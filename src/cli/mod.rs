@@ -105,7 +105,7 @@ enum Command {
     /// configuration are: its `[identity]` rules and off; with --feed also that feed's own keep and drop.
     Canon(canon::Options),
     /// Have the running daemon read its configuration again
-    Reload,
+    Reload(reload::Options),
     /// Have the running daemon log at another level, until its next reload
     Log(log::Options),
     /// Print the completions of a shell
@@ -176,7 +176,7 @@ impl Cli {
             Command::Webhooks(options) => webhooks::run(&options, &place),
             Command::Parse(options) => parse::run(&options, &place),
             Command::Canon(options) => canon::run(&options, &place),
-            Command::Reload => reload::run(&place),
+            Command::Reload(options) => reload::run(&options, &place),
             Command::Log(options) => log::run(&options, &place),
             Command::Completions(options) => packaging::completions(&options),
             Command::Man(options) => packaging::man(&options),

@@ -11,12 +11,16 @@ use super::{Failure, followed, out};
 use crate::config::change::Edit;
 use crate::config::settings::{FeedSettings, Origin};
 use crate::config::{self, Settings, edit};
+use crate::domain::shape::{EditShape, EditedShape};
 
 #[derive(Args, Debug)]
 pub(super) struct Options {
     /// Names of feeds, as `feedmill feeds` lists them
     #[arg(value_name = "NAME", required = true)]
     names: Vec<String>,
+    /// Print what was done as JSON
+    #[arg(long)]
+    json: bool,
 }
 
 pub(super) fn run(options: &Options, place: &Place) -> Result<(), Failure> {
@@ -36,14 +40,34 @@ pub(super) fn run(options: &Options, place: &Place) -> Result<(), Failure> {
     }
     let edits: Vec<_> = files.iter().map(|(file, feeds)| (file.to_path_buf(), without(feeds))).collect();
     let after = followed::edit(place, &edits, true)?;
-    for (file, feeds) in &files {
-        for feed in feeds {
-            out::line(&format!("removed {} ({}) from {}", feed.name, feed.url, file.display()))?;
-        }
+    let removed = |(file, feeds): (&&Path, &Vec<&FeedSettings>)| -> Vec<EditedShape> {
+        let shape = |feed: &&FeedSettings| EditedShape {
+            name: feed.name.to_string(),
+            url: feed.url.to_string(),
+            title: None,
+            tags: Vec::new(),
+            entries: None,
+            file: file.display().to_string(),
+        };
+        feeds.iter().map(shape).collect()
+    };
+    let done = EditShape {
+        count: names.len(),
+        dry_run: false,
+        feeds: files.iter().flat_map(removed).collect(),
+        renamed: followed::renamed(settings, &after),
+        left_out: None,
+        daemon: None,
+    };
+    followed::finish(done, true, options.json, place, say)
+}
+
+fn say(done: &EditShape) -> Result<(), Failure> {
+    for feed in &done.feeds {
+        out::line(&format!("removed {} ({}) from {}", feed.name, feed.url, feed.file))?;
     }
-    followed::say_renamed(settings, &after)?;
-    out::line("what was stored of it stays; it is only asked no more")?;
-    followed::tell(place)
+    followed::say_renamed(&done.renamed)?;
+    out::line("what was stored of it stays; it is only asked no more")
 }
 
 fn without(feeds: &[&FeedSettings]) -> Edit<'static> {

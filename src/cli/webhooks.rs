@@ -1,7 +1,8 @@
 //! `feedmill webhooks`: how they are, what they were sent, and what is done with them by hand.
 
-use std::io::Read as _;
-use std::path::{Path, PathBuf};
+mod verify;
+
+use std::path::PathBuf;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -12,18 +13,15 @@ use super::client::Client;
 use super::reach::{Place, Source};
 use super::{Failure, Listing, out};
 use crate::app;
-use crate::deliver::{Sender, verify};
+use crate::deliver::Sender;
 use crate::domain::shape::DeliveryShape;
 use crate::domain::time::{Clock as _, SystemClock};
 use crate::domain::webhook::DeliveryState;
-use crate::publish::hooks::{self, HookReport, ReplayRequest};
+use crate::publish::hooks::{self, HookReport, ReplayReport, ReplayRequest};
 use crate::publish::lists::{self, DeliveryFilter, DeliveryList, Part, WebhookList};
 use crate::publish::serve::control::TestReport;
 use crate::store::sqlite::{Access, Options as Opening, Sqlite};
 use crate::store::{HookOrder, Store as _, StoreError};
-
-/// Of a captured request.
-const MAX_REQUEST_BYTES: u64 = 64 << 20;
 
 /// The longest time-out of a webhook, and a little.
 const PATIENCE: Duration = Duration::from_secs(330);
@@ -80,21 +78,33 @@ enum Action {
         /// Only of this webhook
         #[arg(long, value_name = "NAME")]
         webhook: Option<String>,
+        /// Print what was done as JSON
+        #[arg(long)]
+        json: bool,
     },
     /// Hold what a webhook is owed, until it is resumed
     Pause {
         /// Which webhook
         name: String,
+        /// Print the body of the API route
+        #[arg(long)]
+        json: bool,
     },
     /// Call a webhook again that was paused or disabled; what was held goes first, the oldest before the others
     Resume {
         /// Which webhook
         name: String,
+        /// Print the body of the API route
+        #[arg(long)]
+        json: bool,
     },
     /// Give up what a webhook is owed; a replay within thirty days brings it back
     Drop {
         /// Which webhook
         name: String,
+        /// Print the body of the API route
+        #[arg(long)]
+        json: bool,
     },
     /// Read a captured request and say what is wrong with its signature
     Verify {
@@ -103,6 +113,9 @@ enum Action {
         /// With the secrets of this webhook only
         #[arg(long, value_name = "NAME")]
         webhook: Option<String>,
+        /// Print what was found as JSON
+        #[arg(long)]
+        json: bool,
     },
 }
 
@@ -112,14 +125,14 @@ pub(super) fn run(options: &Options, place: &Place) -> Result<(), Failure> {
         Some(Action::Deliveries { webhook, state, listing }) => deliveries(webhook.as_deref(), *state, listing, place),
         Some(Action::Show { id, json }) => show(id, *json, place),
         Some(Action::Test { name, json }) => test(name, *json, place),
-        Some(Action::Replay { since, until, all, webhook }) => {
+        Some(Action::Replay { since, until, all, webhook, json }) => {
             let asked = ReplayRequest { since: since.clone(), until: until.clone(), all: *all };
-            replay(webhook.as_deref(), &asked, place)
+            replay(webhook.as_deref(), &asked, *json, place)
         }
-        Some(Action::Pause { name }) => order(name, HookOrder::Pause, place),
-        Some(Action::Resume { name }) => order(name, HookOrder::Resume, place),
-        Some(Action::Drop { name }) => order(name, HookOrder::Drop, place),
-        Some(Action::Verify { file, webhook }) => verify(file.as_deref(), webhook.as_deref(), place),
+        Some(Action::Pause { name, json }) => order(name, HookOrder::Pause, *json, place),
+        Some(Action::Resume { name, json }) => order(name, HookOrder::Resume, *json, place),
+        Some(Action::Drop { name, json }) => order(name, HookOrder::Drop, *json, place),
+        Some(Action::Verify { file, webhook, json }) => verify::run(file.as_deref(), webhook.as_deref(), *json, place),
     }
 }
 
@@ -301,7 +314,7 @@ fn unknown(name: &str) -> Failure {
     Failure::new(format!("there is no webhook `{name}`. `feedmill webhooks` lists them."))
 }
 
-fn order(name: &str, order: HookOrder, place: &Place) -> Result<(), Failure> {
+fn order(name: &str, order: HookOrder, json: bool, place: &Place) -> Result<(), Failure> {
     let (route, done) = match order {
         HookOrder::Pause => ("pause", "is paused and is owed"),
         HookOrder::Resume => ("resume", "is called again and is owed"),
@@ -316,10 +329,13 @@ fn order(name: &str, order: HookOrder, place: &Place) -> Result<(), Failure> {
         store.close().await?;
         report?.ok_or_else(|| unknown(name))
     })?;
+    if json {
+        return out::json(&report);
+    }
     out::line(&format!("{name} {done} {} deliveries", report.count))
 }
 
-fn replay(webhook: Option<&str>, asked: &ReplayRequest, place: &Place) -> Result<(), Failure> {
+fn replay(webhook: Option<&str>, asked: &ReplayRequest, json: bool, place: &Place) -> Result<(), Failure> {
     let reports: Vec<HookReport> = place.block_on(async {
         let names = match webhook {
             Some(name) => vec![name.to_owned()],
@@ -344,36 +360,11 @@ fn replay(webhook: Option<&str>, asked: &ReplayRequest, place: &Place) -> Result
         }
         Ok(reports)
     })?;
+    if json {
+        return out::json(&ReplayReport { count: reports.iter().map(|report| report.count).sum(), webhooks: reports });
+    }
     for report in reports {
         out::line(&format!("{}: {} deliveries are made again", report.webhook, report.count))?;
     }
     Ok(())
-}
-
-fn verify(file: Option<&Path>, webhook: Option<&str>, place: &Place) -> Result<(), Failure> {
-    let hooks = &place.settings()?.webhooks;
-    let meant: Vec<_> = hooks.iter().filter(|hook| webhook.is_none_or(|name| hook.name.as_str() == name)).collect();
-    if let (Some(name), true) = (webhook, meant.is_empty()) {
-        return Err(unknown(name));
-    }
-    let mut request = Vec::new();
-    let read = match file {
-        Some(path) => std::fs::File::open(path).and_then(|file| file.take(MAX_REQUEST_BYTES).read_to_end(&mut request)),
-        None => std::io::stdin().lock().take(MAX_REQUEST_BYTES).read_to_end(&mut request),
-    };
-    read.map_err(|e| Failure::new(format!("the request cannot be read: {e}.")))?;
-    let now = SystemClock.now();
-    let mut last = Vec::new();
-    for hook in meant {
-        let secrets: Vec<Vec<u8>> = hook.secrets.iter().map(|secret| secret.0.clone()).collect();
-        let found = verify::verify(&request, &secrets, now);
-        if found.good {
-            for note in &found.notes {
-                out::line(&out::printable(note))?;
-            }
-            return out::line(&format!("the signature is right: {} was called with this", hook.name));
-        }
-        last = found.notes;
-    }
-    Err(Failure::new(format!("the signature is wrong. {}", out::printable(&last.join(" ")))))
 }

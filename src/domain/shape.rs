@@ -598,3 +598,119 @@ pub struct CallFeed {
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub home_page_url: Option<String>,
 }
+
+/// What a command did to the feeds of the configuration: `add`, `import`, `remove`.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct EditShape {
+    /// How many feeds were added or removed.
+    pub count: usize,
+    /// That nothing was written, for it was only asked what would be.
+    pub dry_run: bool,
+    /// Those feeds.
+    pub feeds: Vec<EditedShape>,
+    /// Feeds that are called otherwise now: two names that are derived from addresses would be the same, or are no more.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub renamed: Vec<RenamedShape>,
+    /// What of a list was not added.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub left_out: Option<LeftOutShape>,
+    /// What the running daemon said when it took this up; absent where none runs, or where it refused.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub daemon: Option<String>,
+}
+
+/// A feed that was added to the configuration or removed from it.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct EditedShape {
+    /// Its name.
+    pub name: String,
+    /// Its address, without credentials.
+    pub url: String,
+    /// Its title: its own word, or the list's.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub title: Option<String>,
+    /// The tags that it was added with.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub tags: Vec<String>,
+    /// The entries that it has now, if it was asked.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub entries: Option<usize>,
+    /// The file of the configuration.
+    pub file: String,
+}
+
+/// A feed that has another name.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct RenamedShape {
+    /// Before.
+    pub from: String,
+    /// Now.
+    pub to: String,
+}
+
+/// What of a list was not added, counted.
+#[derive(Clone, PartialEq, Eq, Default, Debug, Serialize, Deserialize)]
+pub struct LeftOutShape {
+    /// Followed already.
+    pub followed: usize,
+    /// More than once in the list.
+    pub twice: usize,
+    /// Without an address.
+    pub without_address: usize,
+    /// With an address that cannot be a feed's: the first of them, with the reason.
+    pub wrong: Vec<WrongShape>,
+    /// How many such addresses there are.
+    pub wrong_count: usize,
+}
+
+/// An address that cannot be a feed's.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct WrongShape {
+    /// The address, secrets masked.
+    pub address: String,
+    /// Why.
+    pub reason: String,
+}
+
+/// Canonical keys.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct KeysShape {
+    /// How many URLs were given.
+    pub count: usize,
+    /// Each of them, in their order.
+    pub urls: Vec<KeyShape>,
+}
+
+/// The canonical key of a URL.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct KeyShape {
+    /// The URL as it was given.
+    pub url: String,
+    /// Its key; absent if it is no http or https URL.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub key: Option<String>,
+    /// The rule of each step, where that was asked for.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub steps: Vec<KeyStepShape>,
+}
+
+/// A step on the way to a canonical key.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct KeyStepShape {
+    /// The rule.
+    pub rule: String,
+    /// The URL after it.
+    pub url: String,
+}
+
+/// What was found about the signature of a captured request.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct VerifyShape {
+    /// Whether the signature is right.
+    pub ok: bool,
+    /// The webhook that was called with it.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub webhook: Option<String>,
+    /// What is wrong, or worth knowing: a sentence each.
+    pub notes: Vec<String>,
+}

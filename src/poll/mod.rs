@@ -11,6 +11,7 @@ pub mod discover;
 mod judge;
 mod moves;
 mod outage;
+mod poison;
 mod queue;
 mod quiet;
 mod read;

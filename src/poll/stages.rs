@@ -1,14 +1,16 @@
 //! One feed through the stages: fetch, parse, match, commit.
 
 use std::hash::Hasher as _;
+use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use siphasher::sip::SipHasher13;
 use tokio::sync::{Notify, Semaphore, SemaphorePermit, oneshot};
 
 use super::moves::{Way, tell_move, tell_unions};
 use super::outage::{Outage, Sign, Turn};
+use super::poison::Poison;
 use super::quiet::Quiet;
 use super::read::{Read, read_document};
 use super::{FeedPlan, Outcome, Plan, PollReport, Throttled};
@@ -28,6 +30,9 @@ const ROOM_KB: u32 = 12 * 1024;
 /// A larger document is read on a thread of its own, in bytes.
 const MAX_SHARED_BYTES: usize = 1_000_000;
 
+/// The longest that one document is read; the slowest that is known takes some seconds.
+const LONGEST_READ: Duration = Duration::from_secs(60);
+
 /// What the stages work with.
 pub struct Stages {
     store: Arc<dyn Store>,
@@ -44,6 +49,7 @@ pub struct Stages {
     /// Where polls that brought no document are committed together.
     quiet: Quiet,
     outage: Mutex<Outage>,
+    poison: Arc<Poison>,
 }
 
 impl Stages {
@@ -54,6 +60,7 @@ impl Stages {
         Self {
             quiet: Quiet::new(Arc::clone(&store)),
             outage: Mutex::default(),
+            poison: Arc::default(),
             store,
             clock,
             fetcher: RwLock::new(Arc::new(fetcher)),
@@ -61,6 +68,16 @@ impl Stages {
             cores: Arc::new(Semaphore::new(cores)),
             room: Semaphore::new(usize::try_from(ROOM_KB).unwrap_or(Semaphore::MAX_PERMITS)),
         }
+    }
+
+    /// Remembers in a file which documents are being read, so that one that ends the process does not do so at every start.
+    #[must_use]
+    pub fn remembering(mut self, file: &Path) -> Self {
+        match Poison::open(file) {
+            Ok(poison) => self.poison = Arc::new(poison),
+            Err(error) => tracing::warn!(path = %file.display(), %error, "what is being read cannot be remembered"),
+        }
+        self
     }
 
     /// Uses another fetcher from now on.
@@ -326,7 +343,8 @@ impl Stages {
         }
     }
 
-    /// Reads and matches a document beside the runtime. A panic in there is that document's failure.
+    /// Reads and matches a document beside the runtime. A panic in there, or an end that does not come, is that document's
+    /// failure.
     async fn document(
         &self,
         plan: &Arc<Plan>,
@@ -334,7 +352,10 @@ impl Stages {
         lease: &FeedLease,
         answer: &Answer,
     ) -> Result<Read, String> {
-        let core = Arc::clone(&self.cores).acquire_owned().await.map_err(|e| e.to_string())?;
+        let _alone = self.poison.turn(feed.id).await;
+        // Given back after the time is over: what hangs must not keep others from being read.
+        let _core = Arc::clone(&self.cores).acquire_owned().await.map_err(|e| e.to_string())?;
+        let reading = self.poison.begin(feed.id, self.clock.now())?;
         let (plan, feed) = (Arc::clone(plan), Arc::clone(feed));
         let (body, content_type, base) = (answer.body.clone(), answer.content_type.clone(), answer.base.clone());
         let (habits, now) = (lease.state.habits.clone(), self.clock.now());
@@ -343,11 +364,19 @@ impl Stages {
         let read = move || {
             let document = parse::parse(&body, content_type.as_deref(), Some(&base)).map_err(|e| e.message);
             let read = document.map(|document| read_document(&plan, (&feed, &also), document, &habits, now));
-            drop(core);
+            drop(reading);
             read
         };
-        let done = if large { alone(read).await } else { tokio::task::spawn_blocking(read).await.ok() };
-        done.unwrap_or_else(|| Err("reading it failed inside Feedmill; please report this feed".to_owned()))
+        let done = async { if large { alone(read).await } else { tokio::task::spawn_blocking(read).await.ok() } };
+        match tokio::time::timeout(LONGEST_READ, done).await {
+            Ok(done) => {
+                done.unwrap_or_else(|| Err("reading it failed inside Feedmill; please report this feed".to_owned()))
+            }
+            Err(_) => Err(format!(
+                "its document was not read within {} seconds; please report this feed",
+                LONGEST_READ.as_secs()
+            )),
+        }
     }
 }
 

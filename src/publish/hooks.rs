@@ -14,6 +14,15 @@ pub struct HookReport {
     pub webhook: String,
 }
 
+/// What `feedmill webhooks replay` did: of each webhook, what the API said.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct ReplayReport {
+    /// How many deliveries are due again, all together.
+    pub count: u64,
+    /// Of each webhook.
+    pub webhooks: Vec<HookReport>,
+}
+
 /// The body of `POST /api/v1/webhooks/{name}/replay`: deliveries that were enqueued in this window, which were given up.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

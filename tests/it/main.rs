@@ -17,6 +17,7 @@ mod disk;
 mod endpoints;
 mod events;
 mod explain;
+mod faults;
 mod fetch;
 mod gate;
 mod habits;

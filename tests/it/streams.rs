@@ -165,13 +165,17 @@ fn a_new_or_changed_stream_is_filled_from_what_is_stored_and_calls_nobody() {
     daemon.until("both feeds were polled", |d| items(d, "/all.json").len() == 8);
     for (query, count) in [("peace", 8), ("feed:quiet", 2), ("\"peace 1\"", 2)] {
         house.configure(&stream(query));
-        assert!(house.run(&["reload"]).status.success());
+        let reloaded = house.run(&["reload"]);
+        let said = String::from_utf8_lossy(&reloaded.stdout).into_owned();
+        assert!(reloaded.status.success() && said.ends_with("; being filled from what is stored: watch\n"), "{said}");
         daemon.until("the stream was filled", |d| {
             let answer = d.get("/watch.json");
             answer.status == 200 && items(d, "/watch.json").len() == count
         });
     }
     assert!(daemon.log().contains("stream filled from what is stored"), "{}", daemon.log());
+    let again: serde_json::Value = serde_json::from_slice(&house.run(&["reload", "--json"]).stdout).unwrap();
+    assert_eq!((&again["ok"], again.get("filling")), (&true.into(), None), "nothing is to be filled");
     assert_eq!(daemon.stop(), Some(0));
     assert!(receiver.calls().is_empty(), "a fill calls nobody");
 }

@@ -94,10 +94,24 @@ fn a_database_of_every_version_is_brought_up_to_date_with_all_that_is_in_it() {
         let daemon = house.start();
         assert_eq!(daemon.json("/all.json")["items"].as_array().unwrap().len(), 300, "from {version}");
         daemon.until("indexed", |d| d.get("/search.json?q=%22story+299%22").text().contains("Story 299"));
+        let lines: Vec<String> =
+            daemon.log().lines().filter(|line| line.contains("schema")).map(str::to_owned).collect();
+        assert!(lines.len() == 1 && lines[0].contains(&format!("db.from={version} db.to={newest}")), "{lines:?}");
         assert_eq!(daemon.stop(), Some(0));
         assert_eq!(told(&house.database()), before, "from {version}");
         let db = Connection::open(house.database()).unwrap();
         assert_eq!(number(&db, "PRAGMA user_version"), i64::try_from(newest).unwrap());
+    }
+}
+
+#[test]
+fn a_first_start_says_in_one_line_that_the_database_was_made_and_the_next_says_nothing() {
+    let house = house();
+    for made in [1, 1] {
+        let daemon = house.start();
+        let log = daemon.log();
+        assert_eq!((log.matches("made the database").count(), log.matches("schema").count()), (made, made), "{log}");
+        assert_eq!(daemon.stop(), Some(0));
     }
 }
 

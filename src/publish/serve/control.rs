@@ -154,6 +154,9 @@ pub struct ReloadReport {
     pub ok: bool,
     /// What changed, in a sentence.
     pub message: String,
+    /// Streams that are new or have another query, and are being filled from what is stored.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub filling: Vec<String>,
     /// What is allowed but looks like a mistake, and what takes effect only at a restart: a sentence each.
     #[serde(skip_serializing_if = "Vec::is_empty", default)]
     pub warnings: Vec<String>,

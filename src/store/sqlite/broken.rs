@@ -14,6 +14,7 @@ use rusqlite::{Connection, ErrorCode, OpenFlags, ffi};
 use tokio_util::sync::CancellationToken;
 
 use super::StoreError;
+use super::open::beside;
 
 /// How often the writer looks whether its file is still where it was.
 const LOOK_EVERY: Duration = Duration::from_secs(10);
@@ -25,6 +26,8 @@ pub(super) struct Broken {
     path: PathBuf,
     /// Device and inode as they were when it was opened.
     file: Option<(u64, u64)>,
+    /// Those of its log, once it is there. SQLite keeps that file for as long as it has the database open.
+    log: OnceLock<(u64, u64)>,
     cause: OnceLock<Cause>,
     told: CancellationToken,
     hindrance: Mutex<Hindrance>,
@@ -47,6 +50,7 @@ enum Cause {
     Sync(String),
     Damage(String),
     Moved,
+    Log,
 }
 
 impl Broken {
@@ -54,6 +58,7 @@ impl Broken {
         Self {
             path: path.to_owned(),
             file: file(path),
+            log: file(&beside(path, "-wal")).map_or_else(OnceLock::new, OnceLock::from),
             cause: OnceLock::new(),
             told: CancellationToken::new(),
             hindrance: Mutex::default(),
@@ -126,7 +131,20 @@ impl Broken {
             if file(&self.path) != self.file {
                 self.set(Cause::Moved);
             }
+            let log = file(&beside(&self.path, "-wal"));
+            if let (Some(now), None) = (log, self.log.get()) {
+                let _ = self.log.set(now);
+            }
+            if self.log.get().is_some_and(|known| log != Some(*known)) {
+                self.set(Cause::Log);
+            }
         }
+    }
+
+    /// Whether what was committed may still be written into the file: its log has no name any more, but whoever has it
+    /// open has all of it.
+    pub(super) fn can_be_closed(&self) -> bool {
+        matches!(self.cause.get(), None | Some(Cause::Log))
     }
 
     fn set(&self, cause: Cause) {
@@ -140,6 +158,7 @@ impl Broken {
         Some(match self.cause.get()? {
             Cause::Damage(cause) => StoreError::Corrupt { path, cause: cause.clone() },
             Cause::Sync(cause) => StoreError::Broken { path, cause: format!("it could not be synced: {cause}") },
+            Cause::Log => StoreError::Broken { path, cause: "its log (-wal) was moved or deleted".to_owned() },
             Cause::Moved => StoreError::Broken { path, cause: "it was moved, replaced or deleted".to_owned() },
         })
     }

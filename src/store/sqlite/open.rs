@@ -38,7 +38,25 @@ pub(super) struct Opened {
     pub(super) lock: Option<File>,
 }
 
+/// Before 3.51.3 a log that is begun anew beside a reader may lose commits (<https://sqlite.org/releaselog/3_51_3.html>).
+const OLDEST_SQLITE: i32 = 3_051_003;
+
+/// Refuses a library that may damage the file, whatever this program was linked with.
+fn library(version: i32, path: &Path) -> Result<(), StoreError> {
+    if version >= OLDEST_SQLITE {
+        return Ok(());
+    }
+    let words = |n: i32| format!("{}.{}.{}", n / 1_000_000, n / 1000 % 1000, n % 1000);
+    let cause = format!(
+        "this program was built with SQLite {}, which can lose what was committed; it takes {} or later",
+        words(version),
+        words(OLDEST_SQLITE)
+    );
+    Err(StoreError::Unusable { path: path.display().to_string(), cause })
+}
+
 pub(super) fn open(path: &Path, options: &Options) -> Result<Opened, StoreError> {
+    library(rusqlite::version_number(), path)?;
     let shown = || path.display().to_string();
     let lock = match options.access {
         Access::Own => Some(lock(path)?),
@@ -235,4 +253,17 @@ pub(super) fn refused(path: &Path, error: &rusqlite::Error) -> StoreError {
 
 pub(super) fn failed(error: &rusqlite::Error) -> StoreError {
     StoreError::Failed(error.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_old_sqlite_is_refused_and_ours_is_not() {
+        let said = |version| library(version, Path::new("t.db")).map_err(|e| e.to_string());
+        assert_eq!((said(rusqlite::version_number()), said(OLDEST_SQLITE)), (Ok(()), Ok(())));
+        let old = said(3_046_001).unwrap_err();
+        assert!(old.contains("SQLite 3.46.1") && old.contains("3.51.3") && old.contains("t.db"), "{old}");
+    }
 }

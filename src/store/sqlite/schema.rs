@@ -60,14 +60,19 @@ pub(super) fn migrate(connection: &mut Connection, path: &Path, tagging: &str) -
     if (1..NEWEST).contains(&version) {
         let size = std::fs::metadata(path).map_or(0, |facts| facts.len());
         free(path).map_or(Ok(()), |free| room(path, size, free))?;
+        tracing::info!(db.path = %path.display(), db.from = version, db.to = NEWEST, "bringing the database up to date");
     }
-    run(connection, path, tagging).map_err(|e| match e {
+    run(connection, tagging).map_err(|e| match e {
         Trouble::Sql(e) => refused(path, &e),
         Trouble::Edited(name) => StoreError::Corrupt {
             path: path.display().to_string(),
             cause: format!("its migration {name} is not the one that this program knows"),
         },
-    })
+    })?;
+    if version == 0 {
+        tracing::info!(db.path = %path.display(), "made the database");
+    }
+    Ok(())
 }
 
 enum Trouble {
@@ -81,7 +86,7 @@ impl From<rusqlite::Error> for Trouble {
     }
 }
 
-fn run(connection: &mut Connection, path: &Path, tagging: &str) -> Result<(), Trouble> {
+fn run(connection: &mut Connection, tagging: &str) -> Result<(), Trouble> {
     connection.execute_batch(
         "CREATE TABLE IF NOT EXISTS migration (version INTEGER PRIMARY KEY, name TEXT NOT NULL, sha256 TEXT NOT NULL)",
     )?;
@@ -94,7 +99,6 @@ fn run(connection: &mut Connection, path: &Path, tagging: &str) -> Result<(), Tr
             Some(known) if known == sum => {}
             Some(_) => return Err(Trouble::Edited(name)),
             None => {
-                tracing::info!(db.version = version, db.path = %path.display(), "bringing the database up to date");
                 tx.execute_batch(sql)?;
                 tx.execute("INSERT INTO migration VALUES (?1, ?2, ?3)", params![version, name, sum])?;
                 if version == 1 {
@@ -190,7 +194,7 @@ mod tests {
             )
             .unwrap();
         }
-        assert!(run(&mut db, Path::new("t.db"), "example.org,2026-01-01").is_ok());
+        assert!(run(&mut db, "example.org,2026-01-01").is_ok());
         let mut read = db.prepare("SELECT fingerprint, twin_hash FROM sighting ORDER BY item_id").unwrap();
         let rows = read.query_map([], |row| Ok((Fingerprint::unpack(row.get(0)?), row.get::<_, i64>(1)?))).unwrap();
         let rows: Vec<_> = rows.map(std::result::Result::unwrap).collect();
@@ -228,7 +232,7 @@ mod tests {
              INSERT INTO attempt VALUES (3, 1, 5, 10, 500, 'first', '', ''), (3, 2, 6, 20, NULL, 'second', '', '')",
         )
         .unwrap();
-        assert!(run(&mut db, Path::new("t.db"), "example.org,2026-01-01").is_ok());
+        assert!(run(&mut db, "example.org,2026-01-01").is_ok());
         let number = |sql: &str| db.query_row(sql, [], |row| row.get::<_, i64>(0)).unwrap();
         assert_eq!(number("SELECT a.feed_id FROM delivery d JOIN alert a ON a.id = d.alert_id WHERE d.id = 3"), 1);
         assert_eq!(number("SELECT tries FROM delivery"), 2);

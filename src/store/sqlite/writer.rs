@@ -138,7 +138,7 @@ fn serve(
         }
     }
     drop(checkpointer);
-    if let Some(error) = broken.error() {
+    if let Some(error) = broken.error().filter(|_| !broken.can_be_closed()) {
         // Closing would write the log into a file that cannot be trusted: the next start reads it, and checks.
         std::mem::forget(connection);
         if let Some(tell) = closing {
@@ -149,7 +149,7 @@ fn serve(
     // Closing the last connection writes the log into the file; readers were closed before.
     let closed = connection.close().map_err(|(_, e)| open::failed(&e));
     if let Some(tell) = closing {
-        let _ = tell.send(closed);
+        let _ = tell.send(broken.error().map_or(closed, Err));
     }
 }
 
