@@ -2,7 +2,7 @@
 //! beside the file of another: SQLite would take it for that file's own.
 //!
 //! The copy gets the name `….restored` when it is whole, checked and on the disk: that decides it. What remains can be done
-//! any number of times, and whoever owns the database next does it: [`finish`].
+//! any number of times, and whoever owns the database next does it: `finish`.
 
 use std::fs::{self, File, Metadata};
 use std::io::{self, Read as _, Write as _};
