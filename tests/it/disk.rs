@@ -198,6 +198,8 @@ fn every_read_that_fails_is_an_error_of_the_server_and_never_half_a_feed() {
     setting.origin.route("/f", Reply::ok(document(300)));
     assert!(setting.house.run(&["poll"]).status.success());
     let daemon = setting.house.start();
+    // Stories name their streams.
+    daemon.until("its stream is filled", |d| d.log().contains("stream filled from what is stored"));
     let whole = daemon.get("/all.json");
     let pid = daemon.pid().to_string();
     let mut tracer = Command::new("strace")
