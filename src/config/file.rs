@@ -250,12 +250,12 @@ impl<'a> Reading<'a> {
             for section in self.tables(document, "feed", Table::Feed) {
                 let _ = feed::read(&section, defaults, n, &mut drafts);
             }
-            if let Some(other) = document.1.get_ref().get("feed").filter(|_| !file.feeds.is_empty()) {
+            if let Some(other) = document.1.get_ref().get("feed").filter(|_| !file.is_whole()) {
                 // Outside of the pieces there is more of them: all is read whole.
                 self.gathered.add(file.rest.mistake(other.span(), "There are feeds apart.".to_owned(), None, &[]));
             }
-            for piece in &file.feeds {
-                self.piece(piece, defaults, n, &mut drafts);
+            for piece in file.feeds() {
+                self.piece(&piece, defaults, n, &mut drafts);
             }
         }
         for (_, section) in self.all("subscriptions", Table::Subscriptions) {

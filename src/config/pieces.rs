@@ -4,14 +4,34 @@
 //! Only what is surely the same in pieces is cut. Whether it was is seen when it is read: a cut at a wrong place is a
 //! mistake in a piece, and a file with a mistake is read whole.
 
+use std::ops::Range;
+
 use super::source::Source;
 
 /// A file, or what is left of it.
 pub(super) struct Cut {
     /// All but the feeds. Every line stands where it stood.
     pub(super) rest: Source,
-    /// The feeds, in order: pieces that begin with `[[feed]]` and hold nothing else.
-    pub(super) feeds: Vec<Source>,
+    /// What the pieces are of.
+    text: String,
+    /// The lines of each piece.
+    pieces: Vec<Vec<Range<usize>>>,
+}
+
+impl Cut {
+    /// Whether anything was cut out.
+    pub(super) fn is_whole(&self) -> bool {
+        self.pieces.is_empty()
+    }
+
+    /// The feeds, in order: pieces that begin with `[[feed]]` and hold nothing else. Made one at a time: all of them at once would
+    /// leave holes as large as the file below what is made of them.
+    pub(super) fn feeds(&self) -> impl Iterator<Item = Source> {
+        self.pieces.iter().map(|lines| {
+            let text = lines.iter().filter_map(|lines| self.text.get(lines.clone())).collect();
+            Source::new(&self.rest.path, text)
+        })
+    }
 }
 
 /// Cuts the feeds out, `most` a piece; leaves a file alone that has no more than that.
@@ -20,31 +40,37 @@ pub(super) fn cut(source: Source, most: usize) -> Cut {
     // A line of a long string may look like a header.
     let long_strings = text.contains("\"\"\"") || text.contains("'''");
     if long_strings || text.matches("[[feed]]").nth(most).is_none() {
-        return Cut { rest: source, feeds: Vec::new() };
+        return Cut { rest: source, text: String::new(), pieces: Vec::new() };
     }
-    let (mut rest, mut feeds) = (String::new(), Vec::new());
-    let (mut piece, mut in_piece, mut of_feed) = (String::new(), 0, false);
+    let (mut rest, mut pieces): (String, Vec<Vec<Range<usize>>>) = Default::default();
+    let (mut in_piece, mut of_feed, mut at) = (most, false, 0);
     for line in text.split_inclusive('\n') {
         let start = line.trim_start();
         if start.starts_with("[[feed]]") {
             of_feed = true;
             if in_piece == most {
-                feeds.push(Source::new(&source.path, std::mem::take(&mut piece)));
+                pieces.push(Vec::new());
                 in_piece = 0;
             }
             in_piece += 1;
         } else if start.starts_with('[') && !start.starts_with("[feed.") && !start.starts_with("[[feed.") {
             of_feed = false;
         }
-        if of_feed {
-            piece.push_str(line);
-            rest.push('\n');
-        } else {
-            rest.push_str(line);
+        let here = at..at + line.len();
+        at = here.end;
+        match pieces.last_mut().filter(|_| of_feed) {
+            Some(piece) => {
+                match piece.last_mut().filter(|last| last.end == here.start) {
+                    Some(last) => last.end = here.end,
+                    None => piece.push(here),
+                }
+                rest.push('\n');
+            }
+            None => rest.push_str(line),
         }
     }
-    feeds.push(Source::new(&source.path, piece));
-    Cut { rest: Source::new(&source.path, rest), feeds }
+    let rest = Source::new(&source.path, rest);
+    Cut { rest, text: source.text, pieces }
 }
 
 #[cfg(test)]
@@ -55,7 +81,7 @@ mod tests {
 
     fn cut_text(text: &str, most: usize) -> (String, Vec<String>) {
         let cut = cut(Source::new(Path::new("f"), text.to_owned()), most);
-        (cut.rest.text, cut.feeds.into_iter().map(|piece| piece.text).collect())
+        (cut.rest.text.clone(), cut.feeds().map(|piece| piece.text).collect())
     }
 
     #[test]
