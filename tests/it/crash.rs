@@ -73,9 +73,6 @@ fn kill_9_at_fifty_random_moments_loses_nothing_and_repeats_nothing() {
         stories.fetch_add(usize::from(round % kills.div_ceil(KILLS) == 0), Ordering::SeqCst);
         std::thread::sleep(Duration::from_millis(20 + dice.below(350)));
         daemon.kill();
-        // Killed three times in a row at the same document, as nobody is by chance, its feed would be held for a day: by the design of
-        // `poll/poison.rs`, and not what is looked at here.
-        let _ = std::fs::remove_file(house.dir().join("feedmill.db.reading"));
     }
     let total = stories.load(Ordering::SeqCst);
     let distinct: HashSet<(usize, usize)> = (0..FEEDS)
