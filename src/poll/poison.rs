@@ -15,8 +15,10 @@ use crate::domain::time::Timestamp;
 
 /// So often a document may have been the last thing that was read before the feed is held.
 const MOST: u32 = 3;
-/// A feed that is held is tried again after this.
-const HELD: Duration = Duration::from_secs(24 * 3600);
+/// A feed that is held is tried again after this, and after sixteen times as long each time that it was to blame again, a day at the
+/// most: a process that was killed from outside looks the same, and must not cost an innocent feed its stories.
+const HELD: Duration = Duration::from_secs(15);
+const LONGEST: Duration = Duration::from_secs(24 * 3600);
 /// Bytes of a row: feed, time of the last begin in milliseconds, begun and not ended, spare.
 const ROW: usize = 24;
 /// More feeds than this are not remembered; so many are never read at a time.
@@ -79,8 +81,8 @@ impl Poison {
                         restart ends that"
                 .to_owned());
         }
-        let again = Timestamp::from_ms(before.at_ms).plus(HELD);
-        if before.begun >= MOST && now < again {
+        let again = Timestamp::from_ms(before.at_ms).plus(held(before.begun));
+        if now < again {
             return Err(format!(
                 "Feedmill ended {} times while it read this feed's document, which is not read before {again}; please \
                  report this feed",
@@ -115,6 +117,12 @@ impl Poison {
             tracing::debug!(%error, "what is being read could not be written down");
         }
     }
+}
+
+/// How long a feed is held that has ended the process so often.
+fn held(times: u32) -> Duration {
+    let Some(beyond) = times.checked_sub(MOST) else { return Duration::ZERO };
+    HELD.saturating_mul(16_u32.saturating_pow(beyond)).min(LONGEST)
 }
 
 impl Drop for Reading {
@@ -162,24 +170,27 @@ mod tests {
     }
 
     #[test]
-    fn a_feed_that_ends_the_process_three_times_is_held_for_a_day_and_others_are_not() {
+    fn a_feed_that_ends_the_process_three_times_is_held_longer_each_time_and_others_are_not() {
         let folder = tempfile::TempDir::new().unwrap();
         let path = folder.path().join("t.reading");
-        let now = Timestamp::from_secs(1_000_000);
+        let mut now = Timestamp::from_secs(1_000_000);
         let (bad, good) = (FeedId(7), FeedId(8));
         for _ in 0..3 {
             let poison = open(&path);
             drop(poison.begin(good, now).ok().unwrap());
             dies(&poison, bad, now);
         }
+        for (times, seconds) in [(3, 15), (4, 240), (5, 3_840), (6, 61_440), (7, 86_400), (8, 86_400)] {
+            let poison = open(&path);
+            let again = now.plus(Duration::from_secs(seconds));
+            let said = poison.begin(bad, again.minus(Duration::from_millis(1))).err().unwrap();
+            assert!(said.contains(&format!("{times} times")) && said.contains(&again.to_string()), "{said}");
+            drop(poison.begin(good, now).ok().unwrap());
+            dies(&poison, bad, again);
+            now = again;
+        }
         let poison = open(&path);
-        let said = poison.begin(bad, now).err().unwrap();
-        assert!(said.contains("3 times") && said.contains("1970-01-13"), "{said}");
-        drop(poison.begin(good, now).ok().unwrap());
-        dies(&poison, bad, now.plus(HELD));
-        let poison = open(&path);
-        assert!(poison.begin(bad, now.plus(HELD * 2 - Duration::from_secs(1))).is_err(), "one more a day");
-        drop(poison.begin(bad, now.plus(HELD * 2)).ok().unwrap());
+        drop(poison.begin(bad, now.plus(LONGEST)).ok().unwrap());
         let poison = open(&path);
         drop(poison.begin(bad, now).ok().unwrap());
         assert_eq!(std::fs::metadata(&path).unwrap().len(), 48, "rows are used again");
