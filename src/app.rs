@@ -378,7 +378,7 @@ impl House {
         let moved = self.reckon(&plan).await?;
         let due = |(id, stored)| moved.get(&id).copied().unwrap_or(stored);
         let scheduled = translate::scheduled(&settings, registry, due);
-        self.poller.replace(plan, scheduled);
+        let plan_before = self.poller.replace(plan, scheduled);
         self.stirred.store(true, Ordering::Release);
         // A run under other rules ends: two would undo one another's work.
         let stop = self.stop.child_token();
@@ -391,7 +391,7 @@ impl House {
         self.tasks.spawn(async move { rekey.rest(store.as_ref(), clock.as_ref(), &stop).await });
         let wanted = fill::wanted(&settings, registry, &self.live.get().published);
         let filled = wanted.as_ref().map(fill::Fill::names).unwrap_or_default();
-        self.filling.begin(wanted, Arc::clone(&self.store), &self.stop, &self.tasks);
+        self.filling.begin(wanted, plan_before, Arc::clone(&self.store), &self.stop, &self.tasks);
         resolve::begin(self);
         Ok(filled)
     }

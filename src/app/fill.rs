@@ -1,7 +1,7 @@
 //! Filling streams that are new or have changed from what is stored, behind everything else and without calling
 //! anybody. All of them in one pass: reading what is stored is most of it.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
 use tokio::task::JoinHandle;
@@ -12,6 +12,7 @@ use super::translate;
 use crate::config::Settings;
 use crate::domain::item::{Item, ItemId};
 use crate::domain::stream::StreamId;
+use crate::poll::Plan;
 use crate::publish::meet::met;
 use crate::publish::published::Published;
 use crate::query::compile::Index;
@@ -47,10 +48,12 @@ impl Filling {
     pub(super) fn begin(
         &self,
         wanted: Option<Fill>,
+        plan_before: Weak<Plan>,
         store: Arc<dyn Store>,
         stop: &CancellationToken,
         tasks: &TaskTracker,
     ) {
+        let end = stop.clone();
         let mut on = self.on.lock().unwrap_or_else(PoisonError::into_inner);
         let before = on.take();
         if let Some((stop, _)) = &before {
@@ -61,6 +64,10 @@ impl Filling {
         let task = tasks.spawn(async move {
             if let Some((_, task)) = before {
                 let _ = task.await;
+            }
+            // What is committed under the plan before enters streams by its queries, and none that it does not know.
+            while plan_before.strong_count() > 0 && !end.is_cancelled() {
+                tokio::time::sleep(Duration::from_millis(20)).await;
             }
             if let Some(fill) = wanted {
                 fill.run(store.as_ref(), &own, &far).await;
@@ -101,7 +108,7 @@ impl Fill {
         self.streams.iter().map(|(_, name)| name.clone()).collect()
     }
 
-    /// Fills them. What is interrupted is begun anew at the next start or reload.
+    /// Fills them. What is interrupted is begun anew at the next start or reload; what is in them stays meanwhile.
     async fn run(self, store: &dyn Store, stop: &CancellationToken, far: &Mutex<Option<Far>>) {
         match self.fill(store, stop, far).await {
             Ok(Some(counts)) => {
@@ -126,7 +133,7 @@ impl Fill {
         let mut counts = vec![0; self.streams.len()];
         // A stream of millions, taken out at once, would hold up whoever else writes.
         while !stop.is_cancelled() && store.empty_streams(self.streams.iter().map(|(id, _)| *id).collect()).await? {}
-        let (mut before, mut restart) = (None, true);
+        let mut before = None;
         let (mut looked, mut told) = (0, Instant::now());
         let of = store.count_since(None).await?;
         while !stop.is_cancelled() {
@@ -156,11 +163,10 @@ impl Fill {
             before = page.next;
             let done = before.is_none();
             let mut members = members;
-            members.retain(|(_, items)| restart || done || !items.is_empty());
+            members.retain(|(_, items)| done || !items.is_empty());
             if !members.is_empty() {
-                store.fill_streams(members, restart, done).await?;
+                store.fill_streams(members, done).await?;
             }
-            restart = false;
             if done {
                 return Ok(Some(counts));
             }

@@ -8,13 +8,12 @@ use futures_util::FutureExt as _;
 use tokio::sync::{Mutex, mpsc};
 use tokio_util::task::TaskTracker;
 
+use super::FeedPlan;
 use super::run::{Poller, Told, lost};
-use super::{FeedPlan, Plan};
 use crate::store::FeedLease;
 
 /// A feed that is to be polled.
 pub(super) struct Job {
-    pub(super) plan: Arc<Plan>,
     pub(super) feed: Arc<FeedPlan>,
     pub(super) lease: FeedLease,
 }

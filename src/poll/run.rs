@@ -2,7 +2,7 @@
 //! the wall clock may step and the machine may sleep. Missed ticks coalesce, for a feed has one due time.
 
 use std::collections::{HashMap, HashSet};
-use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, PoisonError, RwLock, Weak};
 use std::time::Duration;
 
 use tokio::sync::{Notify, mpsc};
@@ -104,11 +104,13 @@ impl Poller {
         Arc::new(Self { stages, plan: RwLock::default(), orders: Mutex::default(), ordered: Notify::new(), observer })
     }
 
-    /// Swaps the plan whole. Polls in flight end under the plan that they began with.
-    pub fn replace(&self, plan: Plan, scheduled: Vec<Scheduled>) {
+    /// Swaps the plan whole. Documents that are being read are committed under the plan before it, which lives until then.
+    pub fn replace(&self, plan: Plan, scheduled: Vec<Scheduled>) -> Weak<Plan> {
         let plan = Arc::new(plan);
-        *self.plan.write().unwrap_or_else(PoisonError::into_inner) = Arc::clone(&plan);
+        let before =
+            std::mem::replace(&mut *self.plan.write().unwrap_or_else(PoisonError::into_inner), Arc::clone(&plan));
         self.order(Order::Replace(plan, scheduled));
+        Arc::downgrade(&before)
     }
 
     /// The stages, to swap the fetcher.
@@ -227,7 +229,7 @@ impl Poller {
             }
             match (desk.leased.remove(&feed), desk.plan.feeds.get(&feed)) {
                 (Some(lease), Some(feed)) => {
-                    let job = Job { plan: Arc::clone(&desk.plan), feed: Arc::clone(feed), lease };
+                    let job = Job { feed: Arc::clone(feed), lease };
                     self.stages.outage().probing(now);
                     desk.crew.begin(job, desk.running + desk.slow.len(), self, done, tasks);
                     desk.running += 1;
@@ -360,7 +362,7 @@ impl Poller {
     pub(super) async fn poll(&self, mut job: Job, done: &mpsc::UnboundedSender<Told>) -> PollReport {
         let (id, paused) = (job.feed.id, job.lease.state.paused_at.is_some());
         job.lease.state.judge_anew(job.feed.manner.ignored());
-        let mut poll = std::pin::pin!(self.stages.poll(job.plan, job.feed, job.lease));
+        let mut poll = std::pin::pin!(self.stages.poll(&self.plan, job.feed, job.lease));
         let report = match tokio::time::timeout(SLOW, &mut poll).await {
             Ok(report) => report,
             Err(_) => {

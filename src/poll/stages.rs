@@ -99,8 +99,8 @@ impl Stages {
         &self.clock
     }
 
-    /// Polls a feed that was leased.
-    pub(super) async fn poll(&self, plan: Arc<Plan>, feed: Arc<FeedPlan>, lease: FeedLease) -> PollReport {
+    /// Polls a feed that was leased. What is fetched is read under the plan that holds by then.
+    pub(super) async fn poll(&self, plan: &RwLock<Arc<Plan>>, feed: Arc<FeedPlan>, lease: FeedLease) -> PollReport {
         let begun = Instant::now();
         if let Some(until) = lease.state.retry_until.filter(|until| *until > self.clock.now()) {
             return self.held(&feed, &lease, until).await;
@@ -115,17 +115,15 @@ impl Stages {
         let body_bytes = if let Fetched::Body(answer) = &fetched { size(&answer.body) } else { 0 };
         // Kept until the commit is done.
         let _room = self.room(body_bytes).await;
+        let plan = Arc::clone(&plan.read().unwrap_or_else(PoisonError::into_inner));
+        let feed = plan.feeds.get(&feed.id).map_or(feed, Arc::clone);
         let (result, ended, judge) = self.read(&plan, &feed, &lease, &way, fetched).await;
         let now = self.clock.now();
         let FeedLease { token, mut state, .. } = lease;
-        if let PollResult::Failed(error) = &result
-            && !plan.by_hand
-            && self.is_ours(&feed, Some(error), &state, now)
-        {
+        let failure = if let PollResult::Failed(error) = &result { Some(error) } else { None };
+        let ours = !plan.by_hand && self.is_ours(&feed, failure, &state, now);
+        if let Some(error) = failure.filter(|_| ours) {
             return self.put_off(&feed, (token, &state), error.clone(), begun, now).await;
-        }
-        if !plan.by_hand && !matches!(result, PollResult::Failed(_)) {
-            self.is_ours(&feed, None, &state, now);
         }
         if let PollResult::Loaded { cadence: Some(cadence), .. } = &result {
             state.cadence = cadence.as_ref().clone();

@@ -599,12 +599,12 @@ pub trait Store: Send + Sync + 'static {
     /// Keeps clean HTML; what is of another revision by now is left out.
     fn keep_clean(&self, cleaned: Vec<Cleaned>) -> Pending<'_, ()>;
 
-    /// Takes some thousand items out of streams that are to be filled anew. False: nothing is left in them.
+    /// Takes some thousand items that another query found out of streams that are to be filled. False: none are left.
     fn empty_streams(&self, streams: Vec<StreamId>) -> Pending<'_, bool>;
 
-    /// Adds stored items to streams that are new or have changed, without calling webhooks. `restart` empties
-    /// the streams first; `done` marks them as filled.
-    fn fill_streams(&self, members: Vec<(StreamId, Vec<ItemId>)>, restart: bool, done: bool) -> Pending<'_, ()>;
+    /// Adds stored items to streams that are new or have changed, without calling webhooks. `done` marks
+    /// them as filled.
+    fn fill_streams(&self, members: Vec<(StreamId, Vec<ItemId>)>, done: bool) -> Pending<'_, ()>;
 
     /// The feeds that are followed, by name. All of them at once: for who shows them, not for what happens by itself.
     fn feed_status(&self) -> Pending<'_, Vec<FeedStatus>>;

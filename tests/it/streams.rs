@@ -1,5 +1,7 @@
 //! What a stream may be told of how it is shown, and how it is filled.
 
+use std::sync::Mutex;
+
 use crate::support::daemon::{Daemon, Installation, rss, story};
 use crate::support::origin::{Origin, Reply};
 use crate::support::receiver::Receiver;
@@ -163,17 +165,16 @@ fn a_new_or_changed_stream_is_filled_from_what_is_stored_and_calls_nobody() {
     let house = Installation::new(&feeds(&origin));
     let daemon = house.start();
     daemon.until("both feeds were polled", |d| items(d, "/all.json").len() == 8);
-    for (query, count) in [("peace", 8), ("feed:quiet", 2), ("\"peace 1\"", 2)] {
+    for (fills, (query, count)) in (1..).zip([("peace", 8), ("feed:quiet", 2), ("\"peace 1\"", 2)]) {
         house.configure(&stream(query));
         let reloaded = house.run(&["reload"]);
         let said = String::from_utf8_lossy(&reloaded.stdout).into_owned();
         assert!(reloaded.status.success() && said.ends_with("; being filled from what is stored: watch\n"), "{said}");
         daemon.until("the stream was filled", |d| {
-            let answer = d.get("/watch.json");
-            answer.status == 200 && items(d, "/watch.json").len() == count
+            let done = d.log().matches("stream filled from what is stored").count() == fills;
+            done && items(d, "/watch.json").len() == count
         });
     }
-    assert!(daemon.log().contains("stream filled from what is stored"), "{}", daemon.log());
     let again: serde_json::Value = serde_json::from_slice(&house.run(&["reload", "--json"]).stdout).unwrap();
     assert_eq!((&again["ok"], again.get("filling")), (&true.into(), None), "nothing is to be filled");
     assert_eq!(daemon.stop(), Some(0));
@@ -211,8 +212,34 @@ fn a_fill_that_a_reload_overtakes_leaves_nothing_behind() {
         assert!(house.run(&["reload"]).status.success());
     }
     daemon.until("the streams were filled", |d| {
-        titles(d, "side").len() == 900 && d.log().contains("stream.name=both items=1800")
+        titles(d, "side") == vec!["right"; 900] && d.log().contains("stream.name=both items=1800")
     });
-    assert!(titles(&daemon, "side").iter().all(|title| title == "right"));
+    assert_eq!(daemon.stop(), Some(0));
+}
+
+#[test]
+fn an_answer_that_comes_after_a_reload_is_read_under_the_queries_of_that() {
+    let origin = Origin::start();
+    serve(&origin);
+    let (open, gate) = std::sync::mpsc::channel::<()>();
+    let gate = Mutex::new(gate);
+    let both = ["left", "right"].map(|title| story(title, &format!("https://q.example/{title}"), title));
+    origin.answer("/quiet", move |_| {
+        let _ = gate.lock().unwrap().recv();
+        Reply::ok(rss(&both))
+    });
+    let side = |query: &str| format!("{}[[stream]]\nname = \"side\"\nmatch = '{query}'\n", feeds(&origin));
+    let house = Installation::new(&side("left"));
+    let daemon = house.start();
+    origin.wait_for("/quiet", 1);
+    daemon.until("the other was polled", |d| items(d, "/all.json").len() == 6);
+    let new = "[[stream]]\nname = \"late\"\nmatch = 'left OR right'\n";
+    house.configure(&format!("{}{new}", side("right")));
+    assert!(house.run(&["reload"]).status.success());
+    daemon.until("all streams were filled", |d| d.log().matches("stream filled").count() == 3);
+    drop(open);
+    daemon.until("it was read", |d| items(d, "/all.json").len() == 8);
+    assert_eq!(texts(&items(&daemon, "/side.json"), "title"), ["right"]);
+    assert_eq!(items(&daemon, "/late.json").len(), 2);
     assert_eq!(daemon.stop(), Some(0));
 }

@@ -352,10 +352,8 @@ impl Store for Sqlite {
         self.write(move |tx| streams::empty(tx, &streams))
     }
 
-    fn fill_streams(&self, members: Vec<(StreamId, Vec<ItemId>)>, restart: bool, done: bool) -> Pending<'_, ()> {
-        self.write(move |tx| {
-            members.iter().try_for_each(|(stream, items)| streams::fill(tx, *stream, items, restart, done))
-        })
+    fn fill_streams(&self, members: Vec<(StreamId, Vec<ItemId>)>, done: bool) -> Pending<'_, ()> {
+        self.write(move |tx| members.iter().try_for_each(|(stream, items)| streams::fill(tx, *stream, items, done)))
     }
 
     fn feed_status(&self) -> Pending<'_, Vec<FeedStatus>> {

@@ -11,15 +11,27 @@ use crate::domain::item::ItemId;
 use crate::domain::stream::StreamId;
 use crate::domain::time::Timestamp;
 
+/// `stream.filled`: it has what another query found.
+const FOREIGN: i64 = 0;
+/// It has all that is stored and belongs there.
+const WHOLE: i64 = 1;
+/// What it has belongs there; older items may be missing.
+const PARTIAL: i64 = 2;
+
 /// The stream's row, and whether it has to be filled.
 pub(super) fn apply(db: &Connection, spec: &StreamSpec) -> Result<(StreamId, bool)> {
     db.prepare_cached(
-        "INSERT INTO stream (name, definition, filled) VALUES (?1, ?2, 0) ON CONFLICT (name) DO UPDATE
-           SET filled = CASE WHEN definition = excluded.definition THEN filled ELSE 0 END,
-               definition = excluded.definition
+        "INSERT INTO stream (name, definition, filled) VALUES (?1, ?2, ?3) ON CONFLICT (name) DO UPDATE
+           SET filled = iif(definition = excluded.definition, filled, ?4), definition = excluded.definition
          RETURNING id, filled",
     )?
-    .query_row(params![spec.name, spec.definition], |row| Ok((StreamId(row.get(0)?), !row.get::<_, bool>(1)?)))
+    .query_row(params![spec.name, spec.definition, PARTIAL, FOREIGN], |row| {
+        Ok((StreamId(row.get(0)?), row.get::<_, i64>(1)? != WHOLE))
+    })
+}
+
+fn state(db: &Connection, stream: StreamId) -> Result<Option<i64>> {
+    db.prepare_cached("SELECT filled FROM stream WHERE id = ?1")?.query_row([stream.0], |row| row.get(0)).optional()
 }
 
 /// An item enters a stream; `term` is why, in brief and as JSON. False: it was in it.
@@ -78,9 +90,12 @@ pub(super) fn touch(db: &Connection, item: ItemId, at: Timestamp, for_all: bool)
 /// Items that are taken out of a stream at a time: whoever else wants to write waits no longer than for these.
 const EMPTIED: u32 = 2000;
 
-/// Takes some items out of one of them; false: there are none.
+/// Takes some items that another query found out of one of them; false: there are none.
 pub(super) fn empty(tx: &Tx<'_>, streams: &[StreamId]) -> Result<bool> {
     for stream in streams {
+        if state(tx.db, *stream)? != Some(FOREIGN) {
+            continue;
+        }
         let gone = tx
             .db
             .prepare_cached(
@@ -88,10 +103,14 @@ pub(super) fn empty(tx: &Tx<'_>, streams: &[StreamId]) -> Result<bool> {
                  (SELECT stream_id, effective_at, item_id FROM stream_item WHERE stream_id = ?1 LIMIT ?2)",
             )?
             .execute(params![stream.0, EMPTIED])?;
+        tx.publishes();
         if gone > 0 {
-            tx.publishes();
             return Ok(true);
         }
+        tx.db.execute(
+            "UPDATE stream SET filled = ?2, changed_at = NULL, public_at = NULL, version = version + 1 WHERE id = ?1",
+            params![stream.0, PARTIAL],
+        )?;
     }
     Ok(false)
 }
@@ -102,12 +121,11 @@ pub(super) fn renew(db: &Connection) -> Result<()> {
     db.execute("UPDATE stream SET version = version + 1", []).map(|_| ())
 }
 
-/// Adds stored items to a stream.
-pub(super) fn fill(tx: &Tx<'_>, stream: StreamId, ids: &[ItemId], restart: bool, done: bool) -> Result<()> {
+/// Adds stored items to a stream, unless its query has become another meanwhile.
+pub(super) fn fill(tx: &Tx<'_>, stream: StreamId, ids: &[ItemId], done: bool) -> Result<()> {
     let db = tx.db;
-    if restart {
-        db.execute("DELETE FROM stream_item WHERE stream_id = ?1", [stream.0])?;
-        db.execute("UPDATE stream SET filled = 0, changed_at = NULL, public_at = NULL WHERE id = ?1", [stream.0])?;
+    if state(db, stream)? != Some(PARTIAL) {
+        return Ok(());
     }
     for id in ids {
         let found: Option<(i64, i64)> = db
@@ -123,7 +141,7 @@ pub(super) fn fill(tx: &Tx<'_>, stream: StreamId, ids: &[ItemId], restart: bool,
         }
     }
     if done {
-        db.execute("UPDATE stream SET filled = 1 WHERE id = ?1", [stream.0])?;
+        db.execute("UPDATE stream SET filled = ?2 WHERE id = ?1", params![stream.0, WHOLE])?;
     }
     tx.publishes();
     Ok(())

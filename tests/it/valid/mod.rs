@@ -13,11 +13,22 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 
 use crate::parse_corpus::{corpus, sorted};
-use crate::support::daemon::{Daemon, Installation};
+use crate::support::daemon::{Answer, Daemon, Installation, PATIENCE};
 use crate::support::origin::{Origin, Reply};
 
 pub(crate) use self::rules::atom;
 use self::rules::{json_feed, rss};
+
+/// As a reader asks that is told to try again in a moment: a page of the corpus is work, and others may be at theirs.
+fn answer(daemon: &Daemon, path: &str) -> Answer {
+    let begun = Instant::now();
+    loop {
+        let answer = daemon.get(path);
+        if answer.status != 503 || begun.elapsed() > PATIENCE {
+            return answer;
+        }
+    }
+}
 
 /// What is wrong with the three documents of one page of a stream.
 pub(crate) fn problems(daemon: &Daemon, stream: &str, query: &str) -> Vec<String> {
@@ -27,7 +38,7 @@ pub(crate) fn problems(daemon: &Daemon, stream: &str, query: &str) -> Vec<String
         [("atom", "application/atom+xml"), ("rss", "application/rss+xml"), ("json", "application/feed+json")]
     {
         let path = format!("/{stream}.{ending}{query}");
-        let answer = daemon.get(&path);
+        let answer = self::answer(daemon, &path);
         let mut say = |what: String| out.push(format!("{path}: {what}"));
         if answer.status != 200 || !answer.header("content-type").is_some_and(|value| value.starts_with(kind)) {
             say(format!("{} as {:?}", answer.status, answer.header("content-type")));
@@ -75,7 +86,8 @@ fn walk(daemon: &Daemon, stream: &str) -> (usize, Vec<String>) {
     let mut seen = HashSet::new();
     loop {
         found.extend(problems(daemon, stream, &query));
-        let page = daemon.json(&format!("/{stream}.json{query}"));
+        let page = answer(daemon, &format!("/{stream}.json{query}"));
+        let page: serde_json::Value = serde_json::from_slice(&page.body).unwrap_or_else(|e| panic!("{query}: {e}"));
         stories += page["items"].as_array().unwrap_or_else(|| panic!("/{stream}.json{query}: {page}")).len();
         let Some(next) = page["next_url"].as_str() else { return (stories, found) };
         // JSON Feed 1.1, top-level: a client that follows next_url comes to an end.
@@ -88,7 +100,7 @@ fn walk(daemon: &Daemon, stream: &str) -> (usize, Vec<String>) {
 fn archives(daemon: &Daemon, found: &mut Vec<String>) -> usize {
     let (mut path, mut count) = ("/all.atom".to_owned(), 0);
     loop {
-        let page = daemon.get(&path).text();
+        let page = answer(daemon, &path).text();
         let (problems, _) = atom(&page);
         found.extend(problems.0.into_iter().map(|problem| format!("{path}: {problem}")));
         let Some(link) = page.split("<link rel=\"prev-archive\"").nth(1) else { return count };
