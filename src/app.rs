@@ -17,7 +17,6 @@ mod sample;
 mod supervise;
 mod translate;
 
-use std::collections::HashMap;
 use std::net::{SocketAddr, TcpListener as StdListener};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -32,7 +31,7 @@ pub use self::doors::control_sockets;
 use crate::config::settings::FeedSettings;
 use crate::config::{Environment, Settings};
 use crate::deliver::{self, Outbox};
-use crate::domain::feed::{FeedId, FeedState, NextPoll};
+use crate::domain::feed::{ByFeed, FeedId, FeedState, NextPoll};
 use crate::domain::time::{Clock, Timestamp};
 use crate::domain::webhook::{Attempt, Settled, Verdict};
 use crate::fetch::client::Fetcher;
@@ -399,9 +398,9 @@ impl House {
     /// Due times under a plan, where they or their reasons are not as they are stored; they are stored so, for what is
     /// shown is what is done. Most starts change nothing. A part of the feeds at a time: all that is remembered of a
     /// hundred thousand would take a hundred megabytes.
-    async fn reckon(&self, plan: &Plan) -> Result<HashMap<FeedId, Option<Timestamp>>, StoreError> {
+    async fn reckon(&self, plan: &Plan) -> Result<ByFeed<Option<Timestamp>>, StoreError> {
         let now = self.clock.now();
-        let (mut moved, mut after) = (HashMap::new(), None);
+        let (mut moved, mut after) = (ByFeed::default(), None);
         loop {
             let states = self.store.feed_states(after, STATES_AT_A_TIME).await?;
             let Some((last, _)) = states.last() else { return Ok(moved) };

@@ -11,7 +11,7 @@ use url::{Host, Url};
 use crate::config::Settings;
 use crate::config::settings::{Access, Auth, ContentForm, FeedSettings, StreamSettings, Terms};
 use crate::deliver::Target;
-use crate::domain::feed::{FeedId, FeedState, NextPoll};
+use crate::domain::feed::{ByFeed, FeedId, FeedState, NextPoll};
 use crate::domain::name::ALL;
 use crate::domain::stream::StreamId;
 use crate::domain::time::Timestamp;
@@ -311,7 +311,7 @@ fn keys(settings: &Settings) -> Keys {
 /// How stored keys are made anew.
 pub(super) fn keymaker(settings: &Settings, registry: &Registry) -> Arc<Keymaker> {
     let feeds = settings.feeds.iter().zip(&registry.feeds);
-    let own: HashMap<FeedId, Rules> =
+    let own: ByFeed<Rules> =
         feeds.filter_map(|(feed, (id, _))| Some((*id, own_rules(settings, feed)?))).collect();
     let general = settings.rules.clone();
     Arc::new(move |feed, key: &str| own.get(&feed).unwrap_or(&general).key(key))

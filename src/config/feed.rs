@@ -45,11 +45,14 @@ const ID: &[(&str, Option<IdPolicy>)] = &[
 /// `[feed.identity] dedupe`.
 const DEDUPE: &[(&str, Dedupe)] = &[("global", Dedupe::Global), ("feed", Dedupe::Feed), ("off", Dedupe::Off)];
 
+/// What says nothing of how a feed is followed.
+const PLAIN: &[&str] = &["url", "name", "title", "tags"];
+
 /// What a feed has unless it says otherwise.
 #[derive(Clone)]
 pub(super) struct Defaults {
-    pub(super) tags: Vec<String>,
-    pub(super) terms: Terms,
+    tags: Vec<String>,
+    terms: Arc<Terms>,
     pub(super) access: Arc<Access>,
 }
 
@@ -75,16 +78,23 @@ impl Defaults {
             dedupe: Dedupe::default(),
             ignore: None,
         };
-        Some(Self { tags: Vec::new(), terms, access: Arc::default() })
+        Some(Self { tags: Vec::new(), terms: terms.into(), access: Arc::default() })
+    }
+
+    /// Those of feeds that are written there.
+    pub(super) fn of(&self, origin: Origin) -> Self {
+        Self { terms: Arc::new(Terms { origin, ..self.terms.as_ref().clone() }), ..self.clone() }
     }
 
     /// What the keys of a section make of these. In `[poll]` they are the defaults of all.
     pub(super) fn refined(&self, section: &Section<'_>) -> Self {
-        Self {
-            tags: self.tags.iter().cloned().chain(tags(section)).collect(),
-            terms: refined_terms(&self.terms, section),
-            access: refined_access(&self.access, section),
+        let tags = self.tags.iter().cloned().chain(tags(section)).collect();
+        // Most feeds of a long list.
+        if section.has_only(PLAIN) {
+            return Self { tags, ..self.clone() };
         }
+        let terms = refined_terms(&self.terms, section).into();
+        Self { tags, terms, access: refined_access(&self.access, section) }
     }
 }
 
@@ -247,12 +257,14 @@ impl Drafts {
             None => from.access,
             auth => Arc::new(Access { auth, ..from.access.as_ref().clone() }),
         };
+        let before = self.feeds.last().map(|feed| &feed.terms).filter(|terms| Arc::ptr_eq(terms, &from.terms));
+        let terms = before.cloned().unwrap_or_else(|| one_of(&mut self.terms, from.terms));
         self.feeds.push(FeedSettings {
             name: name.unwrap_or_else(|| derived(url)),
             url: url.into(),
             title: title.map(Into::into),
             tags: one_of(&mut self.tags, from.tags.into()),
-            terms: one_of(&mut self.terms, from.terms.into()),
+            terms,
             access,
         });
         self.places.push(place);
@@ -268,10 +280,9 @@ fn one_of<T: Eq + Hash + ?Sized>(known: &mut HashSet<Arc<T>>, new: Arc<T>) -> Ar
     new
 }
 
-/// Reads a `[[feed]]`. `file` is the place of its source in the list of files.
+/// Reads a `[[feed]]`; `defaults` are those of its file. `file` is the place of its source in the list of files.
 pub(super) fn read(section: &Section<'_>, defaults: &Defaults, file: usize, drafts: &mut Drafts) -> Option<()> {
-    let mut refined = defaults.refined(section);
-    refined.terms.origin = Origin::Table(section.source.path.as_path().into());
+    let refined = defaults.refined(section);
     let name = section.value("name");
     // Of a wrong one is complained where it is asked for.
     let name = name.and_then(|value| value.name().map(|name| (name, value.at)));
@@ -323,7 +334,7 @@ pub fn split_auth(mut url: Url) -> (Url, Option<Auth>) {
 
 /// Reads a `[[subscriptions]]`.
 pub(super) fn subscriptions(section: &Section<'_>, defaults: &Defaults, drafts: &mut Drafts) -> Option<()> {
-    let mut refined = defaults.refined(section);
+    let refined = defaults.refined(section);
     let Some(value) = section.value("opml") else {
         section.mistake(
             section.at(),
@@ -341,7 +352,7 @@ pub(super) fn subscriptions(section: &Section<'_>, defaults: &Defaults, drafts: 
         Ok(List { outlines, .. }) => outlines,
         Err(why) => return value.refuse(format!("{} cannot be read: {why}.", path.display()), None),
     };
-    refined.terms.origin = Origin::List(path.as_path().into());
+    let refined = refined.of(Origin::List(path.as_path().into()));
     for Outline { url, title, tags } in outlines {
         match web_address(&url) {
             Ok(address) => {

@@ -12,7 +12,7 @@ use super::include::{self, Included};
 use super::keys::{INCLUDABLE, Table};
 use super::pieces::{Cut, cut};
 use super::section::{Gathered, Section};
-use super::settings::Settings;
+use super::settings::{Origin, Settings};
 use super::source::{Source, whole_file};
 use super::{Environment, feed, identity, server, stream, webhook};
 use crate::domain::name::Name;
@@ -247,6 +247,7 @@ impl<'a> Reading<'a> {
     fn feeds(&self, defaults: &feed::Defaults) -> Vec<super::settings::FeedSettings> {
         let mut drafts = feed::Drafts::default();
         for (n, (document, file)) in self.documents.iter().zip(self.files).enumerate() {
+            let defaults = &defaults.of(Origin::Table(document.0.path.as_path().into()));
             for section in self.tables(document, "feed", Table::Feed) {
                 let _ = feed::read(&section, defaults, n, &mut drafts);
             }

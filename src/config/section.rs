@@ -101,6 +101,11 @@ impl<'a> Section<'a> {
         Some(Value { section: *self, key, at: value.span(), value: value.get_ref() })
     }
 
+    /// Whether it has no other keys than these.
+    pub(super) fn has_only(&self, keys: &[&str]) -> bool {
+        self.map.keys().all(|key| keys.contains(&key.get_ref().as_ref()))
+    }
+
     pub(super) fn text(&self, key: &'a str) -> Option<&'a str> {
         self.value(key)?.text()
     }

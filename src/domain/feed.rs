@@ -9,6 +9,11 @@ use super::time::Timestamp;
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
 pub struct FeedId(pub i64);
 
+/// Something for each feed. Nobody but we chooses their numbers: a hash need not resist anyone.
+pub type ByFeed<T> = foldhash::HashMap<FeedId, T>;
+/// Some feeds.
+pub type FeedSet = foldhash::HashSet<FeedId>;
+
 /// What a document says of itself. A snapshot of it is kept with each item and becomes its `atom:source`
 /// (RFC 4287 4.2.11).
 #[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]

@@ -20,7 +20,6 @@ mod run;
 mod sites;
 mod stages;
 
-use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -28,7 +27,7 @@ use chrono_tz::Tz;
 use secrecy::SecretString;
 
 use crate::domain::address::Address;
-use crate::domain::feed::{Dedupe, FeedId, IdPolicy, PollError};
+use crate::domain::feed::{ByFeed, Dedupe, FeedId, IdPolicy, PollError};
 use crate::domain::name::Name;
 use crate::domain::reach::Reach;
 use crate::domain::stream::StreamId;
@@ -131,7 +130,7 @@ impl FeedPlan {
 #[derive(Debug, Default)]
 pub struct Plan {
     /// The feeds that are polled, and those that are followed but switched off: their names and tags count.
-    pub feeds: HashMap<FeedId, Arc<FeedPlan>>,
+    pub feeds: ByFeed<Arc<FeedPlan>>,
     /// All queries.
     pub index: Index,
     /// The stream of each query of the index.

@@ -2,18 +2,18 @@
 //! than it should. Pure: the present moment is an argument.
 
 use std::cmp::Reverse;
-use std::collections::{BinaryHeap, HashMap, HashSet, VecDeque};
+use std::collections::{BinaryHeap, HashMap, VecDeque};
 
 use super::sites::{Sites, site};
 use crate::domain::address::Address;
-use crate::domain::feed::FeedId;
+use crate::domain::feed::{ByFeed, FeedId, FeedSet};
 use crate::domain::time::Timestamp;
 
 /// Feeds are rows in a heap, not sleeping tasks.
 #[derive(Default)]
 pub(super) struct Queue {
     per_host: usize,
-    feeds: HashMap<FeedId, Slot>,
+    feeds: ByFeed<Slot>,
     /// By due time. An entry that no longer agrees with its slot is stale and dropped when it comes up.
     heap: BinaryHeap<Reverse<(Timestamp, FeedId)>>,
     hosts: HashMap<String, Host>,
@@ -54,7 +54,7 @@ impl Queue {
     /// Takes the feeds of a new plan: those that stay and run keep running, those that left are forgotten.
     pub(super) fn replace(&mut self, per_host: usize, feeds: Vec<(FeedId, Address, Option<Timestamp>)>) {
         self.per_host = per_host.max(1);
-        let kept: HashSet<FeedId> = feeds.iter().map(|(feed, ..)| *feed).collect();
+        let kept: FeedSet = feeds.iter().map(|(feed, ..)| *feed).collect();
         self.feeds.retain(|feed, slot| kept.contains(feed) || slot.state == State::Running);
         for host in self.hosts.values_mut() {
             host.waiting.retain(|feed| kept.contains(feed));

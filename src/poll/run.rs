@@ -1,7 +1,6 @@
 //! The schedule loop: it wakes at the earliest due time, for a signal, or after a minute at the latest, since
 //! the wall clock may step and the machine may sleep. Missed ticks coalesce, for a feed has one due time.
 
-use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, PoisonError, RwLock, Weak};
 use std::time::Duration;
 
@@ -13,7 +12,7 @@ use super::crew::{Crew, Job};
 use super::queue::Queue;
 use super::stages::Stages;
 use super::{Observer, Outcome, Plan, PollReport};
-use crate::domain::feed::{ErrorKind, FeedId, NextPoll, PollError};
+use crate::domain::feed::{ByFeed, ErrorKind, FeedId, FeedSet, NextPoll, PollError};
 use crate::domain::time::Timestamp;
 use crate::schedule::due::reschedule;
 use crate::store::{CommitReport, FeedLease, FeedOrdered, FeedStatus};
@@ -76,9 +75,9 @@ pub struct Poller {
 }
 
 /// Feeds that are ours and wait for their turn.
-type Leased = HashMap<FeedId, FeedLease>;
+type Leased = ByFeed<FeedLease>;
 /// Those who wait for a feed's poll.
-type Waiting = HashMap<FeedId, Vec<mpsc::UnboundedSender<PollReport>>>;
+type Waiting = ByFeed<Vec<mpsc::UnboundedSender<PollReport>>>;
 
 /// What the loop has before it.
 #[derive(Default)]
@@ -90,9 +89,9 @@ struct Desk {
     crew: Crew,
     running: usize,
     /// Polls that take long, and do not count against the others' places.
-    slow: HashSet<FeedId>,
+    slow: FeedSet,
     /// When feeds are due that were paused or resumed while they were under way: whatever the end of their poll says.
-    later: HashMap<FeedId, Option<Timestamp>>,
+    later: ByFeed<Option<Timestamp>>,
     /// The last look at the clock.
     seen: Timestamp,
 }

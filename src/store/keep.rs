@@ -1,11 +1,11 @@
 //! What retention is asked with and what it answers: the types of [`Store::keep`](super::Store::keep).
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::domain::feed::FeedId;
+use crate::domain::feed::{ByFeed, FeedId};
 use crate::domain::time::Timestamp;
 
 /// How long things are kept.
@@ -17,7 +17,7 @@ pub struct KeepRules {
     /// How long bodies are kept; `None`: for ever.
     pub keep: Option<Duration>,
     /// Feeds that have it otherwise. A story is kept as long as the most patient of the feeds that carry it.
-    pub feeds: HashMap<FeedId, Option<Duration>>,
+    pub feeds: ByFeed<Option<Duration>>,
     /// The largest size of what is used of the file; above it the oldest bodies go, whatever else is said.
     pub max_bytes: Option<u64>,
 }

@@ -237,7 +237,7 @@ async fn a_feed_has_its_own_time_and_a_story_stays_as_long_as_any_feed_that_carr
     bench.load(1, day(0), vec![candidate(2, "a and b"), candidate(4, "b alone")]).await;
     bench.load(2, day(0), vec![candidate(3, "a and c"), candidate(5, "c alone")]).await;
     let mut rules = keep(10);
-    rules.feeds = HashMap::from([(bench.feeds[1], None), (bench.feeds[2], Some(3 * DAY))]);
+    rules.feeds = [(bench.feeds[1], None), (bench.feeds[2], Some(3 * DAY))].into_iter().collect();
     bench.days(&rules, 4).await;
     assert_eq!(bench.titles().await, ["a alone", "a and b", "a and c", "b alone"]);
     bench.days(&rules, 11).await;

@@ -46,7 +46,6 @@ mod trace;
 mod unions;
 mod writer;
 
-use std::collections::HashMap;
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -65,7 +64,7 @@ use super::{
     Resolution, Routes, Search, Store, StoreError, StoreHealth, Subscriptions, Unresolved, Want, Worded,
 };
 use crate::domain::decision::Judge;
-use crate::domain::feed::{FeedId, FeedState, Health, NextPoll};
+use crate::domain::feed::{ByFeed, FeedId, FeedState, Health, NextPoll};
 use crate::domain::item::{Item, ItemId};
 use crate::domain::stream::StreamId;
 use crate::domain::time::Timestamp;
@@ -99,7 +98,7 @@ struct Shared {
     hasher: Hasher,
     version: Arc<AtomicU64>,
     /// Feeds that are being polled: token and end of the lease. In memory, for the daemon holds the lock.
-    leases: Mutex<HashMap<FeedId, (u64, Timestamp)>>,
+    leases: Mutex<ByFeed<(u64, Timestamp)>>,
     tokens: AtomicU64,
     path: String,
     broken: Arc<Broken>,

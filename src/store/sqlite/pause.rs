@@ -41,10 +41,10 @@ pub(super) fn order(tx: &Tx<'_>, name: &str, order: FeedOrder, now: Timestamp) -
     Ok(Some(FeedOrdered { feed: FeedId(id), due: feeds::due_at(db, id)?, unions }))
 }
 
-/// Their names.
+/// Their names. CROSS JOIN, for those that are paused are few: by names, all feeds would be looked at.
 pub(super) fn list(db: &Connection) -> Result<Vec<String>> {
     let mut read = db.prepare_cached(
-        "SELECT f.name FROM feed_state s JOIN feed f ON f.id = s.feed_id WHERE s.paused_at IS NOT NULL AND f.active
+        "SELECT f.name FROM feed_state s CROSS JOIN feed f ON f.id = s.feed_id WHERE s.paused_at IS NOT NULL AND f.active
          ORDER BY f.name",
     )?;
     read.query_map(params![], |row| row.get(0))?.collect()

@@ -81,10 +81,11 @@ pub(super) fn settle(db: &Connection, at: Timestamp, unions: &mut Unions) -> Res
     Ok(())
 }
 
-/// The names of feeds that are one with another one, and of that one.
+/// The names of feeds that are one with another one, and of that one. CROSS JOIN, for these are few: by names, all feeds would
+/// be looked at.
 pub(super) fn list(db: &Connection) -> Result<Vec<(String, String)>> {
     let mut read = db.prepare_cached(
-        "SELECT f.name, k.name FROM feed_state s JOIN feed f ON f.id = s.feed_id JOIN feed k ON k.id = s.merged_into
+        "SELECT f.name, k.name FROM feed_state s CROSS JOIN feed f ON f.id = s.feed_id JOIN feed k ON k.id = s.merged_into
          WHERE s.merged_into IS NOT NULL AND f.active ORDER BY f.name",
     )?;
     read.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?.collect()
