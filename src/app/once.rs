@@ -75,5 +75,5 @@ pub struct Deaf;
 
 impl Observer for Deaf {
     fn polled(&self, _report: &PollReport) {}
-    fn ticked(&self, _now: Timestamp) {}
+    fn ticked(&self, _now: Timestamp, _next_due: Option<Timestamp>) {}
 }

@@ -71,10 +71,11 @@ impl Observer for Watch {
         }
     }
 
-    fn ticked(&self, now: Timestamp) {
+    fn ticked(&self, now: Timestamp, next_due: Option<Timestamp>) {
         self.progress.mark(Part::Scheduler, Instant::now());
+        self.progress.due(next_due);
         if let Some(also) = &self.also {
-            also.ticked(now);
+            also.ticked(now, next_due);
         }
     }
 }

@@ -311,8 +311,7 @@ fn keys(settings: &Settings) -> Keys {
 /// How stored keys are made anew.
 pub(super) fn keymaker(settings: &Settings, registry: &Registry) -> Arc<Keymaker> {
     let feeds = settings.feeds.iter().zip(&registry.feeds);
-    let own: ByFeed<Rules> =
-        feeds.filter_map(|(feed, (id, _))| Some((*id, own_rules(settings, feed)?))).collect();
+    let own: ByFeed<Rules> = feeds.filter_map(|(feed, (id, _))| Some((*id, own_rules(settings, feed)?))).collect();
     let general = settings.rules.clone();
     Arc::new(move |feed, key: &str| own.get(&feed).unwrap_or(&general).key(key))
 }

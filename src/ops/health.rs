@@ -6,7 +6,10 @@
 
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
+
+use crate::domain::time::Timestamp;
 
 /// A part of the daemon that must keep moving.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -40,6 +43,26 @@ impl fmt::Display for Part {
     }
 }
 
+/// When the next feed is due.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum NextDue {
+    /// The loop has not said.
+    #[default]
+    Unknown,
+    /// No feed waits for a poll.
+    Never,
+    /// Then, or it is overdue since.
+    At(Timestamp),
+}
+
+impl NextDue {
+    /// The time, if there is one.
+    #[must_use]
+    pub fn at(self) -> Option<Timestamp> {
+        if let Self::At(at) = self { Some(at) } else { None }
+    }
+}
+
 /// When each part last got something done.
 #[derive(Debug)]
 pub struct Progress {
@@ -49,6 +72,7 @@ pub struct Progress {
     http: AtomicU64,
     /// The end of a poll. It is no part that must move: where nothing is due, none ends.
     polled: AtomicU64,
+    next_due: Mutex<NextDue>,
 }
 
 impl Progress {
@@ -56,7 +80,7 @@ impl Progress {
     #[must_use]
     pub fn new(start: Instant) -> Self {
         let zero = || AtomicU64::new(0);
-        Self { start, scheduler: zero(), writer: zero(), http: zero(), polled: zero() }
+        Self { start, scheduler: zero(), writer: zero(), http: zero(), polled: zero(), next_due: Mutex::default() }
     }
 
     /// A part got something done at `at`.
@@ -67,6 +91,17 @@ impl Progress {
     /// A poll ended at `at`, well or not.
     pub fn polled(&self, at: Instant) {
         self.polled.fetch_max(self.ms(at), Ordering::Relaxed);
+    }
+
+    /// When the next feed is due, as the loop says; `None`: none is.
+    pub fn due(&self, next: Option<Timestamp>) {
+        *self.next_due.lock().unwrap_or_else(PoisonError::into_inner) = next.map_or(NextDue::Never, NextDue::At);
+    }
+
+    /// When the next feed is due, or since when the most overdue one is.
+    #[must_use]
+    pub fn next_due(&self) -> NextDue {
+        *self.next_due.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// How long it is, at `now`, since a part got something done.
@@ -111,15 +146,14 @@ impl Readiness {
     /// host wait for one another.
     pub const OVERDUE_AFTER: Duration = Duration::from_secs(600);
 
-    /// Judges, from what the database answered (how long the most overdue feed is overdue, or why it did not answer),
-    /// from the scheduler's last tick and from the last poll that ended.
+    /// Judges, from whether the database answered or why it did not, from how long the most overdue feed is overdue, from the
+    /// scheduler's last tick and from the last poll that ended.
     #[must_use]
-    pub fn judge(database: Result<Duration, String>, progress: &Progress, now: Instant) -> Self {
+    pub fn judge(database: Result<(), String>, overdue: Duration, progress: &Progress, now: Instant) -> Self {
         let mut reasons = Vec::new();
-        let overdue = database.unwrap_or_else(|cause| {
+        if let Err(cause) = database {
             reasons.push(format!("The database does not answer: {cause}."));
-            Duration::ZERO
-        });
+        }
         let quiet = progress.quiet_for(Part::Scheduler, now);
         if quiet > Self::BEHIND_AFTER {
             reasons.push(format!("Polling is behind: its loop last ticked {} s ago.", quiet.as_secs()));
@@ -174,11 +208,10 @@ mod tests {
     fn ready_means_that_the_database_answers_and_the_scheduler_ticks() {
         let start = Instant::now();
         let progress = Progress::new(start);
-        let judge = |database, secs| Readiness::judge(database, &progress, later(start, secs));
-        let none = Duration::ZERO;
-        assert!(judge(Ok(none), 5).ready());
+        let judge = |database, secs| Readiness::judge(database, Duration::ZERO, &progress, later(start, secs));
+        assert!(judge(Ok(()), 5).ready());
         assert_eq!(judge(Err("closed".to_owned()), 5).reasons, ["The database does not answer: closed."]);
-        assert_eq!(judge(Ok(none), 300).reasons, ["Polling is behind: its loop last ticked 300 s ago."]);
+        assert_eq!(judge(Ok(()), 300).reasons, ["Polling is behind: its loop last ticked 300 s ago."]);
         assert_eq!(judge(Err("closed".to_owned()), 300).reasons.len(), 2);
     }
 
@@ -187,7 +220,8 @@ mod tests {
         let start = Instant::now();
         let progress = Progress::new(start);
         progress.mark(Part::Scheduler, later(start, 1000));
-        let judge = |overdue, secs| Readiness::judge(Ok(Duration::from_secs(overdue)), &progress, later(start, secs));
+        let judge =
+            |overdue, secs| Readiness::judge(Ok(()), Duration::from_secs(overdue), &progress, later(start, secs));
         assert!(judge(5000, 100).ready(), "it has only just begun");
         assert_eq!(
             judge(5000, 1000).reasons,

@@ -215,6 +215,6 @@ pub struct Throttled {
 pub trait Observer: Send + Sync + 'static {
     /// A poll ended.
     fn polled(&self, report: &PollReport);
-    /// The loop went round.
-    fn ticked(&self, now: Timestamp);
+    /// The loop went round; when the next feed is due, or since when the most overdue one is.
+    fn ticked(&self, now: Timestamp, next_due: Option<Timestamp>);
 }

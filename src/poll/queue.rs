@@ -14,6 +14,8 @@ use crate::domain::time::Timestamp;
 pub(super) struct Queue {
     per_host: usize,
     feeds: ByFeed<Slot>,
+    /// Those that were due and are not polled yet, the longest due first; stale entries as in the heap.
+    owing: VecDeque<(Timestamp, FeedId)>,
     /// By due time. An entry that no longer agrees with its slot is stale and dropped when it comes up.
     heap: BinaryHeap<Reverse<(Timestamp, FeedId)>>,
     hosts: HashMap<String, Host>,
@@ -61,6 +63,7 @@ impl Queue {
         }
         // All that sleep are put in again. What grows by doubling leaves its halves behind.
         self.heap.clear();
+        self.owing.retain(|(_, feed)| kept.contains(feed));
         self.feeds.reserve(feeds.len().saturating_sub(self.feeds.len()));
         self.heap.reserve(feeds.len());
         for (feed, url, due) in feeds {
@@ -176,6 +179,18 @@ impl Queue {
         self.earliest_due().into_iter().chain(parked).min()
     }
 
+    /// When the next feed is due, or since when the most overdue one is: its poll may be on.
+    pub(super) fn oldest(&mut self) -> Option<Timestamp> {
+        while let Some((due, feed)) = self.owing.front().copied() {
+            let slot = self.feeds.get(&feed);
+            if slot.is_some_and(|slot| slot.state != State::Sleeping && slot.due == Some(due)) {
+                return Some(due);
+            }
+            self.owing.pop_front();
+        }
+        self.earliest_due()
+    }
+
     fn earliest_due(&mut self) -> Option<Timestamp> {
         while let Some(Reverse((due, feed))) = self.heap.peek().copied() {
             let slot = self.feeds.get(&feed);
@@ -199,6 +214,7 @@ impl Queue {
             let Some(Reverse((_, feed))) = self.heap.pop() else { break };
             let Some(slot) = self.feeds.get_mut(&feed).filter(|slot| slot.due == Some(due)) else { continue };
             slot.state = State::Waiting;
+            self.owing.push_back((due, feed));
             let name = slot.url.host().to_owned();
             self.hosts.entry(name.clone()).or_default().waiting.push_back(feed);
             self.offer(&name);
@@ -261,6 +277,18 @@ mod tests {
         q.finished(FeedId(1), Some(at(6)), at(0));
         assert_eq!(q.earliest(), Some(at(6)));
         assert_eq!(q.take(at(8), 9), [FeedId(1), FeedId(2)]);
+    }
+
+    #[test]
+    fn the_most_overdue_feed_counts_until_its_poll_has_ended() {
+        let mut q = queue(1, &[(1, "a", 5), (2, "a", 6), (3, "b", 90)]);
+        assert_eq!(q.oldest(), Some(at(5)));
+        assert_eq!(q.take(at(10), 9), [FeedId(1)]);
+        assert_eq!(q.oldest(), Some(at(5)), "it is being polled");
+        q.finished(FeedId(1), Some(at(100)), at(11));
+        assert_eq!(q.oldest(), Some(at(6)), "it waits for its host");
+        q.replace(1, vec![(FeedId(1), address("a"), Some(at(100))), (FeedId(3), address("b"), Some(at(90)))]);
+        assert_eq!(q.oldest(), Some(at(90)));
     }
 
     #[test]

@@ -158,8 +158,8 @@ impl Poller {
                 self.reckon_anew(&mut desk, now).await;
             }
             desk.seen = now;
-            self.observer.ticked(now);
             self.hand_out(&mut desk, now, &done, &tasks).await;
+            self.observer.ticked(now, desk.queue.oldest());
             if desk.running + desk.slow.len() == 0 && !desk.crew.is_empty() {
                 desk.crew = Crew::default();
             }

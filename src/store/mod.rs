@@ -476,8 +476,6 @@ pub struct StoreHealth {
     pub size_bytes: u64,
     /// What is in the way of writes for now, a full disk for example; `None`: nothing.
     pub hindrance: Option<String>,
-    /// When the next feed is due.
-    pub next_due: Option<Timestamp>,
 }
 
 /// Who this installation is: made when the database was, and never again. The ids that it mints and the

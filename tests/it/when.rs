@@ -47,7 +47,7 @@ impl Observer for Heard {
         self.reports.lock().unwrap().push(report.clone());
     }
 
-    fn ticked(&self, now: Timestamp) {
+    fn ticked(&self, now: Timestamp, _next_due: Option<Timestamp>) {
         *self.ticked.lock().unwrap() = now;
     }
 }

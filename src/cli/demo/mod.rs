@@ -218,5 +218,5 @@ impl Observer for Terminal {
         self.tell(&report.name, &parts.join(", "));
     }
 
-    fn ticked(&self, _now: Timestamp) {}
+    fn ticked(&self, _now: Timestamp, _next_due: Option<Timestamp>) {}
 }

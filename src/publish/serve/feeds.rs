@@ -57,7 +57,7 @@ pub(crate) async fn answer(state: &State, wanted: Wanted<'_>, asked: &HeaderMap)
             Arc::new(make(state, &edition, stream, (wanted.format, before, token), now).await?)
         }
     };
-    let max_age = state.0.freshness.max_age(state.store(), now).await;
+    let max_age = state.max_age(now);
     let vary = if wanted.feed_address { "Accept-Encoding, Sec-Fetch-Dest" } else { "Accept-Encoding" };
     let mut response = document.answer(asked, Manner { max_age, vary, now }).await;
     if is_private {

@@ -16,6 +16,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::published::Live;
 use crate::domain::time::Clock;
+use crate::domain::time::Timestamp;
 use crate::ops::health::Progress;
 use crate::ops::metrics::Metrics;
 use crate::store::Store;
@@ -48,7 +49,6 @@ mod writes;
 
 use cache::{Cache, Document};
 use control::Control;
-use freshness::Freshness;
 use readers::Readers;
 use visitor::Wrong;
 
@@ -83,7 +83,6 @@ struct Inner {
     /// The store as anybody may see it.
     public: Arc<dyn Store>,
     cache: Cache,
-    freshness: Freshness,
     style: Document,
     script: Document,
     listeners: Arc<Semaphore>,
@@ -101,11 +100,11 @@ impl State {
     #[must_use]
     pub fn new(parts: Parts) -> Self {
         let costly = Semaphore::new(COSTLY);
-        let (cache, freshness) = (Cache::default(), Freshness::default());
+        let cache = Cache::default();
         let ((style, script), wrong) = (pages::static_documents(), Wrong::default());
         let listeners = Arc::new(Semaphore::new(events::LISTENERS));
         let public = parts.store.public();
-        Self(Arc::new(Inner { parts, public, cache, freshness, style, script, listeners, costly, wrong }))
+        Self(Arc::new(Inner { parts, public, cache, style, script, listeners, costly, wrong }))
     }
 
     /// As anybody may see it.
@@ -120,5 +119,10 @@ impl State {
 
     fn parts(&self) -> &Parts {
         &self.0.parts
+    }
+
+    /// How long what is served at `now` stays fresh, in seconds.
+    fn max_age(&self, now: Timestamp) -> u32 {
+        freshness::max_age(self.parts().progress.next_due(), now)
     }
 }

@@ -127,7 +127,7 @@ pub(crate) async fn opml(
     let feeds = lists::all_feeds(sight.store(), &published, now).await?;
     let work = move || Document::new(OPML, render::opml(&published.title, &feeds, published.applied_at), None);
     let document = aside(work).await?;
-    let max_age = state.0.freshness.max_age(sight.store(), now).await;
+    let max_age = state.max_age(now);
     Ok(document.answer(&headers, Manner { max_age, vary: "Accept-Encoding", now }).await)
 }
 
@@ -185,11 +185,12 @@ pub(crate) async fn status(Extract(state): Extract<State>, sight: Sight) -> Resu
     let sizes = store.feed_sizes(LARGEST).await?;
     let days = store.days(now, DAYS).await?;
     let known = Arc::clone(&state.parts().readers);
+    let next_due = state.parts().progress.next_due().at();
     let work = move || {
         let streams = edition.published.stream_shapes();
         let readers: Vec<u64> = streams.iter().map(|stream| known.of(&stream.name, now)).collect();
         let (feeds, webhooks, days, readers) = (&*feeds, &*webhooks, &*days, &*readers);
-        let report = Report { feeds, webhooks, health: &health, sizes: &sizes, days, readers, version };
+        let report = Report { feeds, webhooks, health: &health, next_due, sizes: &sizes, days, readers, version };
         page::status(&site(&edition, &streams), &report, now)
     };
     Ok(html(aside(work).await?))

@@ -7,10 +7,10 @@ use axum::http::header::CONTENT_TYPE;
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 
-use super::State;
 use super::problem::Problem;
+use super::{Parts, State};
 use crate::domain::time::Timestamp;
-use crate::ops::health::Readiness;
+use crate::ops::health::{NextDue, Readiness};
 use crate::ops::metrics::{CONTENT_TYPE as OPENMETRICS, StoreNumbers};
 use crate::store::StoreHealth;
 
@@ -25,14 +25,15 @@ pub(crate) async fn healthz() -> Response {
 /// `/readyz`: the database answers and polling is not behind.
 pub(crate) async fn readyz(Extract(state): Extract<State>) -> Response {
     let database = match tokio::time::timeout(DATABASE_TIMEOUT, state.whole().health()).await {
-        Ok(Ok(health)) => Ok(numbers(&health, state.parts().clock.now()).poll_lag),
+        Ok(Ok(_)) => Ok(()),
         Ok(Err(error)) => {
             tracing::warn!(%error, "not ready: the database failed");
             Err("it failed".to_owned())
         }
         Err(_) => Err(format!("no answer within {} s", DATABASE_TIMEOUT.as_secs())),
     };
-    let readiness = Readiness::judge(database, &state.parts().progress, Instant::now());
+    let Parts { progress, clock, .. } = state.parts();
+    let readiness = Readiness::judge(database, age(progress.next_due().at(), clock.now()), progress, Instant::now());
     if readiness.ready() {
         return text(StatusCode::OK, "ready\n".to_owned());
     }
@@ -48,21 +49,24 @@ pub(crate) async fn metrics(Extract(state): Extract<State>) -> Result<Response, 
         parts.metrics.feeds(feeds);
     }
     if let Ok(health) = state.whole().health().await {
-        parts.metrics.store(&numbers(&health, now));
+        parts.metrics.store(&numbers(&health, parts.progress.next_due(), now));
     }
     Ok(([(CONTENT_TYPE, HeaderValue::from_static(OPENMETRICS))], parts.metrics.text()).into_response())
 }
 
-fn numbers(health: &StoreHealth, now: Timestamp) -> StoreNumbers {
-    let age = |at: Option<Timestamp>| at.map(|at| now.since(at)).unwrap_or_default();
+fn age(at: Option<Timestamp>, now: Timestamp) -> Duration {
+    at.map(|at| now.since(at)).unwrap_or_default()
+}
+
+fn numbers(health: &StoreHealth, next: NextDue, now: Timestamp) -> StoreNumbers {
     StoreNumbers {
         items: health.items,
         owed: health.owed,
-        oldest_owed: age(health.oldest_owed),
+        oldest_owed: age(health.oldest_owed, now),
         given_up: health.failed,
         webhooks: health.webhooks,
         size_bytes: health.size_bytes,
-        poll_lag: age(health.next_due),
+        poll_lag: age(next.at(), now),
         hindered: health.hindrance.is_some(),
     }
 }
@@ -79,12 +83,8 @@ mod tests {
     #[test]
     fn ages_are_counted_from_now_and_what_lies_ahead_is_no_lag() {
         let now = Timestamp::from_secs(100);
-        let health = StoreHealth {
-            oldest_owed: Some(Timestamp::from_secs(40)),
-            next_due: Some(Timestamp::from_secs(130)),
-            ..StoreHealth::default()
-        };
-        let numbers = numbers(&health, now);
+        let health = StoreHealth { oldest_owed: Some(Timestamp::from_secs(40)), ..StoreHealth::default() };
+        let numbers = numbers(&health, NextDue::At(Timestamp::from_secs(130)), now);
         assert_eq!((numbers.oldest_owed, numbers.poll_lag), (Duration::from_secs(60), Duration::ZERO));
     }
 }

@@ -200,7 +200,7 @@ async fn feed(
         Document::new(media(format), document(format, &channel, &found.views), Some(updated))
     };
     let document = aside(made).await?;
-    let max_age = state.0.freshness.max_age(state.store(), now).await;
+    let max_age = state.max_age(now);
     let mut response =
         document.answer(&headers, Manner { max_age, vary: "Accept-Encoding, Sec-Fetch-Dest", now }).await;
     response.headers_mut().insert(ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));

@@ -338,11 +338,12 @@ const FEEDS: [(&str, &str); 3] = [
 async fn each_form_of_a_stream_has_its_media_type_a_tag_a_date_and_a_lifetime() {
     let house = House::new().await;
     house.load(1, 4).await;
+    // The clock shows one hour past the poll, and the next one is two hours past it.
+    house.progress.due(Some(now().plus(2 * HOUR)));
     for (path, media) in FEEDS {
         let answer = house.get(path, &[]).await;
         assert_eq!((answer.status, answer.header(CONTENT_TYPE)), (200, Some(media)), "{path}");
         assert_eq!(answer.header(LAST_MODIFIED), Some(now().rfc822().as_str()));
-        // The clock shows one hour past the poll, and the next one is two hours past it.
         assert_eq!(answer.header(CACHE_CONTROL), Some("max-age=3600"));
         assert_eq!(answer.header(VARY), Some("Accept-Encoding, Sec-Fetch-Dest"));
         assert_eq!(answer.header(ACCESS_CONTROL_ALLOW_ORIGIN), Some("*"));
@@ -650,7 +651,7 @@ async fn probes_tell_when_polling_is_behind_or_the_database_is_closed() {
     let house = House::new().await;
     assert_eq!(house.get("/readyz", &[]).await.text(), "ready\n");
     assert!(house.progress.quiet_for(Part::Http, house.start + HOUR) < HOUR, "answers count as progress");
-    let behind = Readiness::judge(Ok(Duration::ZERO), &house.progress, house.start + HOUR);
+    let behind = Readiness::judge(Ok(()), Duration::ZERO, &house.progress, house.start + HOUR);
     assert!(!behind.ready());
     house.store.close().await.unwrap();
     let closed = house.get("/readyz", &[]).await;

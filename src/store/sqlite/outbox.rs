@@ -273,7 +273,6 @@ pub(super) fn health(db: &Connection, path: &str) -> Result<StoreHealth> {
         "SELECT (SELECT n FROM tally WHERE name = 'items'), (SELECT count(*) FROM delivery WHERE state = 'pending'),
            (SELECT count(*) FROM delivery WHERE state = 'failed'),
            (SELECT created_at FROM delivery WHERE id = (SELECT min(id) FROM delivery WHERE state = 'pending')),
-           (SELECT min(s.due_at) FROM feed_state s JOIN feed f ON f.id = s.feed_id WHERE f.active AND f.enabled),
            (SELECT count(*) FROM webhook WHERE active AND state = 'active'),
            (SELECT count(*) FROM webhook WHERE active AND state = 'slowed'),
            (SELECT count(*) FROM webhook WHERE active AND state = 'paused'),
@@ -285,10 +284,9 @@ pub(super) fn health(db: &Connection, path: &str) -> Result<StoreHealth> {
             owed: count(row, 1)?,
             failed: count(row, 2)?,
             oldest_owed: time(row.get(3)?),
-            webhooks: [row.get(5)?, row.get(6)?, row.get(7)?, row.get(8)?].map(|n: i64| u64::try_from(n).unwrap_or(0)),
+            webhooks: [row.get(4)?, row.get(5)?, row.get(6)?, row.get(7)?].map(|n: i64| u64::try_from(n).unwrap_or(0)),
             size_bytes,
             hindrance: None,
-            next_due: time(row.get(4)?),
         })
     })
 }

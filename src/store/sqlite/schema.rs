@@ -25,6 +25,7 @@ const MIGRATIONS: &[(&str, &str)] = &[
     ("0012_search", include_str!("../migrations/0012_search.sql")),
     ("0013_publish", include_str!("../migrations/0013_publish.sql")),
     ("0014_public", include_str!("../migrations/0014_public.sql")),
+    ("0015_due", include_str!("../migrations/0015_due.sql")),
 ];
 
 /// The version that this program writes.

@@ -25,6 +25,8 @@ pub struct Report<'a> {
     pub webhooks: &'a [WebhookShape],
     /// The store.
     pub health: &'a StoreHealth,
+    /// When the next feed is due.
+    pub next_due: Option<Timestamp>,
     /// The largest feeds.
     pub sizes: &'a FeedSizes,
     /// Stories by the day, today's last.
@@ -38,7 +40,7 @@ pub struct Report<'a> {
 /// `/status`: feeds, those in trouble first; webhooks; who reads; the store.
 #[must_use]
 pub fn status(site: &Site<'_>, report: &Report<'_>, now: Timestamp) -> String {
-    let Report { feeds, webhooks, health, sizes, days, readers, version } = *report;
+    let Report { feeds, webhooks, health, next_due, sizes, days, readers, version } = *report;
     let mut sorted: Vec<&FeedShape> = feeds.iter().collect();
     sorted.sort_by_key(|feed| rank(feed.state));
     let main = html! {
@@ -70,7 +72,7 @@ pub fn status(site: &Site<'_>, report: &Report<'_>, now: Timestamp) -> String {
             section {
                 h2 { "Storage" }
                 (sparkline(days, now))
-                (storage(health, version, now))
+                (storage(health, next_due, version, now))
                 @if let Some(at) = sizes.measured_at.filter(|_| !sizes.feeds.is_empty()) { (size_table(sizes, at, now)) }
             }
         }
@@ -248,7 +250,7 @@ fn last_call(attempt: Option<&AttemptShape>, now: Timestamp) -> Markup {
     }
 }
 
-fn storage(health: &StoreHealth, version: &str, now: Timestamp) -> Markup {
+fn storage(health: &StoreHealth, next_due: Option<Timestamp>, version: &str, now: Timestamp) -> Markup {
     html! {
         @if let Some(why) = &health.hindrance { p.error { "Nothing can be stored: " (why) "." } }
         dl.facts {
@@ -259,7 +261,7 @@ fn storage(health: &StoreHealth, version: &str, now: Timestamp) -> Markup {
                 @if let Some(oldest) = health.oldest_owed { small { "oldest " (words::around(oldest, now)) } }
             } }
             div { dt { "Calls given up" } dd { (words::count(health.failed)) } }
-            div { dt { "Next poll" } dd { (when(health.next_due, now, "none")) } }
+            div { dt { "Next poll" } dd { (when(next_due, now, "none")) } }
             div { dt { "Feedmill" } dd { (version) } }
         }
     }
