@@ -182,7 +182,7 @@ pub struct FeedLease {
     /// Proves that the lease is still ours.
     pub token: u64,
     /// What is remembered of it.
-    pub state: FeedState,
+    pub state: Box<FeedState>,
     /// Feeds in whose place it is asked: what it brings, they bring.
     pub also: Vec<FeedId>,
 }

@@ -240,7 +240,7 @@ pub(super) fn leases(db: &Connection, ours: &[(FeedId, u64)]) -> Result<Vec<Feed
                 true => merged.query_map([feed.0], |row| row.get(0).map(FeedId))?.collect::<Result<_>>()?,
                 false => Vec::new(),
             };
-            out.push(FeedLease { feed: *feed, token: *token, state, also });
+            out.push(FeedLease { feed: *feed, token: *token, state: Box::new(state), also });
         }
     }
     Ok(out)
