@@ -125,7 +125,8 @@ impl Fetcher {
                     let message = format!("the server answered {}: that is no whole feed", status_words(status));
                     return Err(answered(ErrorKind::Http, status, message));
                 }
-                200..=299 => return self.answer(ask, route, response, now).await.map(Outcome::Body),
+                // Apart, for most answers have nothing to be read.
+                200..=299 => return Box::pin(self.answer(ask, route, response, now)).await.map(Outcome::Body),
                 _ => {
                     let retry_after =
                         matches!(status.as_u16(), 429 | 503).then(|| freshness::retry_after(response.headers(), now));
