@@ -32,6 +32,7 @@ mod lists;
 mod main_job;
 mod media;
 mod moves;
+mod names;
 mod operate;
 mod outbox;
 mod pages;
