@@ -49,6 +49,7 @@ mod search;
 mod sequences;
 mod simulate;
 mod slow;
+mod soak;
 mod store;
 mod streams;
 mod support;
