@@ -55,6 +55,7 @@ use rusqlite::Connection;
 
 use self::broken::Broken;
 use self::checkpoint::Checkpointer;
+pub use self::checkpoint::overgrown;
 use self::hash::Hasher;
 use self::reader::Readers;
 use self::writer::{Tx, Writer};
