@@ -39,6 +39,7 @@ mod pages;
 mod parse_corpus;
 mod pause;
 mod polite;
+mod power;
 mod private;
 mod proxies;
 mod real_feeds;
