@@ -188,6 +188,13 @@ fn own_store(file: &Path, check: bool, tagging: String) -> Result<Sqlite, StoreE
     Sqlite::open(file, &Options { access: Access::Own, check, tagging })
 }
 
+/// Logs what a configuration may not mean though it says it.
+pub fn tell_doubts(warnings: &[String]) {
+    for warning in warnings {
+        tracing::warn!(config.warning = %warning, "the configuration may not mean what it says");
+    }
+}
+
 /// A fetcher as the settings want it.
 ///
 /// # Errors

@@ -204,7 +204,10 @@ impl House {
         let outcome = self.try_reload().await;
         self.metrics.reload(outcome.is_ok());
         match &outcome {
-            Ok(report) => tracing::info!(config = %report.message, "configuration reloaded"),
+            Ok(report) => {
+                tracing::info!(config = %report.message, "configuration reloaded");
+                super::tell_doubts(&report.warnings);
+            }
             Err(e) => {
                 tracing::error!(error = %e, "reload refused");
                 self.notifier.status("reload refused: the old configuration stays in force; see the journal");

@@ -19,7 +19,7 @@ use crate::app;
 use crate::config::{self, Settings};
 use crate::domain::time::{Clock as _, SystemClock, Timestamp};
 use crate::domain::webhook::{WebhookState, WebhookStatus};
-use crate::store::sqlite::{Access, Options as Opening, Sqlite};
+use crate::store::sqlite::{Access, Options as Opening, Sqlite, overgrown};
 use crate::store::{Anatomy, Store as _};
 
 /// Feeds whose size is shown.
@@ -210,6 +210,7 @@ async fn look_at_database(
         name,
         format!("{shown} is sound: version {}, {size}, of which {free} are free.", database.version),
     ));
+    checks.extend(long_log(file));
     if database.version < database.newest_version {
         let said = format!("Its version is {}, this program writes {}.", database.version, database.newest_version);
         checks.push(Check::warning(
@@ -225,6 +226,14 @@ async fn look_at_database(
         checks.push(Check::warning(name, said, "raise [storage] max_size"));
     }
     Some(database)
+}
+
+/// Somebody reads the database in a transaction that does not end, and its log grows.
+fn long_log(database: &Path) -> Option<Check> {
+    let size = bytes(overgrown(database)?);
+    let said = format!("The log beside it takes {size}: while somebody reads it in one transaction it can only grow.");
+    let advice = format!("`fuser {}` names who has it open; it becomes short when they end", database.display());
+    Some(Check::warning("database", said, &advice))
 }
 
 /// A webhook that is not called, or that keeps what nobody will be called about.

@@ -28,7 +28,13 @@ pub(super) fn run(options: &Options, place: &Place) -> Result<(), Failure> {
         };
         ask(daemon).await
     })?;
-    if options.json { out::json(&report) } else { out::line(&report.message) }
+    if options.json {
+        return out::json(&report);
+    }
+    for warning in &report.warnings {
+        out::line(&format!("warning: {warning}"))?;
+    }
+    out::line(&report.message)
 }
 
 /// Has the daemon read its configuration again; what it says if it took it.

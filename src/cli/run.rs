@@ -64,9 +64,7 @@ async fn serve(
     log: &logging::Log,
     signals: Signals,
 ) -> Result<(), Failure> {
-    for warning in &settings.warnings {
-        tracing::warn!(config.warning = %warning, "the configuration may not mean what it says");
-    }
+    app::tell_doubts(&settings.warnings);
     let control_socket = app::control_sockets(Some(&settings.storage.database), &settings.path, &place.environment);
     let Signals { mut hangup, mut terminate, mut interrupt } = signals;
     let stop = CancellationToken::new();

@@ -19,7 +19,7 @@ use crate::domain::reach::{Proxy, Reach};
 use crate::domain::time::{Timestamp, retry_after};
 use crate::domain::webhook::Attempt;
 use crate::fetch::failure::{explain_through, is_down};
-use crate::fetch::guard::{self, Guard};
+use crate::fetch::guard::{self, Guard, Roots};
 use crate::message::{self, Rendered};
 
 /// Bytes of an answer that are read and kept; the connection is closed on the rest.
@@ -43,7 +43,13 @@ pub struct Sent {
 /// reach a server: a connection that one webhook was allowed to make is not used by another that was not.
 #[derive(Debug, Default)]
 pub struct Sender {
-    clients: Mutex<Vec<Made>>,
+    clients: Mutex<Clients>,
+}
+
+#[derive(Debug, Default)]
+struct Clients {
+    made: Vec<Made>,
+    roots: Roots,
 }
 
 #[derive(Debug)]
@@ -114,11 +120,12 @@ impl Sender {
         (id, attempt)
     }
 
-    /// Closes the connections of allow lists that no target has any more.
+    /// Closes the connections of allow lists that no target has any more, and those over TLS: whom the system trusts is
+    /// read anew.
     pub(super) fn keep_only(&self, targets: &[Target]) {
         let mut clients = self.clients.lock().unwrap_or_else(PoisonError::into_inner);
         let used = |made: &Made, target: &Target| target.allow_networks == made.allow && target.reach == made.reach;
-        clients.retain(|made| targets.iter().any(|target| used(made, target)));
+        clients.made.retain(|made| !made.secure && targets.iter().any(|target| used(made, target)));
     }
 
     fn prepare(&self, target: &Target, id: &str, body: Bytes, now: Timestamp) -> Result<(Client, Request), String> {
@@ -139,12 +146,15 @@ impl Sender {
         let (allow, reach) = (&target.allow_networks, &target.reach);
         let secure = target.url.scheme() != "http" || reach.proxy.as_ref().is_some_and(Proxy::is_secure);
         let mut clients = self.clients.lock().unwrap_or_else(PoisonError::into_inner);
+        if secure && clients.roots.changed() {
+            clients.made.retain(|made| !made.secure);
+        }
         let known = |made: &&Made| made.secure == secure && made.allow == *allow && made.reach == *reach;
-        if let Some(made) = clients.iter().find(known) {
+        if let Some(made) = clients.made.iter().find(known) {
             return Ok(made.client.clone());
         }
         let client = guard::client_through(guard, reach, secure)?;
-        clients.push(Made { allow: allow.clone(), reach: Arc::clone(reach), secure, client: client.clone() });
+        clients.made.push(Made { allow: allow.clone(), reach: Arc::clone(reach), secure, client: client.clone() });
         Ok(client)
     }
 }

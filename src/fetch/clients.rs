@@ -7,7 +7,7 @@ use reqwest::Client;
 use url::Url;
 
 use super::failure::failure;
-use super::guard::{self, Guard};
+use super::guard::{self, Guard, Roots};
 use crate::domain::feed::{ErrorKind, PollError};
 use crate::domain::reach::{Proxy, Reach};
 
@@ -17,7 +17,7 @@ pub(super) struct Clients {
     guard: Guard,
     /// Most requests are for servers that are reached directly.
     plain: Client,
-    made: Mutex<HashMap<Arc<Reach>, Made>>,
+    made: Mutex<(HashMap<Arc<Reach>, Made>, Roots)>,
 }
 
 #[derive(Debug, Default)]
@@ -45,6 +45,10 @@ impl Clients {
             return Ok(self.plain.clone());
         }
         let mut made = self.made.lock().unwrap_or_else(PoisonError::into_inner);
+        let (made, roots) = &mut *made;
+        if secure && roots.changed() {
+            made.values_mut().for_each(|made| made.secure = None);
+        }
         let made = made.entry(Arc::clone(reach)).or_default();
         let place = if secure { &mut made.secure } else { &mut made.plain };
         match place {

@@ -15,6 +15,7 @@ use secrecy::ExposeSecret as _;
 use tokio::sync::Semaphore;
 use url::{Host, Url};
 
+pub use super::roots::Roots;
 use crate::domain::reach::{Proxy, Reach};
 
 /// To reach a server, TLS included.
@@ -245,7 +246,7 @@ impl Resolve for Resolver {
 /// there is a proxy.
 ///
 /// Where TLS is spoken (`secure`) it reads the system's certificates, which is most of what a client costs: make one and
-/// keep it.
+/// keep it, until [`Roots`] have changed.
 ///
 /// # Errors
 /// A sentence, if the TLS set-up fails or the proxy cannot be used.

@@ -13,6 +13,7 @@
 //! | `guard` | where connections may go; the HTTP client behind it, for webhooks too |
 //! | `clients` | an HTTP client for each way to reach a server: proxy, authorities |
 //! | `tls` | whose certificates are trusted, and what is wrong with the others |
+//! | `roots` | whether the system trusts others than before |
 //! | `request` | the header fields that are sent |
 //! | `conditional` | validators: read, sent, merged |
 //! | `redirect` | the route of a request |
@@ -37,5 +38,6 @@ mod memory;
 pub mod outcome;
 mod redirect;
 mod request;
+mod roots;
 mod tls;
 pub mod visit;

@@ -48,7 +48,7 @@ pub struct Prepared {
 }
 
 /// Makes the entries of one load ready for the commit. `texts` are those of the entries. What stands twice in one
-/// load is kept once.
+/// load is kept once, and what says nothing at all is left out.
 #[must_use]
 pub fn prepare(ways: Ways<'_>, info: &FeedInfo, entries: Vec<Entry>, texts: Vec<Texts>, now: Timestamp) -> Prepared {
     let key = &|url: &Option<String>| url.as_deref().and_then(|url| ways.rules.key(url));
@@ -88,7 +88,7 @@ pub fn prepare(ways: Ways<'_>, info: &FeedInfo, entries: Vec<Entry>, texts: Vec<
         let native_id = entry.guid.as_deref().filter(|text| guid.is_some() && is_iri(text)).map(str::to_owned);
         let by_guid = by_guid && guid.is_some();
         let entry_id = guid.unwrap_or_else(|| entry_of_key(link_key.as_ref().unwrap_or(&key)));
-        if !seen.insert(entry_id.clone()) {
+        if says_nothing(&entry) || !seen.insert(entry_id.clone()) {
             continue;
         }
         let aliases = proxy.filter(|proxy| scope == Scope::Global && *proxy != key).into_iter().collect();
@@ -109,6 +109,12 @@ pub fn prepare(ways: Ways<'_>, info: &FeedInfo, entries: Vec<Entry>, texts: Vec<
         candidates.push((candidate, texts));
     }
     Prepared { candidates, habits }
+}
+
+/// There is nothing to show and nothing to know it by again, as in what is left of a document that was cut off.
+fn says_nothing(entry: &Entry) -> bool {
+    let texts = [&entry.guid, &entry.link, &entry.title, &entry.summary, &entry.content, &entry.image];
+    texts.into_iter().all(Option::is_none) && entry.enclosures.is_empty()
 }
 
 /// The address that an original link replaced is another key of the same story; but not one that leads to several.
@@ -231,6 +237,14 @@ mod tests {
         let (rules, habits) = (Rules::default(), Habits::default());
         let ways = Ways { rules: &rules, id: None, dedupe, habits: &habits };
         prepare(ways, info, entries, texts, Timestamp::from_ms(1_000))
+    }
+
+    #[test]
+    fn an_entry_that_says_nothing_is_none_and_one_with_a_word_is_one() {
+        let empty = Entry { published: Some(Timestamp::from_ms(5)), ..Entry::default() };
+        let spoken = Entry { content: Some("Word".to_owned()), ..Entry::default() };
+        let all = prepared("https://h.example/", vec![empty.clone(), spoken, empty]);
+        assert_eq!(all.len(), 1);
     }
 
     #[test]

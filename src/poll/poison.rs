@@ -82,7 +82,8 @@ impl Poison {
                 .to_owned());
         }
         let again = Timestamp::from_ms(before.at_ms).plus(held(before.begun));
-        if now < again {
+        // A time that lies ahead is of a clock that was put back since.
+        if now < again && before.at_ms <= now.as_ms() {
             return Err(format!(
                 "Feedmill ended {} times while it read this feed's document, which is not read before {again}; please \
                  report this feed",
@@ -167,6 +168,16 @@ mod tests {
     /// As if the process had ended there.
     fn dies(poison: &Arc<Poison>, feed: FeedId, now: Timestamp) {
         std::mem::forget(poison.begin(feed, now).ok().unwrap());
+    }
+
+    #[test]
+    fn a_clock_that_was_put_back_holds_nobody_until_the_old_time() {
+        let folder = tempfile::TempDir::new().unwrap();
+        let path = folder.path().join("t.reading");
+        let now = Timestamp::from_secs(1_000_000);
+        (0..3).for_each(|_| dies(&open(&path), FeedId(7), now));
+        assert!(open(&path).begin(FeedId(7), now).is_err());
+        assert!(open(&path).begin(FeedId(7), now.minus(LONGEST)).is_ok());
     }
 
     #[test]

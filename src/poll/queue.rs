@@ -3,6 +3,7 @@
 
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashMap, VecDeque};
+use std::time::Duration;
 
 use super::sites::{Sites, site};
 use crate::domain::address::Address;
@@ -136,6 +137,13 @@ impl Queue {
         let of_site = self.hosts.iter().filter(|(name, _)| site(name) == site(slot.url.host()));
         let running = of_site.map(|(_, host)| host.running).sum();
         self.sites.throttled(slot.url.host(), again, now, running);
+    }
+
+    /// The clock was put back, and with it the times at which sites may be asked again.
+    pub(super) fn put_back(&mut self, by: Duration) {
+        self.sites.put_back(by);
+        let parked = std::mem::take(&mut self.parked);
+        self.parked = parked.into_iter().map(|Reverse((at, host))| Reverse((at.minus(by), host))).collect();
     }
 
     /// Takes those of `asked` that wait for a host which wants to be left alone for long, and until when.

@@ -275,6 +275,7 @@ impl Poller {
             "the clock was put back; due times are reckoned anew"
         );
         self.give_back(&mut desk.leased).await;
+        desk.queue.put_back(desk.seen.since(now));
         let anew = |status: &FeedStatus| {
             let pace = desk.plan.feeds.get(&status.feed)?.pace();
             status.state.due_at?;

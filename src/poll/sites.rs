@@ -71,6 +71,14 @@ impl Sites {
         }
     }
 
+    /// The clock was put back: whoever is to be left alone for a while is so for that while, and not until the old time.
+    pub(super) fn put_back(&mut self, by: Duration) {
+        for slow in self.0.values_mut() {
+            slow.not_before = slow.not_before.minus(by);
+            slow.until = slow.until.minus(by);
+        }
+    }
+
     /// Whether none has complained.
     pub(super) fn is_empty(&self) -> bool {
         self.0.is_empty()
@@ -146,6 +154,19 @@ mod tests {
         assert_eq!(sites.not_before("a.example.org", at(663)), Some(at(667)));
         // A day later it is forgotten.
         assert_eq!(sites.not_before("a.example.org", at(603 + 60 + 86_400)), None);
+    }
+
+    #[test]
+    fn a_clock_that_is_put_back_holds_a_site_for_no_longer() {
+        let mut sites = Sites::default();
+        sites.throttled("example.org", Some(at(86_400 + 600)), at(86_400), 0);
+        sites.put_back(Duration::from_secs(86_400));
+        assert_eq!(sites.not_before("example.org", at(0)), Some(at(600)));
+        assert_eq!(sites.not_before("example.org", at(600)), None);
+        sites.begun("example.org");
+        sites.ended("example.org", at(700));
+        assert_eq!(sites.not_before("example.org", at(700)), Some(at(702)), "it is slow as long as it would have been");
+        assert_eq!(sites.not_before("example.org", at(601 + 86_400)), None);
     }
 
     #[test]

@@ -526,7 +526,8 @@ pub trait Store: Send + Sync + 'static {
     /// errors, next due times, and what the operator is owed if a feed breaks or recovers by that. Ends their leases. The reports are in the order of the polls.
     fn commit_quiet(&self, polls: Vec<PollCommit>) -> Pending<'_, Vec<CommitReport>>;
 
-    /// Leases deliveries that are due, oldest first, until `until`. Leases that ran out are taken over.
+    /// Leases deliveries that are due, oldest first, until `until`. Leases that ran out are taken over. If `now` is before
+    /// what was now at the last call, or lies behind what the database remembers, the clock was put back: spans stay spans.
     fn lease_deliveries(&self, wants: Vec<Want>, now: Timestamp, until: Timestamp) -> Pending<'_, Leased>;
 
     /// Keeps the body of a delivery before its first attempt. A body that is there already stays.

@@ -159,6 +159,20 @@ fn a_reload_takes_a_good_configuration_and_refuses_a_bad_one_whole() {
     });
     assert_eq!(origin.requests("/f").len(), 1, "an unchanged feed keeps its schedule");
 
+    house.configure(&format!("{good}[[stream]]\nname = \"two\"\nmatch = 'two and one OR tag:press'\n"));
+    let doubted = house.run(&["reload"]);
+    let doubt = "`and` is a plain word";
+    let said = text(&doubted.stdout);
+    assert!(
+        doubted.status.success() && said.starts_with("warning: ") && said.contains(doubt),
+        "{said}{}",
+        text(&doubted.stderr)
+    );
+    assert!(said.lines().last().unwrap().starts_with("1 feeds, 2 streams"), "{said}");
+    assert!(daemon.log().contains(doubt), "{}", daemon.log());
+    let report: serde_json::Value = serde_json::from_slice(&house.run(&["reload", "--json"]).stdout).unwrap();
+    assert!(report["warnings"][0].as_str().unwrap().contains(doubt), "{report}");
+
     house.configure("schedul = \"@hourly\"\n");
     let refused = house.run(&["reload"]);
     assert_eq!(refused.status.code(), Some(1));

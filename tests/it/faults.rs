@@ -1,6 +1,7 @@
 //! Faults by name: stops under load, restarts in a backoff, documents that bring the process down, signals before it is
 //! ready, files that are copied, mixed, cut or taken away while it works.
 
+use std::collections::HashSet;
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
 use std::os::unix::fs::FileExt as _;
@@ -14,7 +15,7 @@ use rusqlite::Connection;
 
 use crate::support::daemon::{Daemon, Installation, PATIENCE, rss, story};
 use crate::support::origin::{Origin, Reply};
-use crate::support::receiver::{Answer, Receiver};
+use crate::support::receiver::{Answer, Call, Receiver};
 
 const SECRET: &[u8] = b"crash-crash-crash-crash-crash-32";
 
@@ -319,26 +320,46 @@ fn reads_and_writes_that_signals_interrupt_are_done_again() {
 }
 
 #[test]
-fn what_the_log_had_is_fetched_again_after_it_was_deleted() {
-    for gone in [&["-wal"][..], &["-shm"], &["-wal", "-shm"]] {
-        let origin = Origin::start();
+fn what_the_log_had_is_fetched_again_after_it_was_deleted_and_called_about_again() {
+    for (gone, lost) in [(&["-wal"][..], true), (&["-shm"], false), (&["-wal", "-shm"], true)] {
+        let (origin, receiver) = (Origin::start(), Receiver::start(&[SECRET]));
         origin.route("/f", Reply::ok(document(0, 3, 1)));
-        let feed = format!("schedule = \"@hourly\"\n[[feed]]\nname = \"f\"\nurl = \"{}\"\n", origin.url("/f"));
-        let house = Installation::new(&feed);
+        let house = calling(&origin, &receiver, "");
         assert!(house.run(&["poll"]).status.success());
+        let settled = |daemon: &Daemon, calls: usize| {
+            daemon.until("every call is settled", |d| {
+                d.json("/api/v1/webhooks")["webhooks"][0]["due"] == 0 && receiver.calls().len() >= calls
+            });
+        };
         let daemon = house.start();
         origin.route("/f", Reply::ok(document(0, 9, 1)));
         assert!(house.run(&["poll"]).status.success());
+        settled(&daemon, 9);
         daemon.kill();
         for end in gone {
             std::fs::remove_file(house.dir().join(format!("feedmill.db{end}"))).unwrap();
         }
         let daemon = house.start();
-        assert!(house.run(&["poll"]).status.success());
+        // Others come first this time.
+        for from in [9, 0] {
+            origin.route("/f", Reply::ok(document(from, 12, 1)));
+            assert!(house.run(&["poll"]).status.success());
+        }
+        let calls = if lost { 21 } else { 12 };
+        settled(&daemon, calls);
         let items = daemon.json("/api/v1/items")["items"].as_array().unwrap().len();
-        assert_eq!(items, 9, "{gone:?}");
+        assert_eq!(items, 12, "{gone:?}");
+        assert_eq!(receiver.calls().len(), calls, "{gone:?}");
+        // Who drops repeats by their id drops these, and nothing else.
+        let story = |call: &Call| {
+            let body: serde_json::Value = serde_json::from_slice(&call.body).unwrap();
+            body["data"]["item"]["url"].as_str().unwrap().to_owned()
+        };
+        let pairs: HashSet<_> = receiver.calls().iter().map(|call| (call.id.clone(), story(call))).collect();
+        let ids: HashSet<_> = receiver.calls().into_iter().map(|call| call.id).collect();
+        assert_eq!((pairs.len(), ids.len()), (12, 12), "{gone:?}");
         assert_eq!(daemon.stop(), Some(0));
-        assert_eq!(number(&sound(&house.database()), "SELECT count(*) FROM item"), 9, "{gone:?}");
+        assert_eq!(number(&sound(&house.database()), "SELECT count(*) FROM item"), 12, "{gone:?}");
     }
 }
 

@@ -685,6 +685,42 @@ async fn a_lease_that_a_crash_left_is_taken_over_when_it_ends() {
 }
 
 #[tokio::test]
+async fn no_call_waits_for_the_old_time_when_the_clock_was_put_back() {
+    let year = 365 * 24 * HOUR;
+    for restart in [false, true] {
+        let mut bench = Bench::new(&[A]).await;
+        let load = ["1", "2", "3"].map(|n| bench.matching(candidate(&format!("https://x.example/{n}"), n, "Peace")));
+        bench.load(0, load.into()).await;
+        let webhook = bench.registry.webhooks[0];
+        let lease = async |bench: &Bench, at: Timestamp, most| {
+            let wants = vec![Want { webhook, most, strict: false }];
+            bench.store().lease_deliveries(wants, at, at.plus(HOUR)).await.unwrap()
+        };
+        // A year ahead: one call fails, one is under way, one waits.
+        let ahead = now().plus(year);
+        let [failed, held] = <[_; 2]>::try_from(lease(&bench, ahead, 2).await.deliveries).unwrap();
+        let attempt = Attempt { at: ahead, error: Some("503".to_owned()), ..Attempt::default() };
+        let retry = Settlement::new(failed.id, failed.token, attempt, Verdict::Retry(ahead.plus(HOUR / 2)));
+        bench.store().settle_delivery(retry).await.unwrap().unwrap();
+        if restart {
+            bench.fresh.store = fresh().store;
+            let again = Sqlite::open(&bench.fresh.dir.path().join("t.db"), &options(Access::Own)).unwrap();
+            bench.fresh.store = Arc::new(again);
+        }
+        let back = now().plus(HOUR);
+        let due = lease(&bench, back, 10).await;
+        // A start takes over what was under way; otherwise its lease lasts as long as any.
+        assert_eq!(due.deliveries.len(), 1 + usize::from(restart));
+        assert_eq!(due.next_at, Some(back.plus(HOUR / 2)), "half an hour stays half an hour");
+        assert!(lease(&bench, back.plus(HOUR / 2).minus(Duration::from_secs(1)), 10).await.deliveries.is_empty());
+        let again = lease(&bench, back.plus(HOUR / 2), 10).await.deliveries;
+        assert_eq!(again.iter().map(|call| call.id).collect::<Vec<_>>(), [failed.id]);
+        let later = lease(&bench, back.plus(2 * HOUR), 10).await.deliveries;
+        assert!(later.iter().any(|call| call.id == held.id));
+    }
+}
+
+#[tokio::test]
 async fn a_webhook_that_is_gone_holds_what_it_is_owed() {
     let bench = Bench::new(&[A]).await;
     let load = vec![

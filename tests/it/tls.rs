@@ -13,6 +13,7 @@ use feedmill::fetch::client::Ask;
 use feedmill::fetch::outcome::Outcome;
 
 use crate::fetch::{FEED, ask, body, failed, fetcher, now};
+use crate::support::daemon::Installation;
 use crate::support::origin::{Origin, Reply};
 use crate::support::tls::{Act, Authority, H2Server, HERE, self_signed};
 
@@ -144,6 +145,41 @@ async fn feeds_that_are_reached_alike_share_a_connection() {
         body(fetcher.fetch(&trusting(&origin.url(path), authority.der()), now()).await);
     }
     assert_eq!(origin.connections(), 1);
+}
+
+/// No reload and no restart: the system's packages are upgraded and nobody tells us.
+#[test]
+fn whom_the_system_trusts_is_read_again_when_it_changes_for_feeds_and_for_webhooks() {
+    let (authority, other) = (Authority::new(), Authority::named("Another authority"));
+    let origin = Origin::start_tls(authority.good_server());
+    origin.route("/feed", Reply::ok(FEED));
+    origin.route("/hook", Reply::status(204));
+    let house = Installation::new(&format!(
+        "schedule = \"@hourly\"\n[[feed]]\nname = \"f\"\nurl = \"{}\"\n[[webhook]]\nname = \"desk\"\nurl = \"{}\"\nsecret = \
+         \"whsec_Y3Jhc2gtY3Jhc2gtY3Jhc2gtY3Jhc2gtY3Jhc2gtMzI=\"\nallow_networks = [\"127.0.0.0/8\"]\n",
+        origin.url("/feed"),
+        origin.url("/hook")
+    ));
+    let bundle = house.dir().join("bundle.pem");
+    let trust = |whom: &Authority| {
+        std::fs::write(house.dir().join("new.pem"), whom.pem()).unwrap();
+        std::fs::rename(house.dir().join("new.pem"), &bundle).unwrap();
+    };
+    trust(&other);
+    let daemon = house.start_in(&[("SSL_CERT_FILE", bundle.to_str().unwrap()), ("SSL_CERT_DIR", "/nowhere")]);
+    let said = |args: &[&str]| serde_json::from_slice::<serde_json::Value>(&house.run(args).stdout).unwrap();
+    let polled = || said(&["poll", "f", "--json"])["feeds"][0].clone();
+    let called = || said(&["webhooks", "test", "desk", "--json"]);
+    let stranger = |error: &serde_json::Value| error.as_str().unwrap_or_default().contains("does not know");
+    for _ in 0..2 {
+        daemon.until("a stranger", |_| stranger(&polled()["error"]) && stranger(&called()["error"]));
+        trust(&authority);
+        daemon.until("trusted", |_| polled()["error"].is_null() && called()["ok"] == true);
+        trust(&other);
+    }
+    // The session that was kept from before is not resumed: the certificate is looked at.
+    daemon.until("a stranger again", |_| stranger(&polled()["error"]) && stranger(&called()["error"]));
+    assert_eq!(daemon.stop(), Some(0));
 }
 
 #[test]

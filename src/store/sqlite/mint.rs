@@ -6,7 +6,6 @@ use super::commit::{Commit, Load};
 use super::{Instance, Result, schema};
 use crate::domain::decision::{Candidate, Scope};
 use crate::domain::feed::FeedId;
-use crate::domain::item::ItemId;
 use crate::domain::time::Timestamp;
 use crate::domain::webhook::{EventKind, WebhookId};
 
@@ -46,10 +45,12 @@ impl Commit<'_> {
     }
 
     /// `webhook-id`: the same for ever for one event and one webhook, so that it is enqueued exactly once,
-    /// whatever crashes. `item.new` goes to a webhook once, whatever revision the item has by then.
-    pub(super) fn message_id(&self, webhook: WebhookId, item: ItemId, kind: EventKind, revision: u32) -> String {
+    /// whatever crashes. `item.new` goes to a webhook once, whatever revision the item has by then. It hangs on the
+    /// story's published id and not on its row: a database that went back to an earlier state gives rows again, and whoever
+    /// drops repeats would drop another story.
+    pub(super) fn message_id(&self, webhook: WebhookId, published: &str, kind: EventKind, revision: u32) -> String {
         let revision = if kind == EventKind::ItemNew { 0 } else { revision };
-        message(&format!("{} {} {} {} {revision}", self.instance.id, webhook.0, kind.as_str(), item.0))
+        message(&format!("{} {} {} {published} {revision}", self.instance.id, webhook.0, kind.as_str()))
     }
 }
 

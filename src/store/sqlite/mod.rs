@@ -47,13 +47,14 @@ mod unions;
 mod writer;
 
 use std::path::Path;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use rusqlite::Connection;
 
 use self::broken::Broken;
 use self::checkpoint::Checkpointer;
+pub use self::checkpoint::overgrown;
 use self::hash::Hasher;
 use self::reader::Readers;
 use self::writer::{Tx, Writer};
@@ -100,6 +101,8 @@ struct Shared {
     /// Feeds that are being polled: token and end of the lease. In memory, for the daemon holds the lock.
     leases: Mutex<ByFeed<(u64, Timestamp)>>,
     tokens: AtomicU64,
+    /// When deliveries were leased last, to see a clock that was put back.
+    leased_ms: AtomicI64,
     path: String,
     broken: Arc<Broken>,
     /// Held for as long as the store is open.
@@ -134,6 +137,7 @@ impl Sqlite {
             version,
             leases: Mutex::default(),
             tokens: AtomicU64::new(1),
+            leased_ms: AtomicI64::new(Timestamp::MAX.as_ms()),
             path: path.display().to_string(),
             broken,
             _lock: opened.lock,
@@ -255,7 +259,17 @@ impl Store for Sqlite {
 
     fn lease_deliveries(&self, wants: Vec<Want>, now: Timestamp, until: Timestamp) -> Pending<'_, Leased> {
         let token = self.token();
-        self.write(move |tx| outbox::lease(tx.db, &wants, now, until, token))
+        Box::pin(async move {
+            let last = &self.shared.leased_ms;
+            let before = Timestamp::from_ms(last.load(Ordering::Relaxed));
+            let leased = self.write(move |tx| {
+                outbox::after_a_step(tx.db, before, now, until)?;
+                outbox::lease(tx.db, &wants, now, until, token)
+            });
+            let leased = leased.await?;
+            last.store(now.as_ms(), Ordering::Relaxed);
+            Ok(leased)
+        })
     }
 
     fn keep_bodies(&self, bodies: Vec<(DeliveryId, Vec<u8>)>) -> Pending<'_, ()> {

@@ -1,5 +1,7 @@
 //! The outbox: deliveries owed, leased, settled, and their log.
 
+use std::time::Duration;
+
 use rusqlite::{Connection, OptionalExtension as _, Row, params};
 
 use super::super::{Leased, StoreHealth, Want};
@@ -44,6 +46,36 @@ pub(super) fn lease(db: &Connection, wants: &[Want], now: Timestamp, until: Time
         leased.next_at = [leased.next_at, next].into_iter().flatten().min();
     }
     Ok(leased)
+}
+
+/// A clock that was put back since `before` by more than this makes due times wrong.
+const STEP: Duration = Duration::from_secs(30);
+
+/// If the clock was put back, no delivery waits for the old time to come round again: one that was tried waits as long as
+/// it was to wait after its last attempt, and one that was not is due. In the first look after a start `before` is
+/// [`Timestamp::MAX`]: the clock may have been put back meanwhile.
+pub(super) fn after_a_step(db: &Connection, before: Timestamp, now: Timestamp, until: Timestamp) -> Result<()> {
+    // Times that lie ahead show that it was; without any there is nothing to go through.
+    let ahead = "SELECT coalesce((SELECT max(at) FROM attempt), 0) > ?1
+                 OR coalesce((SELECT created_at FROM delivery ORDER BY id DESC LIMIT 1), 0) > ?1";
+    if before <= now.plus(STEP) || !db.query_row(ahead, [now.as_ms()], |row| row.get::<_, bool>(0))? {
+        return Ok(());
+    }
+    let moved = db.execute(
+        "UPDATE delivery SET next_at = ?1 + next_at - told.at
+         FROM (SELECT d.id, coalesce((SELECT max(a.at) FROM attempt a WHERE a.delivery_id = d.id), d.next_at) AS at
+               FROM delivery d WHERE d.state = 'pending' AND d.next_at > ?1) told
+         WHERE delivery.id = told.id AND told.at > ?1 AND told.at <= next_at",
+        [now.as_ms()],
+    )?;
+    db.execute(
+        "UPDATE delivery SET lease_until = ?1 WHERE lease_token IS NOT NULL AND lease_until > ?1",
+        [until.as_ms()],
+    )?;
+    if moved > 0 {
+        tracing::warn!(deliveries = moved, "the clock was put back; calls that wait are due anew");
+    }
+    Ok(())
 }
 
 /// What is due, oldest first.

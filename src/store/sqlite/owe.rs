@@ -12,6 +12,13 @@ use crate::domain::stream::Match;
 use crate::domain::time::Timestamp;
 use crate::domain::webhook::{Event, EventKind, WebhookId};
 
+/// What calls are about: the event's row, the id that its story is published under, and the story's revision.
+struct Told {
+    event: i64,
+    published_id: String,
+    revision: u32,
+}
+
 impl Commit<'_> {
     /// Enqueues what is owed: one call a webhook, however many of its streams the item is in.
     pub(super) fn owe(&self, load: &mut Load<'_>, item: ItemId, entered: &Entered) -> Result<()> {
@@ -33,11 +40,11 @@ impl Commit<'_> {
         if owed.is_empty() {
             return Ok(());
         }
-        let event = self.event(load, item, entered)?;
+        let told = self.event(load, item, entered)?;
         for (webhook, mut matches) in owed {
             let mut seen = HashSet::new();
             matches.retain(|found| seen.insert(found.stream));
-            load.report.deliveries += self.enqueue(load.at, webhook, item, event, entered.kind, &matches)?;
+            load.report.deliveries += self.enqueue(load.at, webhook, item, &told, entered.kind, &matches)?;
         }
         Ok(())
     }
@@ -54,13 +61,13 @@ impl Commit<'_> {
     }
 
     /// The snapshot that every body about this event is rendered from: the row, and the item's revision.
-    fn event(&self, load: &Load<'_>, item: ItemId, entered: &Entered) -> Result<(i64, u32)> {
+    fn event(&self, load: &Load<'_>, item: ItemId, entered: &Entered) -> Result<Told> {
         let db = self.tx.db;
         let Some(mut snapshot) = items::load(db, item)? else { return Err(rusqlite::Error::QueryReturnedNoRows) };
         if !self.is_private(load, item)? {
             public::conceal(db, &mut snapshot)?;
         }
-        let revision = snapshot.revision;
+        let (revision, published_id) = (snapshot.revision, snapshot.published_id.clone());
         let event = Event {
             kind: entered.kind,
             occurred_at: load.at,
@@ -76,7 +83,7 @@ impl Commit<'_> {
             .query_row(params![entered.kind.as_str(), item.0, revision, load.at.as_ms(), json(&event)?], |row| {
                 row.get(0)
             })?;
-        Ok((id, revision))
+        Ok(Told { event: id, published_id, revision })
     }
 
     fn enqueue(
@@ -84,11 +91,11 @@ impl Commit<'_> {
         at: Timestamp,
         webhook: WebhookId,
         item: ItemId,
-        (event, revision): (i64, u32),
+        told: &Told,
         kind: EventKind,
         matches: &[Match],
     ) -> Result<u32> {
-        let message = self.message_id(webhook, item, kind, revision);
+        let message = self.message_id(webhook, &told.published_id, kind, told.revision);
         let db = self.tx.db;
         let added = db
             .prepare_cached(
@@ -109,7 +116,8 @@ impl Commit<'_> {
         if added == 0 {
             return Ok(0);
         }
-        db.prepare_cached("INSERT INTO delivery_event VALUES (?1, ?2)")?.execute([db.last_insert_rowid(), event])?;
+        db.prepare_cached("INSERT INTO delivery_event VALUES (?1, ?2)")?
+            .execute([db.last_insert_rowid(), told.event])?;
         Ok(1)
     }
 }
