@@ -30,6 +30,8 @@ pub struct Index {
     pub(super) always: Vec<u32>,
     /// Whether the tags of feeds have to be split.
     pub(super) looks_at_tags: bool,
+    /// Whether a query looks at feeds: their names, or their tags.
+    looks_at_feeds: bool,
     /// Whether a query looks at dates.
     looks_at_dates: bool,
     /// Whether regular expressions hang on words.
@@ -150,6 +152,12 @@ impl Index {
     #[must_use]
     pub fn looks_at_dates(&self) -> bool {
         self.looks_at_dates
+    }
+
+    /// Whether any query looks at feeds; else it is all the same to a scan which of them carry an item.
+    #[must_use]
+    pub fn looks_at_feeds(&self) -> bool {
+        self.looks_at_feeds
     }
 
     /// Calls `each` with every term that this folded word is or begins with. `key`: the word's.
@@ -273,6 +281,7 @@ impl Builder<'_> {
                 }
             }
         }
+        self.index.looks_at_feeds |= self.index.looks_at_tags;
         self.index.looks_at_dates |= parsed.has_date();
         self.index.queries.push(Arc::clone(parsed));
         self.index.pivots.push(pivots);
@@ -304,6 +313,7 @@ impl Builder<'_> {
                     out.push((atom.id, self.pivot(atom)));
                 }
                 NodeKind::Pattern(pattern) => self.index.looks_at_tags |= pattern.field == Field::Tag,
+                NodeKind::Feed(_) => self.index.looks_at_feeds = true,
                 _ => {}
             }
             false
