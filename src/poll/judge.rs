@@ -117,8 +117,14 @@ pub(super) fn folded(candidate: &Candidate, (summary, content): &Texts, date: Ti
 
 /// The streams that an entry meets when these feeds carry it and its story has this date.
 pub(super) fn matches(plan: &Plan, folded: &Folded, feeds: &[&FeedPlan], date: Timestamp) -> Vec<Match> {
-    let hits = plan.index.scan_dated(folded, &terms(feeds), date);
-    hits.into_iter().filter_map(|hit| Some(Match { stream: *plan.streams.get(hit.query)?, term: hit.term })).collect()
+    let mut found = Vec::new();
+    plan.index.visit(folded, &terms(feeds), date, &mut |query, seen| {
+        let Some(stream) = plan.streams.get(query).copied() else { return };
+        // A membership keeps no snippet; only a call shows one.
+        let called = plan.routes.get(&Some(stream)).is_some_and(|routes| !routes.is_empty());
+        found.push(Match { stream, term: if called { seen.shown() } else { seen.brief() } });
+    });
+    found
 }
 
 /// Feeds as queries see them.

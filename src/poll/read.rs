@@ -49,7 +49,7 @@ pub(super) fn read_document(
             let date = candidate.effective_at(now);
             let words = folded(&candidate, &texts, date);
             candidate.matches = matches(plan, &words, &feeds, date);
-            ignored.push(ignore.is_some_and(|ignore| !ignore.index.scan(&words, &terms(&feeds)).is_empty()));
+            ignored.push(ignore.is_some_and(|ignore| !ignore.index.met(&words, &terms(&feeds)).is_empty()));
         }
         candidates.push(candidate);
     }
