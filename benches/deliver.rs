@@ -37,7 +37,7 @@ impl Judge for AllNew {
         Decision::New
     }
 
-    fn rematch(&self, _index: usize, _feeds: &[FeedId], _now: Timestamp) -> Vec<Match> {
+    fn rematch(&self, _: &Candidate, _feeds: &[FeedId], _now: Timestamp) -> Vec<Match> {
         Vec::new()
     }
 }

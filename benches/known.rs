@@ -39,7 +39,7 @@ impl Judge for Plain {
         decide(known, candidate, survey)
     }
 
-    fn rematch(&self, _: usize, _: &[FeedId], _: Timestamp) -> Vec<Match> {
+    fn rematch(&self, _: &Candidate, _: &[FeedId], _: Timestamp) -> Vec<Match> {
         Vec::new()
     }
 }

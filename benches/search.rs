@@ -44,7 +44,7 @@ impl Judge for AllNew {
         Decision::New
     }
 
-    fn rematch(&self, _index: usize, _feeds: &[FeedId], _date: Timestamp) -> Vec<Match> {
+    fn rematch(&self, _: &Candidate, _feeds: &[FeedId], _date: Timestamp) -> Vec<Match> {
         Vec::new()
     }
 }

@@ -224,10 +224,10 @@ pub trait Judge: Send + Sync {
     /// New, changed or same.
     fn decide(&self, known: &Known, candidate: &Candidate, survey: &Survey) -> Decision;
 
-    /// The streams that candidate `index` is in when all of `feeds` carry it, and the story's effective date is `date`:
+    /// The streams that a candidate is in when all of `feeds` carry it, and the story's effective date is `date`:
     /// terms such as `feed:` and `tag:` look at every sighting. Asked only for a story that more than one feed carries,
     /// or whose date is not the candidate's.
-    fn rematch(&self, index: usize, feeds: &[FeedId], date: Timestamp) -> Vec<Match>;
+    fn rematch(&self, candidate: &Candidate, feeds: &[FeedId], date: Timestamp) -> Vec<Match>;
 
     /// The query of what the feed does not keep; `None`: it keeps everything.
     fn ignore(&self) -> Option<&str> {
@@ -242,6 +242,11 @@ pub trait Judge: Send + Sync {
     /// Whether any stream looks at dates.
     fn looks_at_dates(&self) -> bool {
         false
+    }
+
+    /// Whether any stream looks at feeds; else it is all the same which of them carry a story.
+    fn looks_at_feeds(&self) -> bool {
+        true
     }
 
     /// Whether a feed that says this of itself is the publisher of what stands at `link`. None is, unless known.

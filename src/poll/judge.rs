@@ -3,19 +3,20 @@
 use std::sync::Arc;
 
 use super::{FeedPlan, Plan};
-use crate::domain::decision::{Candidate, Decision, Judge, Known, Survey};
+use crate::domain::decision::{Candidate, Decision, Judge, Known, Scope, Survey};
 use crate::domain::feed::{FeedId, FeedInfo, Habits};
+use crate::domain::item::Entry;
 use crate::domain::stream::Match;
 use crate::domain::time::Timestamp;
 use crate::identity::decide::{decide, survey};
 use crate::identity::own;
-use crate::query::scan::{FeedTerms, Folded};
+use crate::identity::prepare::Texts;
+use crate::query::scan::{Document, FeedTerms, Folded};
+use crate::sanitize;
 
-/// The judge of one load: its entries, folded once.
+/// The judge of one load.
 pub(super) struct LoadJudge {
     pub(super) plan: Arc<Plan>,
-    /// In the order of the candidates; empty where there are no queries.
-    pub(super) folded: Vec<Folded>,
     pub(super) feed: Arc<FeedPlan>,
     /// In the order of the candidates: whether the feed does not keep it.
     pub(super) ignored: Vec<bool>,
@@ -64,10 +65,19 @@ impl Judge for LoadJudge {
         self.plan.index.looks_at_dates()
     }
 
-    fn rematch(&self, index: usize, feeds: &[FeedId], date: Timestamp) -> Vec<Match> {
+    fn looks_at_feeds(&self) -> bool {
+        self.plan.index.looks_at_feeds()
+    }
+
+    /// Folds the text once more: few stories come to this, and all that wait for their commit would be kept for it.
+    fn rematch(&self, candidate: &Candidate, feeds: &[FeedId], date: Timestamp) -> Vec<Match> {
+        if self.plan.streams.is_empty() {
+            return Vec::new();
+        }
         let feeds: Vec<&FeedPlan> =
             feeds.iter().filter_map(|feed| self.plan.feeds.get(feed)).map(Arc::as_ref).collect();
-        self.folded.get(index).map_or_else(Vec::new, |folded| matches(&self.plan, folded, &feeds, date))
+        let texts = texts(&candidate.entry);
+        matches(&self.plan, &folded(candidate, &texts, date), &feeds, date)
     }
 }
 
@@ -79,10 +89,42 @@ pub(super) fn tell_policy(feed: &FeedPlan, habits: &Habits) {
     );
 }
 
+/// The plain texts of an entry.
+pub(super) fn texts(entry: &Entry) -> Texts {
+    let text = |html: &Option<String>| html.as_deref().map(sanitize::text).unwrap_or_default();
+    (text(&entry.summary), text(&entry.content))
+}
+
+/// An entry as queries see it. `texts` are its own.
+pub(super) fn folded(candidate: &Candidate, (summary, content): &Texts, date: Timestamp) -> Folded {
+    let entry = &candidate.entry;
+    Folded::new(&Document {
+        title: entry.title.as_deref().unwrap_or_default(),
+        summary,
+        content,
+        authors: entry.authors.iter().filter_map(|person| person.name.as_deref()).collect(),
+        tags: entry.categories.iter().map(|category| category.term.as_str()).collect(),
+        url: if candidate.scope == Scope::Global {
+            &candidate.key
+        } else {
+            candidate.link.as_deref().unwrap_or_default()
+        },
+        language: entry.language.as_deref(),
+        types: entry.enclosures.iter().filter_map(|file| file.mime_type.as_deref()).collect(),
+        date,
+    })
+}
+
 /// The streams that an entry meets when these feeds carry it and its story has this date.
 pub(super) fn matches(plan: &Plan, folded: &Folded, feeds: &[&FeedPlan], date: Timestamp) -> Vec<Match> {
-    let hits = plan.index.scan_dated(folded, &terms(feeds), date);
-    hits.into_iter().filter_map(|hit| Some(Match { stream: *plan.streams.get(hit.query)?, term: hit.term })).collect()
+    let mut found = Vec::new();
+    plan.index.visit(folded, &terms(feeds), date, &mut |query, seen| {
+        let Some(stream) = plan.streams.get(query).copied() else { return };
+        // A membership keeps no snippet; only a call shows one.
+        let called = plan.routes.get(&Some(stream)).is_some_and(|routes| !routes.is_empty());
+        found.push(Match { stream, term: if called { seen.shown() } else { seen.brief() } });
+    });
+    found
 }
 
 /// Feeds as queries see them.

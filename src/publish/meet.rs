@@ -22,7 +22,7 @@ pub fn meets(item: &Item, index: &Index, published: &Published) -> bool {
 /// The queries of `index` that a stored item meets, by their places in its list.
 #[must_use]
 pub fn met(item: &Item, index: &Index, published: &Published) -> Vec<usize> {
-    seen(item, published, |folded, feeds| index.scan(folded, feeds).iter().map(|hit| hit.query).collect())
+    seen(item, published, |folded, feeds| index.met(folded, feeds))
 }
 
 /// Where a stored item meets a query, or why it does not. `now`: what ages are reckoned to.

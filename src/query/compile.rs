@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
-use super::filter::{Filter, need, word_key};
+use super::filter::{Heads, word_key};
 use super::pattern::Required;
 use super::prefixes::Prefixes;
 use super::syntax::{Field, Node, NodeKind, Parsed, Query, TextAtom};
@@ -19,9 +19,10 @@ pub struct Index {
     queries: Vec<Arc<Parsed>>,
     /// For each query, the pivots of its atoms, by their ids.
     pivots: Lists<Pivot>,
+    /// The words that queries hang on, and all prefixes by which an atom is found.
     words: Terms,
     prefixes: Prefixes,
-    filter: Filter,
+    heads: Heads,
     /// For each term, the queries that hang on it.
     anchored: Lists<Hung>,
     pub(super) feeds: HashMap<Box<str>, Vec<u32>>,
@@ -30,6 +31,8 @@ pub struct Index {
     pub(super) always: Vec<u32>,
     /// Whether the tags of feeds have to be split.
     pub(super) looks_at_tags: bool,
+    /// Whether a query looks at feeds: their names, or their tags.
+    looks_at_feeds: bool,
     /// Whether a query looks at dates.
     looks_at_dates: bool,
     /// Whether regular expressions hang on words.
@@ -83,18 +86,27 @@ impl<T> Lists<T> {
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub(super) struct Hung {
     pub(super) query: u32,
-    /// Another word that must be there as well, as [`super::filter::Present`] has it: most of what hangs on a common word
-    /// is ruled out by it without a look at the query. 0: none is known.
-    pub(super) need: u32,
+    pub(super) beside: Beside,
+}
+
+/// Another word that must be there as well: most of what hangs on a common word is ruled out by it without a look at the query.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Default)]
+pub(super) struct Beside {
+    /// Its key; 0: none is known.
+    pub(super) key: u32,
+    /// How many words after the one that the query hangs on it stands; 0: anywhere.
+    pub(super) step: i16,
 }
 
 /// The word by which an atom is found.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Pivot {
-    /// The term in the index.
-    pub(super) term: u32,
+    /// The key of the word; of a prefix the term in the index.
+    pub(super) find: u32,
     /// Which word of the atom it is.
-    pub(super) word: u32,
+    pub(super) word: u16,
+    /// Whether it is only how a word begins.
+    pub(super) prefix: bool,
 }
 
 impl Index {
@@ -107,25 +119,20 @@ impl Index {
     /// Compiles queries when it is known in how many of 16,384 items a folded word is: queries hang on their rarest words. What the function says changes the cost of a scan, never its result.
     #[must_use]
     pub fn with_frequencies(queries: &[Query], frequency: &dyn Fn(&str) -> u64) -> Self {
-        let mut builder = Builder {
-            frequency,
-            index: Self::default(),
-            prefixes: BTreeMap::new(),
-            keys: Vec::new(),
-            terms: 0,
-            hung: Vec::new(),
-        };
+        let mut builder =
+            Builder { frequency, index: Self::default(), prefixes: BTreeMap::new(), terms: 0, hung: Vec::new() };
         for query in queries {
             builder.add(query);
         }
-        let Builder { mut index, prefixes, keys, terms, mut hung, .. } = builder;
+        let Builder { mut index, prefixes, terms, mut hung, .. } = builder;
         hung.sort_unstable();
         hung.dedup();
         let mut rest = hung.iter().peekable();
         for term in 0..terms {
             index.anchored.push(std::iter::from_fn(|| rest.next_if(|(t, _)| *t == term).map(|(_, query)| *query)));
         }
-        index.filter = Filter::new(&keys, prefixes.keys());
+        index.words.finish();
+        index.heads = Heads::new(prefixes.keys());
         index.prefixes = Prefixes::new(prefixes);
         index.queries.shrink_to_fit();
         index.pivots.shrink_to_fit();
@@ -152,14 +159,25 @@ impl Index {
         self.looks_at_dates
     }
 
-    /// Calls `each` with every term that this folded word is or begins with. `key`: the word's.
-    pub(super) fn terms_of(&self, word: &str, key: u64, each: &mut impl FnMut(u32)) {
-        if self.filter.may_be_word(key)
-            && let Some(term) = self.words.get(word)
-        {
-            each(term);
-        }
-        if self.filter.may_have_prefix(word) {
+    /// Whether any query looks at feeds; else it is all the same to a scan which of them carry an item.
+    #[must_use]
+    pub fn looks_at_feeds(&self) -> bool {
+        self.looks_at_feeds
+    }
+
+    /// The term of a whole word, if queries hang on it. `key`: the word's.
+    pub(super) fn term(&self, key: u32) -> Option<u32> {
+        self.words.get(key)
+    }
+
+    /// Whether words are looked for by how they begin.
+    pub(super) fn has_prefixes(&self) -> bool {
+        !self.prefixes.is_empty()
+    }
+
+    /// Calls `each` with the term of every prefix of a folded word.
+    pub(super) fn prefixes_of(&self, word: &[u8], each: &mut impl FnMut(u32)) {
+        if self.heads.may_begin(word) {
             self.prefixes.of(word, each);
         }
     }
@@ -167,11 +185,6 @@ impl Index {
     /// The queries that hang on a term.
     pub(super) fn anchored(&self, term: u32) -> &[Hung] {
         usize::try_from(term).map_or(&[], |term| self.anchored.get(term))
-    }
-
-    /// How many queries there are.
-    pub(super) fn len(&self) -> usize {
-        self.queries.len()
     }
 
     /// A query, ready to be tried.
@@ -192,9 +205,12 @@ const NARROW: u64 = 1 << 10;
 /// What a query can hang on.
 #[derive(Clone, Debug)]
 enum Hook {
-    Term(u32),
+    /// A whole word, by its key.
+    Word(u32),
     /// A whole word of a regular expression.
-    Word(Box<str>),
+    Odd(u32),
+    /// The term of a prefix.
+    Prefix(u32),
     Feed(Box<str>),
     Site(Box<str>),
     Language(Box<str>),
@@ -210,12 +226,22 @@ struct Anchor {
     other: Option<Word>,
 }
 
-/// A whole word: how common it is, and what is kept of its key.
+/// A whole word: how common it is, and what is known of where it stands.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 struct Word {
     cost: u64,
-    need: u32,
+    beside: Beside,
 }
+
+impl Word {
+    /// Beside what hangs on another atom.
+    fn anywhere(self) -> Self {
+        Self { beside: Beside { step: 0, ..self.beside }, ..self }
+    }
+}
+
+/// A word at a certain place is so many times rarer than anywhere.
+const PLACED: u64 = 256;
 
 impl Anchor {
     fn one(hook: Hook, cost: u64) -> Option<Self> {
@@ -225,7 +251,8 @@ impl Anchor {
     /// The rarer of two that must both be met, and what is known of the other.
     fn and(self, other: Self) -> Self {
         let (mut best, rest) = if other.cost < self.cost { (other, self) } else { (self, other) };
-        best.other = [best.other, rest.own, rest.other].into_iter().flatten().min();
+        let others = [rest.own, rest.other].into_iter().flatten().map(Word::anywhere);
+        best.other = best.other.into_iter().chain(others).min();
         best
     }
 
@@ -246,8 +273,6 @@ struct Builder<'a> {
     frequency: &'a dyn Fn(&str) -> u64,
     index: Index,
     prefixes: BTreeMap<Box<str>, u32>,
-    /// The keys of all whole words.
-    keys: Vec<u64>,
     /// How many terms there are.
     terms: u32,
     /// Terms, and queries that hang on them.
@@ -269,10 +294,12 @@ impl Builder<'_> {
             }
             Some(anchor) => {
                 for (hook, beside) in anchor.settled() {
-                    self.hang(Hung { query: number, need: beside.map_or(0, |word| word.need) }, hook);
+                    let beside = beside.map(|word| word.beside).unwrap_or_default();
+                    self.hang(Hung { query: number, beside }, hook);
                 }
             }
         }
+        self.index.looks_at_feeds |= self.index.looks_at_tags;
         self.index.looks_at_dates |= parsed.has_date();
         self.index.queries.push(Arc::clone(parsed));
         self.index.pivots.push(pivots);
@@ -280,10 +307,11 @@ impl Builder<'_> {
 
     fn hang(&mut self, hung: Hung, hook: Hook) {
         let queries = match hook {
-            Hook::Term(term) => return self.hung.push((term, hung)),
-            Hook::Word(word) => {
-                self.index.has_patterns = true;
-                let term = self.word(&word);
+            Hook::Prefix(term) => return self.hung.push((term, hung)),
+            Hook::Word(key) | Hook::Odd(key) => {
+                self.index.has_patterns |= matches!(hook, Hook::Odd(_));
+                let term = self.index.words.get_or_insert(key, self.terms);
+                self.terms += u32::from(term == self.terms);
                 return self.hung.push((term, hung));
             }
             Hook::Feed(name) => self.index.feeds.entry(name).or_default(),
@@ -304,6 +332,7 @@ impl Builder<'_> {
                     out.push((atom.id, self.pivot(atom)));
                 }
                 NodeKind::Pattern(pattern) => self.index.looks_at_tags |= pattern.field == Field::Tag,
+                NodeKind::Feed(_) => self.index.looks_at_feeds = true,
                 _ => {}
             }
             false
@@ -315,25 +344,16 @@ impl Builder<'_> {
         let is_prefix = |word: usize| atom.prefix && word == last;
         let rarest = atom.words.iter().enumerate().min_by_key(|(i, word)| self.cost(word, is_prefix(*i)));
         let (word, text) = rarest.map_or((0, ""), |(word, text)| (word, text));
-        let term = if is_prefix(word) {
+        let prefix = is_prefix(word);
+        let find = if prefix {
             let fresh = self.terms;
             let term = *self.prefixes.entry(text.into()).or_insert(fresh);
             self.terms += u32::from(term == fresh);
             term
         } else {
-            self.word(text)
+            key_of(text)
         };
-        Pivot { term, word: u32::try_from(word).unwrap_or(u32::MAX) }
-    }
-
-    /// The term of a whole word.
-    fn word(&mut self, text: &str) -> u32 {
-        let term = self.index.words.get_or_insert(text, self.terms);
-        if term == self.terms {
-            self.keys.push(word_key(text));
-            self.terms += 1;
-        }
-        term
+        Pivot { find, word: u16::try_from(word).unwrap_or(u16::MAX), prefix }
     }
 
     /// How common a word is; a beginning is taken for several words.
@@ -351,7 +371,7 @@ impl Builder<'_> {
                     costs.fold(0, u64::saturating_add)
                 };
                 let rarest = pattern.required.iter().min_by_key(|words| sum(words))?;
-                let hooks = rarest.iter().map(|word| (Hook::Word(word.clone()), None));
+                let hooks = rarest.iter().map(|word| (Hook::Odd(key_of(word)), None));
                 Some(Anchor { hooks: hooks.collect(), cost: sum(rarest), own: None, other: None })
             }
             NodeKind::And(nodes) => nodes.iter().filter_map(|node| self.anchor(node, pivots)).reduce(Anchor::and),
@@ -378,16 +398,27 @@ impl Builder<'_> {
     /// The pivot, and the rarest of the other whole words.
     fn text_anchor(&self, atom: &TextAtom, pivots: &[Pivot]) -> Option<Anchor> {
         let pivot = usize::try_from(atom.id).ok().and_then(|id| pivots.get(id))?;
-        let at = usize::try_from(pivot.word).ok()?;
+        let at = usize::from(pivot.word);
         let is_prefix = |word: usize| atom.prefix && word + 1 == atom.words.len();
-        let cost = self.cost(atom.words.iter().nth(at).unwrap_or_default(), is_prefix(at));
-        let whole = atom.words.iter().enumerate().filter(|(word, _)| !is_prefix(*word));
-        let weighed =
-            whole.map(|(word, text)| (word == at, Word { cost: self.cost(text, false), need: need(word_key(text)) }));
-        let (own, others): (Vec<_>, Vec<_>) = weighed.partition(|(own, _)| *own);
-        let rarest = |words: Vec<(bool, Word)>| words.into_iter().map(|(_, word)| word).min();
-        Some(Anchor { hooks: vec![(Hook::Term(pivot.term), None)], cost, own: rarest(own), other: rarest(others) })
+        let cost = self.cost(atom.words.iter().nth(at).unwrap_or_default(), pivot.prefix);
+        let (mut own, mut other) = (None, None);
+        for (word, text) in atom.words.iter().enumerate().filter(|(word, _)| !is_prefix(*word)) {
+            let (cost, key) = (self.cost(text, false), key_of(text));
+            if word == at {
+                own = Some(Word { cost, beside: Beside { key, step: 0 } });
+                continue;
+            }
+            let step = i16::try_from(word).ok()? - i16::try_from(at).ok()?;
+            let here = Word { cost: cost / PLACED, beside: Beside { key, step } };
+            other = other.into_iter().chain([here]).min();
+        }
+        let hook = if pivot.prefix { Hook::Prefix(pivot.find) } else { Hook::Word(pivot.find) };
+        Some(Anchor { hooks: vec![(hook, None)], cost, own, other })
     }
+}
+
+fn key_of(word: &str) -> u32 {
+    word_key(word.as_bytes(), word.len())
 }
 
 #[cfg(test)]
@@ -401,9 +432,9 @@ mod tests {
 
     fn hangs_on(index: &Index, word: &str) -> Vec<u32> {
         let mut found = Vec::new();
-        index.terms_of(word, word_key(word), &mut |term| {
-            found.extend(index.anchored(term).iter().map(|hung| hung.query));
-        });
+        let mut look = |term| found.extend(index.anchored(term).iter().map(|hung| hung.query));
+        index.term(key_of(word)).into_iter().for_each(&mut look);
+        index.prefixes_of(word.as_bytes(), &mut look);
         found
     }
 

@@ -1,31 +1,86 @@
 //! One query on one item, once the words that both have are known.
 
+use std::cell::OnceCell;
+
 use super::atom::as_written;
-use super::compile::Plan;
-use super::filter::Present;
+use super::compile::{Pivot, Plan};
+use super::filter::Bits;
 use super::pattern::Pattern;
 use super::scan::{FeedTerms, Folded};
 use super::syntax::{Exact, Field, Near, Node, NodeKind, Symbols, TextAtom};
 use super::words::{Part, Words};
 use crate::domain::time::Timestamp;
 
-/// Words, and which terms of an index were found among them.
+/// Words, and which of the terms of an index were found among them.
 #[derive(Debug)]
 pub(super) struct Layer<'a> {
     pub(super) words: &'a Words,
-    /// Terms and the words that they are or begin, in order.
+    /// What queries hang on, and prefixes: terms and the words that they are or begin, in order.
     pub(super) found: Vec<(u32, u32)>,
     /// All of its words.
-    pub(super) present: Present,
+    pub(super) present: Bits,
+    chains: OnceCell<Chains>,
 }
 
-impl Layer<'_> {
-    /// The words at which a term was found, in order.
-    fn at(&self, term: u32) -> impl Iterator<Item = usize> {
-        let start = self.found.partition_point(|(t, _)| *t < term);
-        let found = self.found.get(start..).unwrap_or_default().iter();
-        found.take_while(move |(t, _)| *t == term).filter_map(|(_, word)| usize::try_from(*word).ok())
+impl<'a> Layer<'a> {
+    pub(super) fn new(words: &'a Words, found: Vec<(u32, u32)>, present: Bits) -> Self {
+        Self { words, found, present, chains: OnceCell::new() }
     }
+
+    /// The words at which an atom's pivot stands, in order.
+    fn at(&self, pivot: Pivot) -> impl Iterator<Item = usize> {
+        let (found, chained) = if pivot.prefix {
+            let start = self.found.partition_point(|(term, _)| *term < pivot.find);
+            (self.found.get(start..).unwrap_or_default(), None)
+        } else {
+            let chains = self.chains.get_or_init(|| Chains::new(self.words.keys()));
+            (&[][..], Some(chains.words(self.words.keys(), pivot.find)))
+        };
+        let prefixed = found.iter().take_while(move |(term, _)| *term == pivot.find).map(|(_, word)| *word);
+        prefixed.chain(chained.into_iter().flatten()).filter_map(|word| usize::try_from(word).ok())
+    }
+}
+
+/// Which words have a key: those of a place stand in a chain. Made when the first query is tried, for the words of most
+/// queries are looked for in few items.
+#[derive(Debug)]
+struct Chains {
+    /// A power of two of them: the first word of each chain.
+    heads: Vec<u32>,
+    /// For each word the next one.
+    next: Vec<u32>,
+}
+
+/// The end of a chain.
+const END: u32 = u32::MAX;
+
+impl Chains {
+    fn new(keys: &[u32]) -> Self {
+        let mut chains = Self { heads: vec![END; keys.len().next_power_of_two()], next: vec![END; keys.len()] };
+        let mask = chains.heads.len() - 1;
+        let mut word = u32::try_from(keys.len()).unwrap_or(END);
+        for (key, next) in keys.iter().zip(&mut chains.next).rev() {
+            word = word.saturating_sub(1);
+            if let Some(head) = chains.heads.get_mut(place(*key) & mask) {
+                *next = std::mem::replace(head, word);
+            }
+        }
+        chains
+    }
+
+    /// The words of a key, in order.
+    fn words(&self, keys: &[u32], key: u32) -> impl Iterator<Item = u32> {
+        let head = self.heads.get(place(key) & (self.heads.len() - 1)).copied();
+        let valid = |word: u32| (word != END).then_some(word);
+        let chain = std::iter::successors(head.and_then(valid), move |word| {
+            self.next.get(place(*word)).copied().and_then(valid)
+        });
+        chain.filter(move |word| keys.get(place(*word)) == Some(&key))
+    }
+}
+
+fn place(key: u32) -> usize {
+    usize::try_from(key).unwrap_or(usize::MAX)
 }
 
 /// Where a term was met.
@@ -99,11 +154,11 @@ impl<'a> Context<'a> {
     /// Every place where an atom of text is met.
     pub(super) fn spots(&self, node: &'a Node, atom: &'a TextAtom) -> impl Iterator<Item = Spot<'a>> + use<'a> {
         let pivot = usize::try_from(atom.id).ok().and_then(|id| self.plan.pivots.get(id)).copied();
-        let before = pivot.and_then(|pivot| usize::try_from(pivot.word).ok()).unwrap_or(0);
-        let term = pivot.map_or(u32::MAX, |pivot| pivot.term);
-        self.layers.into_iter().flat_map(move |layer| {
-            layer.at(term).filter_map(move |word| {
-                let first = word.checked_sub(before)?;
+        let layers = self.layers;
+        let pivoted = pivot.into_iter().flat_map(move |pivot| layers.map(|layer| (pivot, layer)));
+        pivoted.flat_map(move |(pivot, layer)| {
+            layer.at(pivot).filter_map(move |word| {
+                let first = word.checked_sub(usize::from(pivot.word))?;
                 let last = first + atom.words.len() - 1;
                 stands(layer.words, first, atom).then_some(Spot::Text { words: layer.words, first, last, term: node })
             })
@@ -229,6 +284,9 @@ fn looks_in(field: Field, part: Part) -> bool {
 }
 
 fn is_sequence(words: &Words, first: usize, atom: &TextAtom) -> bool {
+    if let Some(want) = atom.words.only() {
+        return words.word(first).is_some_and(|word| if atom.prefix { word.starts_with(want) } else { word == want });
+    }
     let start = words.position(first);
     let count = atom.words.len();
     atom.words.iter().zip(0_u32..).zip(first..).all(|((want, step), at)| {

@@ -1,138 +1,118 @@
-//! A filter in front of the tables of terms.
+//! Words by a quick hash, and sets of them that may err on one side.
 
-/// Tells cheaply that a word is certainly no term: bits under a quick hash. It may err on the other side only, and
-/// then the table answers; so its hash needs no secret, while the table's has one.
+/// A set of keys, two bits of one word for each: it may have one that it was not given. So its hash needs no secret: what is
+/// found by it is looked at again.
 #[derive(Debug, Default)]
-pub(super) struct Filter {
+pub(super) struct Bits {
     bits: Vec<u64>,
-    /// Whether there is a prefix of 1, 2, 3, or 4 and more bytes.
-    lengths: [bool; LONGEST + 1],
 }
 
-/// Bytes of a prefix that the filter looks at.
+impl Bits {
+    /// Room for so many keys: 16 to 32 bits each, so that of others one in seventy at most is there.
+    pub(super) fn new(keys: usize) -> Self {
+        let words = if keys == 0 { 0 } else { (keys / 4).next_power_of_two().max(16) };
+        Self { bits: vec![0; words] }
+    }
+
+    pub(super) fn add(&mut self, key: u32) {
+        let (at, two) = self.place(key);
+        if let Some(bits) = self.bits.get_mut(at) {
+            *bits |= two;
+        }
+    }
+
+    pub(super) fn has(&self, key: u32) -> bool {
+        let (at, two) = self.place(key);
+        self.bits.get(at).is_some_and(|bits| bits & two == two)
+    }
+
+    fn place(&self, key: u32) -> (usize, u64) {
+        let at = usize::try_from(key >> 12).unwrap_or(0) & self.bits.len().wrapping_sub(1);
+        (at, 1 << (key & 63) | 1 << (key >> 6 & 63))
+    }
+}
+
+/// Tells cheaply that a word certainly begins with no prefix of a table.
+#[derive(Debug, Default)]
+pub(super) struct Heads {
+    bits: Bits,
+    /// The lengths of prefixes, in bytes; 4 is for all that are longer, too.
+    lengths: Vec<usize>,
+}
+
+/// Bytes of a prefix that are looked at.
 const LONGEST: usize = 4;
 
-impl Filter {
-    /// Of the keys of words and of prefixes.
-    pub(super) fn new<'a>(words: &[u64], prefixes: impl ExactSizeIterator<Item = &'a Box<str>>) -> Self {
-        let terms = words.len() + prefixes.len();
-        if terms == 0 {
-            return Self::default();
-        }
-        // Sixteen bits a term, so that one word in sixteen at most is looked up in vain.
-        let mut filter = Self { bits: vec![0; (terms / 4).next_power_of_two().max(16)], lengths: [false; LONGEST + 1] };
-        for word in words {
-            filter.set(*word);
-        }
+impl Heads {
+    pub(super) fn new<'a>(prefixes: impl ExactSizeIterator<Item = &'a Box<str>>) -> Self {
+        let mut heads = Self { bits: Bits::new(prefixes.len()), lengths: Vec::new() };
         for prefix in prefixes {
-            let bytes = prefix.as_bytes();
-            let length = bytes.len().min(LONGEST);
-            if let Some(known) = filter.lengths.get_mut(length) {
-                *known = true;
-            }
-            filter.set(prefix_key(head(bytes), u32::try_from(length).unwrap_or(0)));
+            let length = prefix.len().min(LONGEST);
+            heads.lengths.push(length);
+            heads.bits.add(head_key(prefix.as_bytes(), length));
         }
-        filter
+        heads.lengths.sort_unstable();
+        heads.lengths.dedup();
+        heads
     }
 
-    /// Whether a word of this key may be a term.
-    pub(super) fn may_be_word(&self, key: u64) -> bool {
-        self.has(key)
-    }
-
-    pub(super) fn may_have_prefix(&self, word: &str) -> bool {
-        let bytes = word.as_bytes();
-        let head = bytes.first_chunk::<LONGEST>().map_or_else(|| head(bytes), |four| u32::from_be_bytes(*four));
-        let lengths = self.lengths.iter().zip(0_u32..).skip(1).take(bytes.len());
-        lengths.filter(|(known, _)| **known).any(|(_, length)| self.has(prefix_key(head, length)))
-    }
-
-    fn place(&self, key: u64) -> (usize, u64) {
-        let mask = self.bits.len().wrapping_sub(1);
-        (usize::try_from(key >> 32).unwrap_or(0) & mask, 1 << ((key >> 26) & 63))
-    }
-
-    fn set(&mut self, key: u64) {
-        let (at, bit) = self.place(key);
-        if let Some(bits) = self.bits.get_mut(at) {
-            *bits |= bit;
-        }
-    }
-
-    fn has(&self, key: u64) -> bool {
-        let (at, bit) = self.place(key);
-        self.bits.get(at).is_some_and(|bits| bits & bit != 0)
+    pub(super) fn may_begin(&self, word: &[u8]) -> bool {
+        self.lengths.iter().any(|length| *length <= word.len() && self.bits.has(head_key(word, *length)))
     }
 }
 
-const SPREAD: u64 = 0x9E37_79B9_7F4A_7C15;
-
-/// The words of one item, as a set that errs on one side: it may have a word that the item has not.
-#[derive(Debug)]
-pub(super) struct Present {
-    bits: Vec<u64>,
+/// Of the first bytes of a word that has so many.
+fn head_key(word: &[u8], length: usize) -> u32 {
+    let head = word.first_chunk::<LONGEST>().map_or_else(
+        || word.iter().rev().fold(0, |head, byte| head << 8 | u32::from(*byte)),
+        |four| u32::from_le_bytes(*four),
+    );
+    let mask = MASKS.get(length).copied().unwrap_or(u64::MAX);
+    finish((u64::from(head) & mask) ^ count(length) << 40)
 }
 
-impl Present {
-    /// Room for so many words: 32 bits each, so that one query in thirty at most is looked at in vain.
-    pub(super) fn new(words: usize) -> Self {
-        Self { bits: vec![0; (words / 2).next_power_of_two().max(16)] }
+/// Odd numbers without a pattern: digits of the golden ratio and of π.
+const SPREAD: [u64; 3] = [0x9E37_79B9_7F4A_7C15, 0x2437_F6A8_885A_308D, 0x3131_98A2_E037_0735];
+
+/// Which bytes of a little-endian word are those of a text of 0 to 8.
+const MASKS: [u64; 9] =
+    [0, 0xFF, 0xFFFF, 0xFF_FFFF, 0xFFFF_FFFF, 0xFF_FFFF_FFFF, 0xFFFF_FFFF_FFFF, u64::MAX >> 8, u64::MAX];
+
+/// A quick hash of the folded word that is the first `length` bytes of a text, never 0. It has no secret: two words that share it are
+/// told apart by who looks at them.
+#[inline]
+pub(super) fn word_key(text: &[u8], length: usize) -> u32 {
+    if length > 16 {
+        return long_key(text.get(..length).unwrap_or(text));
     }
+    let sixteen = text.first_chunk::<16>().copied().unwrap_or_else(|| {
+        let mut padded = [0; 16];
+        padded.iter_mut().zip(text).for_each(|(to, from)| *to = *from);
+        padded
+    });
+    let [a, b, c, d, e, f, g, h, high @ ..] = sixteen;
+    let mask = |bytes: usize| MASKS.get(bytes).copied().unwrap_or(u64::MAX);
+    let low = u64::from_le_bytes([a, b, c, d, e, f, g, h]) & mask(length);
+    let high = u64::from_le_bytes(high) & mask(length.saturating_sub(8));
+    finish(low.wrapping_mul(SPREAD[1]) ^ (high.rotate_left(29) ^ count(length)).wrapping_mul(SPREAD[2]))
+}
 
-    pub(super) fn add(&mut self, key: u64) {
-        let (at, bit) = self.place(need(key));
-        if let Some(bits) = self.bits.get_mut(at) {
-            *bits |= bit;
-        }
+fn long_key(word: &[u8]) -> u32 {
+    let mut hash = 0_u64;
+    for part in word.chunks(8) {
+        let mut eight = [0; 8];
+        eight.iter_mut().zip(part).for_each(|(to, from)| *to = *from);
+        hash = (hash.rotate_left(23) ^ u64::from_le_bytes(eight)).wrapping_mul(SPREAD[1]);
     }
-
-    /// Whether a word that a query needs may be there.
-    pub(super) fn has(&self, need: u32) -> bool {
-        let (at, bit) = self.place(need);
-        self.bits.get(at).is_some_and(|bits| bits & bit != 0)
-    }
-
-    fn place(&self, need: u32) -> (usize, u64) {
-        (usize::try_from(need >> 6).unwrap_or(0) & self.bits.len().wrapping_sub(1), 1 << (need & 63))
-    }
+    finish(hash ^ count(word.len()))
 }
 
-/// What a query keeps of the key of a word that it needs.
-pub(super) fn need(key: u64) -> u32 {
-    u32::try_from(key >> 32).unwrap_or(0)
+fn count(bytes: usize) -> u64 {
+    u64::try_from(bytes).unwrap_or(u64::MAX)
 }
 
-/// A quick hash of a folded word: of its first and last bytes, and the length.
-pub(super) fn word_key(word: &str) -> u64 {
-    let bytes = word.as_bytes();
-    let (a, b) = if let (Some(first), Some(last)) = (bytes.first_chunk::<8>(), bytes.last_chunk::<8>()) {
-        (u64::from_le_bytes(*first), u64::from_le_bytes(*last))
-    } else if let (Some(first), Some(last)) = (bytes.first_chunk::<4>(), bytes.last_chunk::<4>()) {
-        (u64::from(u32::from_le_bytes(*first)), u64::from(u32::from_le_bytes(*last)) << 32)
-    } else {
-        let byte = |at: usize| u64::from(bytes.get(at).copied().unwrap_or(0));
-        (byte(0) | byte(1) << 8 | byte(2) << 16, 0)
-    };
-    let length = u64::try_from(bytes.len()).unwrap_or(0);
-    spread(a ^ b.rotate_left(23) ^ length.wrapping_mul(SPREAD))
-}
-
-/// The first four bytes, or as many as there are.
-fn head(bytes: &[u8]) -> u32 {
-    let mut four = [0; LONGEST];
-    for (to, from) in four.iter_mut().zip(bytes) {
-        *to = *from;
-    }
-    u32::from_be_bytes(four)
-}
-
-/// For the first 1 to 4 bytes of a head.
-fn prefix_key(head: u32, length: u32) -> u64 {
-    let bytes = head.checked_shr(32 - 8 * length).unwrap_or(0);
-    spread(u64::from(bytes) | u64::from(length) << 40)
-}
-
-fn spread(key: u64) -> u64 {
-    let mixed = key.wrapping_mul(SPREAD);
-    (mixed ^ (mixed >> 29)).wrapping_mul(SPREAD)
+/// All bits of a hash in the highest half, but for 0.
+fn finish(hash: u64) -> u32 {
+    let mixed = (hash ^ (hash >> 32)).wrapping_mul(SPREAD[0]);
+    u32::try_from(mixed >> 32).unwrap_or(0).max(1)
 }

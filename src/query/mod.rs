@@ -9,6 +9,7 @@
 //!
 //! Invariant: one function folds and splits text, on queries and on items alike, so the two cannot disagree.
 
+mod ascii;
 mod atom;
 pub mod common;
 pub mod compile;

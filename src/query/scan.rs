@@ -1,9 +1,11 @@
 //! Items, and the queries that they meet.
 
+use std::hint::black_box;
+
 use super::atom::language_tag;
-use super::compile::Index;
-use super::evaluate::{Context, Layer};
-use super::filter::{Present, word_key};
+use super::compile::{Beside, Index};
+use super::evaluate::{Context, Layer, Spot};
+use super::filter::{Bits, word_key};
 use super::pattern::odd_words;
 use super::snippet;
 use super::words::{Part, Words};
@@ -132,28 +134,79 @@ pub struct Hit {
     pub term: Option<TermHit>,
 }
 
+/// How an item meets a query. What is shown of it is made when it is asked for: few of many hits are ever shown.
+#[derive(Clone, Copy, Debug)]
+pub struct Seen<'a> {
+    spot: Option<Spot<'a>>,
+    source: &'a str,
+}
+
+impl Seen<'_> {
+    /// The first term that was met, with a snippet; `None` for a query without a positive part.
+    #[must_use]
+    pub fn shown(&self) -> Option<TermHit> {
+        self.spot.map(|spot| snippet::show(&spot, self.source))
+    }
+
+    /// The same without the snippet.
+    #[must_use]
+    pub fn brief(&self) -> Option<TermHit> {
+        self.spot.map(|spot| snippet::brief(&spot, self.source))
+    }
+}
+
 impl Index {
     /// The queries that an item meets when these feeds carry it, in the order of the list.
     #[must_use]
     pub fn scan(&self, item: &Folded, feeds: &[FeedTerms<'_>]) -> Vec<Hit> {
-        self.scan_dated(item, feeds, item.date)
+        let mut hits = Vec::new();
+        self.visit(item, feeds, item.date, &mut |query, seen| hits.push(Hit { query, term: seen.shown() }));
+        hits
     }
 
-    /// The same for an item whose effective date is another than that of the entry that is looked at.
+    /// Their places in the list alone.
     #[must_use]
-    pub fn scan_dated(&self, item: &Folded, feeds: &[FeedTerms<'_>], date: Timestamp) -> Vec<Hit> {
+    pub fn met(&self, item: &Folded, feeds: &[FeedTerms<'_>]) -> Vec<usize> {
+        let mut queries = Vec::new();
+        self.visit(item, feeds, item.date, &mut |query, _| queries.push(query));
+        queries
+    }
+
+    /// Calls `each` with every query that an item meets, in the order of the list, when these feeds carry it and its effective
+    /// date is `date`, which need not be that of the entry that is looked at.
+    pub fn visit(
+        &self,
+        item: &Folded,
+        feeds: &[FeedTerms<'_>],
+        date: Timestamp,
+        each: &mut dyn FnMut(usize, Seen<'_>),
+    ) {
         let tags = self.split_tags(feeds);
         let layers = [self.layer(&item.words), self.layer(&tags)];
-        let mut hits = Vec::new();
-        for query in self.candidates(item, feeds, &layers) {
+        let candidates = self.candidates(item, feeds, &layers);
+        self.fetch(&candidates);
+        for query in candidates {
+            let query = usize::try_from(query).unwrap_or(usize::MAX);
             let Some(plan) = self.plan(query) else { continue };
             let context = Context { plan, layers: [&layers[0], &layers[1]], item, feeds, date, now: self.now };
-            if let Some(met) = context.meet(&plan.query.root) {
-                let term = met.map(|spot| snippet::show(&spot, &plan.query.source));
-                hits.push(Hit { query, term });
+            if let Some(spot) = context.meet(&plan.query.root) {
+                each(query, Seen { spot, source: &plan.query.source });
             }
         }
-        hits
+    }
+
+    /// Looks at queries that are about to be tried, level by level. Of a hundred thousand each stands somewhere else in the memory:
+    /// here the processor waits for many of them at once, while trying one waits for what it has found before.
+    fn fetch(&self, queries: &[u32]) {
+        let plans = || queries.iter().filter_map(|query| self.plan(usize::try_from(*query).ok()?));
+        if queries.len() >= MANY {
+            black_box(plans().map(|plan| plan.query.atoms).fold(0, u32::wrapping_add));
+            black_box(
+                plans()
+                    .map(|plan| plan.query.root.touch().wrapping_add(plan.pivots.len()))
+                    .fold(0, usize::wrapping_add),
+            );
+        }
     }
 
     /// The words of the tags of feeds, if any query looks at them.
@@ -169,90 +222,78 @@ impl Index {
 
     /// Looks every word up once.
     pub(super) fn layer<'a>(&self, words: &'a Words) -> Layer<'a> {
+        let keys = words.keys();
+        let mut present = Bits::new(keys.len());
+        keys.iter().for_each(|key| present.add(*key));
         let mut found = Vec::new();
-        let mut present = Present::new(words.len());
-        for (word, at) in words.folded().zip(0_u32..) {
-            let key = word_key(word);
-            present.add(key);
-            self.terms_of(word, key, &mut |term| found.push((term, at)));
+        for (key, at) in keys.iter().zip(0_u32..) {
+            if let Some(term) = self.term(*key) {
+                found.push((term, at));
+            }
+        }
+        if self.has_prefixes() {
+            for (word, at) in words.bytes().zip(0..) {
+                self.prefixes_of(word, &mut |term| found.push((term, at)));
+            }
         }
         found.sort_unstable();
-        Layer { words, found, present }
+        Layer::new(words, found, present)
     }
 
     /// The queries that may be met: those of which an anchor is there, and those without one. In order.
-    fn candidates(&self, item: &Folded, feeds: &[FeedTerms<'_>], layers: &[Layer<'_>; 2]) -> Vec<usize> {
-        let mut marks = Marks::new(self.len());
-        marks.set(&self.always);
-        let is_there = |need: u32| need == 0 || layers.iter().any(|layer| layer.present.has(need));
+    fn candidates(&self, item: &Folded, feeds: &[FeedTerms<'_>], layers: &[Layer<'_>; 2]) -> Vec<u32> {
+        let mut queries = self.always.clone();
         for layer in layers {
             for same in layer.found.chunk_by(|a, b| a.0 == b.0) {
-                if let Some((term, _)) = same.first() {
-                    let hung = self.anchored(*term).iter();
-                    hung.filter(|hung| is_there(hung.need)).for_each(|hung| marks.add(hung.query));
-                }
+                let Some((term, _)) = same.first() else { continue };
+                let hung = self.anchored(*term).iter().filter(|hung| is_beside(hung.beside, same, layer, layers));
+                queries.extend(hung.map(|hung| hung.query));
             }
             if self.has_patterns {
                 odd_words(layer.words.text(), &mut |word| {
-                    self.terms_of(word, word_key(word), &mut |term| {
-                        self.anchored(term).iter().for_each(|hung| marks.add(hung.query));
-                    });
+                    let term = self.term(word_key(word.as_bytes(), word.len()));
+                    queries.extend(term.into_iter().flat_map(|term| self.anchored(term)).map(|hung| hung.query));
                 });
             }
         }
         for feed in feeds {
-            marks.set(self.feeds.get(feed.name).map_or(&[], Vec::as_slice));
+            queries.extend(self.feeds.get(feed.name).into_iter().flatten());
         }
         if !self.sites.is_empty() {
             let mut host = item.host();
             while let Some(name) = host {
-                marks.set(self.sites.get(name).map_or(&[], Vec::as_slice));
+                queries.extend(self.sites.get(name).into_iter().flatten());
                 host = name.split_once('.').map(|(_, above)| above);
             }
         }
         if !self.languages.is_empty() {
             let mut tag = item.language();
             while let Some(name) = tag {
-                marks.set(self.languages.get(name).map_or(&[], Vec::as_slice));
+                queries.extend(self.languages.get(name).into_iter().flatten());
                 tag = name.rsplit_once('-').map(|(above, _)| above);
             }
         }
-        marks.list()
-    }
-}
-
-/// A set of queries.
-struct Marks {
-    bits: Vec<u64>,
-}
-
-impl Marks {
-    fn new(queries: usize) -> Self {
-        Self { bits: vec![0; queries.div_ceil(64)] }
-    }
-
-    fn set(&mut self, queries: &[u32]) {
-        queries.iter().for_each(|query| self.add(*query));
-    }
-
-    fn add(&mut self, query: u32) {
-        let at = usize::try_from(query / 64).ok();
-        if let Some(bits) = at.and_then(|at| self.bits.get_mut(at)) {
-            *bits |= 1 << (query % 64);
-        }
-    }
-
-    fn list(&self) -> Vec<usize> {
-        let mut queries = Vec::new();
-        for (bits, at) in self.bits.iter().zip(0_usize..) {
-            let mut rest = *bits;
-            while rest != 0 {
-                queries.push(at * 64 + usize::try_from(rest.trailing_zeros()).unwrap_or(0));
-                rest &= rest - 1;
-            }
-        }
+        queries.sort_unstable();
+        queries.dedup();
         queries
     }
+}
+
+/// Queries whose memory is worth a look beforehand.
+const MANY: usize = 4;
+
+/// Whether the word that must be there beside one of these may be: it errs on one side.
+fn is_beside(beside: Beside, found: &[(u32, u32)], layer: &Layer<'_>, layers: &[Layer<'_>; 2]) -> bool {
+    let Beside { key, step } = beside;
+    if key == 0 {
+        return true;
+    }
+    if step == 0 {
+        return layers.iter().any(|layer| layer.present.has(key));
+    }
+    let at = |word: u32| usize::try_from(word).ok()?.checked_add_signed(step.into());
+    layer.present.has(key)
+        && found.iter().any(|(_, word)| at(*word).and_then(|at| layer.words.keys().get(at)) == Some(&key))
 }
 
 #[cfg(test)]

@@ -10,6 +10,27 @@ use crate::domain::stream::TermHit;
 /// Characters that a snippet may have (Unicode scalar values), and a text that was met.
 pub const MAX_SNIPPET: usize = 200;
 
+/// What a spot is, without what is around it. `source` is the query's.
+pub(super) fn brief(spot: &Spot<'_>, source: &str) -> TermHit {
+    let (field, text, term) = match *spot {
+        Spot::Fact { field, text, term, .. } => (field, text, term),
+        Spot::Text { words, first, last, term } => {
+            let field = words.part(first).map_or("", |part| part.name());
+            (field, words.raw(first, last).and_then(|raw| words.text().get(raw)).unwrap_or_default(), term)
+        }
+        Spot::Match { words, raw, part, term } => {
+            (part.name(), words.text().get(raw.0..raw.1).unwrap_or_default(), term)
+        }
+    };
+    TermHit {
+        field: field.to_owned(),
+        term: source.get(term.at.range()).unwrap_or_default().to_owned(),
+        text: head(text, MAX_SNIPPET).to_owned(),
+        snippet: String::new(),
+        highlights: Vec::new(),
+    }
+}
+
 /// Shows a spot. `source` is the query's.
 pub(super) fn show(spot: &Spot<'_>, source: &str) -> TermHit {
     match *spot {

@@ -75,6 +75,17 @@ pub(super) enum NodeKind {
     Pattern(Box<Pattern>),
 }
 
+impl Node {
+    /// Looks at the words of a clause, and gives a number that is of no use. See [`super::scan`]: it brings memory near.
+    pub(super) fn touch(&self) -> usize {
+        match &self.kind {
+            NodeKind::And(nodes) | NodeKind::Or(nodes) => nodes.iter().map(Self::touch).fold(0, usize::wrapping_add),
+            NodeKind::Text(atom) => atom.words.joined.bytes().next().map_or(0, usize::from),
+            _ => 0,
+        }
+    }
+}
+
 /// `a NEAR/5 b NEAR/3 c`: each operand but the first with its N; the same occurrence of `b` is near both.
 #[derive(PartialEq, Eq, Debug)]
 pub(super) struct Near {
@@ -119,6 +130,11 @@ impl Phrase {
 
     pub(super) fn iter(&self) -> impl Iterator<Item = &str> {
         self.joined.split(' ')
+    }
+
+    /// The only one, if there is one.
+    pub(super) fn only(&self) -> Option<&str> {
+        (self.count == 1).then_some(&*self.joined)
     }
 }
 

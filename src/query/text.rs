@@ -14,6 +14,7 @@ use unicode_normalization::char::{canonical_combining_class, decompose_canonical
 use unicode_normalization::{IsNormalized, is_nfc_quick};
 use unicode_segmentation::UnicodeSegmentation as _;
 
+use super::ascii::{Piece, first_foreign, pieces};
 use super::script::{Kind, Script, is_ignorable, is_plain_unspaced, kind};
 
 /// How much further on the first word of a block is than the last one of the block before. More than any phrase or
@@ -91,24 +92,24 @@ impl Splitter {
 
     /// Splits one text. With `breaks`, a line feed ends a block; without, it is a space.
     pub(super) fn run(&mut self, text: &str, breaks: bool, each: &mut impl FnMut(Word<'_>)) {
-        let bytes = text.as_bytes();
         let mut at = 0;
-        while let Some(byte) = bytes.get(at).copied() {
-            if byte.is_ascii_alphanumeric() {
-                let end = run_end(bytes, at, |b| b.is_ascii_alphanumeric());
-                if bytes.get(end).is_none_or(u8::is_ascii) {
+        while at < text.len() {
+            let rest = text.as_bytes().get(at..).unwrap_or_default();
+            let foreign = first_foreign(rest);
+            let plain = rest.get(..foreign).unwrap_or_default();
+            // The word that reaches up to it goes the long way, too.
+            let word = plain.iter().rev().take_while(|b| foreign < rest.len() && b.is_ascii_alphanumeric()).count();
+            let plain = plain.get(..plain.len() - word).unwrap_or_default();
+            pieces(plain, &mut |piece| match piece {
+                Piece::Word(start, end) => {
                     let position = self.place();
-                    each(Word { raw: at..end, position, folded: None });
-                    at = end;
-                } else {
-                    at = self.region(text, at, each);
+                    each(Word { raw: at + start..at + end, position, folded: None });
                 }
-            } else if byte.is_ascii() {
-                if byte == b'\n' && breaks {
-                    self.end_block();
-                }
-                at += 1;
-            } else {
+                Piece::Feed if breaks => self.end_block(),
+                Piece::Feed => {}
+            });
+            at += plain.len();
+            if at < text.len() {
                 at = self.region(text, at, each);
             }
         }

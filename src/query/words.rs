@@ -2,6 +2,7 @@
 
 use std::ops::Range;
 
+use super::filter::word_key;
 use super::text::{Splitter, Word};
 
 /// Bytes of text that are looked at in one item; what is beyond is not searched. Keeps every offset and position
@@ -36,11 +37,20 @@ impl Part {
 #[derive(Clone, Copy, Debug)]
 struct Entry {
     raw: (u32, u32),
-    folded: (u32, u32),
     position: u32,
+    /// Which of the others it is; [`PLAIN`]: its folded form is in `lower`, where the text itself is in `raw`.
+    other: u32,
+}
+
+const PLAIN: u32 = u32::MAX;
+
+/// One of the texts.
+#[derive(Clone, Copy, Debug)]
+struct Text {
     part: Part,
-    /// Whether the folded form is in `other`; else it is in `lower`, where the text itself is in `raw`.
-    other: bool,
+    /// Where it begins in `raw`, and among the words.
+    start: usize,
+    first: usize,
 }
 
 /// Texts that were split once.
@@ -50,11 +60,13 @@ pub(super) struct Words {
     raw: String,
     /// The same with ASCII in lower case: the folded form of every ASCII word, in its place.
     lower: String,
-    /// The folded forms of the other words, end to end.
-    other: String,
+    /// The folded forms of the other words, end to end, and where each ends.
+    others: String,
+    ends: Vec<u32>,
     entries: Vec<Entry>,
-    /// Where each text begins in `raw`, and its part.
-    texts: Vec<(usize, Part)>,
+    /// The key of each word.
+    keys: Vec<u32>,
+    texts: Vec<Text>,
     splitter: Splitter,
 }
 
@@ -65,7 +77,8 @@ impl Words {
         let mut words = Self::default();
         words.raw.reserve(bytes);
         words.lower.reserve(bytes);
-        words.entries.reserve(bytes / 6);
+        words.entries.reserve(bytes / 5);
+        words.keys.reserve(bytes / 5);
         words
     }
 
@@ -77,7 +90,7 @@ impl Words {
         if text.is_empty() {
             return;
         }
-        self.texts.push((start, part));
+        self.texts.push(Text { part, start, first: self.entries.len() });
         self.raw.push_str(text);
         self.raw.push('\n');
         self.lower.push_str(text);
@@ -85,22 +98,37 @@ impl Words {
             added.make_ascii_lowercase();
         }
         self.lower.push('\n');
-        let (entries, other) = (&mut self.entries, &mut self.other);
+        let (first, first_other) = (self.entries.len(), self.ends.len());
+        let Self { others, ends, entries, .. } = self;
         self.splitter.run(text, breaks, &mut |word: Word<'_>| {
-            let raw = pair(&(start + word.raw.start..start + word.raw.end));
-            let folded = word.folded.map_or(raw, |folded| {
-                let at = other.len();
-                other.push_str(folded);
-                pair(&(at..other.len()))
-            });
-            entries.push(Entry { raw, folded, position: word.position, part, other: word.folded.is_some() });
+            let raw = (narrow(start + word.raw.start), narrow(start + word.raw.end));
+            let mut other = PLAIN;
+            if let Some(folded) = word.folded {
+                other = narrow(ends.len());
+                others.push_str(folded);
+                ends.push(narrow(others.len()));
+            }
+            entries.push(Entry { raw, position: word.position, other });
         });
+        self.add_keys(first, first_other);
         self.splitter.end_block();
     }
 
-    /// How many words there are.
-    pub(super) fn len(&self) -> usize {
-        self.entries.len()
+    /// Hashes the words from one on. By themselves, for then many are on their way at a time.
+    fn add_keys(&mut self, first: usize, first_other: usize) {
+        let mut keys = std::mem::take(&mut self.keys);
+        let entries = self.entries.get(first..).unwrap_or_default();
+        if first_other == self.ends.len() {
+            let lower = self.lower.as_bytes();
+            keys.extend(entries.iter().map(|entry| {
+                let (start, end) = (wide(entry.raw.0), wide(entry.raw.1));
+                word_key(lower.get(start..).unwrap_or_default(), end - start)
+            }));
+        } else {
+            let folded = entries.iter().map(|entry| self.folded_of(entry).as_bytes());
+            keys.extend(folded.map(|word| word_key(word, word.len())));
+        }
+        self.keys = keys;
     }
 
     /// The folded forms, in order.
@@ -108,9 +136,23 @@ impl Words {
         self.entries.iter().map(|entry| self.folded_of(entry))
     }
 
+    /// The same in bytes, which is quicker.
+    pub(super) fn bytes(&self) -> impl Iterator<Item = &[u8]> {
+        let lower = self.lower.as_bytes();
+        self.entries.iter().map(move |entry| match entry.other {
+            PLAIN => lower.get(wide(entry.raw.0)..wide(entry.raw.1)).unwrap_or_default(),
+            _ => self.folded_of(entry).as_bytes(),
+        })
+    }
+
     /// A word's folded form.
     pub(super) fn word(&self, index: usize) -> Option<&str> {
         self.entries.get(index).map(|entry| self.folded_of(entry))
+    }
+
+    /// The key of each.
+    pub(super) fn keys(&self) -> &[u32] {
+        &self.keys
     }
 
     /// A word's position.
@@ -120,7 +162,8 @@ impl Words {
 
     /// The part that a word is in.
     pub(super) fn part(&self, index: usize) -> Option<Part> {
-        self.entries.get(index).map(|entry| entry.part)
+        let after = self.texts.partition_point(|text| text.first <= index);
+        self.texts.get(after.checked_sub(1)?).map(|text| text.part).filter(|_| index < self.entries.len())
     }
 
     /// Where the words from the first to the last stand in [`Self::text`].
@@ -136,31 +179,34 @@ impl Words {
 
     /// The bounds of the text that a place is in, without the line feed after it.
     pub(super) fn bounds(&self, at: usize) -> Range<usize> {
-        let after = self.texts.partition_point(|(start, _)| *start <= at);
+        let after = self.texts.partition_point(|text| text.start <= at);
         after.checked_sub(1).map_or(0..0, |text| self.span(text))
     }
 
     /// Each text with its part and where it stands in [`Self::text`].
     pub(super) fn texts(&self) -> impl Iterator<Item = (Part, Range<usize>)> {
-        self.texts.iter().enumerate().map(|(at, (_, part))| (*part, self.span(at)))
+        self.texts.iter().enumerate().map(|(at, text)| (text.part, self.span(at)))
     }
 
     fn span(&self, text: usize) -> Range<usize> {
-        let start = self.texts.get(text).map_or(0, |(start, _)| *start);
-        let end = self.texts.get(text + 1).map_or(self.raw.len(), |(start, _)| *start);
+        let start = self.texts.get(text).map_or(0, |text| text.start);
+        let end = self.texts.get(text + 1).map_or(self.raw.len(), |text| text.start);
         start..end.saturating_sub(1).max(start)
     }
 
     fn folded_of(&self, entry: &Entry) -> &str {
-        let source = if entry.other { &self.other } else { &self.lower };
-        source.get(wide(entry.folded.0)..wide(entry.folded.1)).unwrap_or_default()
+        if entry.other == PLAIN {
+            return self.lower.get(wide(entry.raw.0)..wide(entry.raw.1)).unwrap_or_default();
+        }
+        let end = |other: usize| self.ends.get(other).map_or(0, |end| wide(*end));
+        let other = wide(entry.other);
+        self.others.get(other.checked_sub(1).map_or(0, end)..end(other)).unwrap_or_default()
     }
 }
 
-fn pair(range: &Range<usize>) -> (u32, u32) {
-    // `MOST_TEXT` keeps both below, and folding a character makes at most eleven times its bytes.
-    let narrow = |at: usize| u32::try_from(at).unwrap_or(u32::MAX);
-    (narrow(range.start), narrow(range.end))
+/// `MOST_TEXT` keeps places within 32 bits, and folding a character makes at most eleven times its bytes.
+fn narrow(at: usize) -> u32 {
+    u32::try_from(at).unwrap_or(u32::MAX)
 }
 
 fn wide(at: u32) -> usize {

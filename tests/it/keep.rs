@@ -44,7 +44,7 @@ impl Judge for Plain {
         feedmill::identity::decide::decide(known, candidate, survey)
     }
 
-    fn rematch(&self, _index: usize, _feeds: &[FeedId], _: Timestamp) -> Vec<Match> {
+    fn rematch(&self, _: &Candidate, _feeds: &[FeedId], _: Timestamp) -> Vec<Match> {
         Vec::new()
     }
 }

@@ -220,7 +220,7 @@ impl Judge for Nobody {
         Decision::Same
     }
 
-    fn rematch(&self, _: usize, _: &[FeedId], _: Timestamp) -> Vec<Match> {
+    fn rematch(&self, _: &Candidate, _: &[FeedId], _: Timestamp) -> Vec<Match> {
         Vec::new()
     }
 }

@@ -32,7 +32,7 @@ impl Judge for AllNew {
     fn decide(&self, _known: &Known, _candidate: &Candidate, _: &Survey) -> Decision {
         Decision::New
     }
-    fn rematch(&self, _index: usize, _feeds: &[FeedId], _: Timestamp) -> Vec<Match> {
+    fn rematch(&self, _: &Candidate, _feeds: &[FeedId], _: Timestamp) -> Vec<Match> {
         Vec::new()
     }
 }

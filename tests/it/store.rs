@@ -79,7 +79,7 @@ impl Judge for Plain {
         }
     }
 
-    fn rematch(&self, _index: usize, feeds: &[FeedId], _: Timestamp) -> Vec<Match> {
+    fn rematch(&self, _: &Candidate, feeds: &[FeedId], _: Timestamp) -> Vec<Match> {
         assert!(feeds.len() > 1, "asked only for stories of several feeds");
         self.both.map(|stream| Match { stream, term: None }).into_iter().collect()
     }

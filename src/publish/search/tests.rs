@@ -44,7 +44,7 @@ impl Judge for Plain {
         }
     }
 
-    fn rematch(&self, _: usize, _: &[FeedId], _: Timestamp) -> Vec<Match> {
+    fn rematch(&self, _: &Candidate, _: &[FeedId], _: Timestamp) -> Vec<Match> {
         Vec::new()
     }
 }

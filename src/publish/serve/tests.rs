@@ -67,7 +67,7 @@ impl Judge for AllNew {
         if known.sighting.is_some() { Decision::Same } else { Decision::New }
     }
 
-    fn rematch(&self, _: usize, _: &[FeedId], _: Timestamp) -> Vec<Match> {
+    fn rematch(&self, _: &Candidate, _: &[FeedId], _: Timestamp) -> Vec<Match> {
         Vec::new()
     }
 }

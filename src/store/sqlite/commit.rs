@@ -162,19 +162,19 @@ impl Commit<'_> {
         let item = match decision {
             Decision::Same => return self.follow(load, candidate, place, &looked),
             Decision::Changed { item, revise, link } => {
-                self.changed(load, index, candidate, place, &looked, (item, revise, link))?;
+                self.changed(load, candidate, place, &looked, (item, revise, link))?;
                 item
             }
             Decision::Sighted(item) => {
-                self.sighted(load, index, candidate, place, (item, life))?;
+                self.sighted(load, candidate, place, (item, life))?;
                 item
             }
             Decision::Regrouped(item) => {
-                self.regrouped(load, index, candidate, place, &looked, item)?;
+                self.regrouped(load, candidate, place, &looked, item)?;
                 item
             }
             Decision::New => self.new_item(load, candidate, place, looked.ident_hash, true)?,
-            Decision::Recycled => self.recycled(load, index, candidate, place, &looked)?,
+            Decision::Recycled => self.recycled(load, candidate, place, &looked)?,
         };
         load.present.items.insert(item);
         self.learn(load, candidate, item)
@@ -218,7 +218,7 @@ impl Commit<'_> {
         self.see(load, candidate, place, item, trusted)?;
         self.log(item, NEW, at)?;
         for found in &candidate.matches {
-            self.enter(found, item, effective_at, at)?;
+            self.enter(found, item, (effective_at, at), load.private)?;
         }
         load.newest = load.newest.max(Some(effective_at));
         load.report.new += 1;
@@ -235,7 +235,6 @@ impl Commit<'_> {
     pub(super) fn sighted(
         &self,
         load: &mut Load<'_>,
-        index: usize,
         candidate: &Candidate,
         place: &Place,
         (item, life): (ItemId, Life),
@@ -253,7 +252,7 @@ impl Commit<'_> {
             self.log(item, SIGHTED, load.at)?;
         }
         let freed = (candidate.own || load.any_private) && self.take_over(load, candidate, item)?;
-        let (now, entered) = self.rematch(index, candidate, item, load.at)?;
+        let (now, entered) = self.rematch(load, candidate, item)?;
         streams::touch(self.tx.db, item, load.at, !load.private)?;
         // For the public it is new; whoever was called about it already is not called again.
         let matches = if freed { self.memberships(item, &now)? } else { entered };
@@ -268,7 +267,6 @@ impl Commit<'_> {
     fn changed(
         &self,
         load: &mut Load<'_>,
-        index: usize,
         candidate: &Candidate,
         place: &Place,
         looked: &Looked,
@@ -289,7 +287,7 @@ impl Commit<'_> {
             self.refresh(load, candidate, item)?;
         }
         if revise {
-            self.revise(load, index, candidate, item, EventKind::ItemUpdated)?;
+            self.revise(load, candidate, item, EventKind::ItemUpdated)?;
         }
         if !self.see_again(load, candidate, place, item)? {
             self.see(load, candidate, place, item, trusted)?;
@@ -310,13 +308,12 @@ impl Commit<'_> {
     pub(super) fn revise(
         &self,
         load: &mut Load<'_>,
-        index: usize,
         candidate: &Candidate,
         item: ItemId,
         kind: EventKind,
     ) -> Result<()> {
         let changed = self.rewrite(load, candidate, item)?;
-        let (now, entered) = self.rematch(index, candidate, item, load.at)?;
+        let (now, entered) = self.rematch(load, candidate, item)?;
         streams::touch(self.tx.db, item, load.at, true)?;
         load.report.changed += 1;
         let matches = self.memberships(item, &now)?;

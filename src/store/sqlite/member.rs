@@ -1,9 +1,9 @@
 //! Into which streams a commit puts an item, and why it is in them.
 
 use super::Result;
-use super::commit::Commit;
+use super::commit::{Commit, Load};
 use super::feeds::json;
-use super::streams;
+use super::streams::{self, Entering};
 use crate::domain::decision::Candidate;
 use crate::domain::feed::FeedId;
 use crate::domain::item::ItemId;
@@ -14,31 +14,25 @@ impl Commit<'_> {
     /// Puts the item into the streams that it meets with all of its feeds, and those that are one with them; gives all of these, and those that are new.
     pub(super) fn rematch(
         &self,
-        index: usize,
+        load: &Load<'_>,
         candidate: &Candidate,
         item: ItemId,
-        at: Timestamp,
     ) -> Result<(Vec<Match>, Vec<Match>)> {
-        let db = self.tx.db;
-        let feeds: Vec<FeedId> = db
-            .prepare_cached(
-                "SELECT feed_id FROM sighting WHERE item_id = ?1 UNION SELECT feed_id FROM feed_state
-                 WHERE merged_into IN (SELECT feed_id FROM sighting WHERE item_id = ?1)",
-            )?
-            .query_map([item.0], |row| row.get(0).map(FeedId))?
-            .collect::<Result<_>>()?;
+        let (db, at) = (self.tx.db, load.at);
         let date: i64 =
             db.prepare_cached("SELECT effective_at FROM item WHERE id = ?1")?.query_row([item.0], |row| row.get(0))?;
         let date = Timestamp::from_ms(date);
         let redated = self.judge.looks_at_dates() && date != candidate.effective_at(at);
+        let feeds = if redated || self.judge.looks_at_feeds() { self.carriers(item)? } else { Vec::new() };
         let matches = if redated || feeds.len() > 1 {
-            self.judge.rematch(index, &feeds, date)
+            self.judge.rematch(candidate, &feeds, date)
         } else {
             candidate.matches.clone()
         };
+        let hidden = !matches.is_empty() && self.is_private(load, item)?;
         let mut entered = Vec::new();
         for found in &matches {
-            if self.enter(found, item, date, at)? {
+            if self.enter(found, item, (date, at), hidden)? {
                 entered.push(found.clone());
             }
         }
@@ -48,9 +42,29 @@ impl Commit<'_> {
         Ok((matches, entered))
     }
 
-    pub(super) fn enter(&self, found: &Match, item: ItemId, effective_at: Timestamp, at: Timestamp) -> Result<bool> {
+    /// The feeds that carry an item, and those that are one with them.
+    fn carriers(&self, item: ItemId) -> Result<Vec<FeedId>> {
+        self.tx
+            .db
+            .prepare_cached(
+                "SELECT feed_id FROM sighting WHERE item_id = ?1 UNION SELECT feed_id FROM feed_state
+                 WHERE merged_into IN (SELECT feed_id FROM sighting WHERE item_id = ?1)",
+            )?
+            .query_map([item.0], |row| row.get(0).map(FeedId))?
+            .collect()
+    }
+
+    /// Puts an item of this date into a stream. `hidden`: it is from a private feed. False: it was in it.
+    pub(super) fn enter(
+        &self,
+        found: &Match,
+        item: ItemId,
+        (effective_at, at): (Timestamp, Timestamp),
+        hidden: bool,
+    ) -> Result<bool> {
         let term = found.term.as_ref().map(|hit| json(&hit.brief())).transpose()?;
-        streams::enter(self.tx.db, found.stream, item, effective_at, term.as_deref(), at)
+        let entering = Entering { stream: found.stream, item, effective_at, term: term.as_deref(), at };
+        streams::add(self.tx.db, &entering, hidden)
     }
 
     /// The streams that an item is in, and why: as its text is now, else as it was when it entered.

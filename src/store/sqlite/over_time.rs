@@ -66,7 +66,6 @@ impl Commit<'_> {
     pub(super) fn regrouped(
         &self,
         load: &mut Load<'_>,
-        index: usize,
         candidate: &Candidate,
         place: &Place,
         looked: &Looked,
@@ -85,7 +84,7 @@ impl Commit<'_> {
                 self.relink(load, candidate, item)?;
             } else {
                 let quiet = std::mem::replace(&mut load.quiet, true);
-                self.revise(load, index, candidate, item, EventKind::ItemUpdated)?;
+                self.revise(load, candidate, item, EventKind::ItemUpdated)?;
                 load.quiet = quiet;
             }
         }
@@ -107,7 +106,6 @@ impl Commit<'_> {
     pub(super) fn recycled(
         &self,
         load: &mut Load<'_>,
-        index: usize,
         candidate: &Candidate,
         place: &Place,
         looked: &Looked,
@@ -115,7 +113,7 @@ impl Commit<'_> {
         self.retire(load, candidate, place, looked)?;
         match looked.known.item {
             Some(found) if found.life != Life::Past => {
-                self.sighted(load, index, candidate, place, (found.item, found.life))?;
+                self.sighted(load, candidate, place, (found.item, found.life))?;
                 self.tx
                     .db
                     .prepare_cached("UPDATE sighting SET trusted = 0 WHERE feed_id = ?1 AND entry_hash = ?2")?

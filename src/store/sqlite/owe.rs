@@ -50,7 +50,7 @@ impl Commit<'_> {
     }
 
     /// Whether the item is from a private feed.
-    fn is_private(&self, load: &Load<'_>, item: ItemId) -> Result<bool> {
+    pub(super) fn is_private(&self, load: &Load<'_>, item: ItemId) -> Result<bool> {
         if !load.any_private {
             return Ok(false);
         }

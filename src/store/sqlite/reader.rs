@@ -3,7 +3,6 @@
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
 use tokio::sync::Semaphore;
 
@@ -82,8 +81,6 @@ fn connect(path: &Path, public: bool) -> Result<Connection> {
     let connection = Connection::open_with_flags(path, flags)?;
     open::set_up(&connection)?;
     connection.pragma_update(None, "cache_size", -open::READER_CACHE_KIB)?;
-    // Else a plan that might be another one for another value is made anew for each: for each story of a page.
-    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
     if public {
         public::cover(&connection)?;
     }

@@ -43,20 +43,40 @@ pub(super) fn enter(
     term: Option<&str>,
     at: Timestamp,
 ) -> Result<bool> {
+    let hidden = db
+        .prepare_cached("SELECT f.private FROM item i JOIN feed f ON f.id = i.main_feed WHERE i.id = ?1")?
+        .query_row([item.0], |row| row.get(0))?;
+    add(db, &Entering { stream, item, effective_at, term, at }, hidden)
+}
+
+/// An item that enters a stream.
+pub(super) struct Entering<'a> {
+    pub(super) stream: StreamId,
+    pub(super) item: ItemId,
+    pub(super) effective_at: Timestamp,
+    /// Why, in brief and as JSON.
+    pub(super) term: Option<&'a str>,
+    pub(super) at: Timestamp,
+}
+
+/// The same where it is known whether the item is from a private feed. A cold import does this more often than anything else: a
+/// subquery with rows of its own, or an insertion from a query, would take a temporary table or a statement journal each.
+pub(super) fn add(db: &Connection, entering: &Entering<'_>, hidden: bool) -> Result<bool> {
+    let Entering { stream, item, effective_at, term, at } = *entering;
+    // Ignored as well: the stream is gone, and has no number to give.
     let added = db
         .prepare_cached(
-            "INSERT INTO stream_item (stream_id, effective_at, item_id, seq, term)
-             SELECT ?1, ?2, ?3, last_seq + 1, ?4 FROM stream WHERE id = ?1
-             ON CONFLICT DO NOTHING",
+            "INSERT OR IGNORE INTO stream_item (stream_id, effective_at, item_id, seq, term)
+             VALUES (?1, ?2, ?3, (SELECT last_seq + 1 FROM stream WHERE id = ?1), ?4)",
         )?
         .execute(params![stream.0, effective_at.as_ms(), item.0, term])?;
     if added > 0 {
         db.prepare_cached(
-            "UPDATE stream SET last_seq = last_seq + 1, version = version + 1, changed_at = ?2, public_at = iif(
-               (SELECT main_feed FROM item WHERE id = ?3) IN (SELECT id FROM feed WHERE private), public_at, ?2)
+            "UPDATE stream SET last_seq = last_seq + 1, version = version + 1, changed_at = ?2,
+               public_at = iif(?3, public_at, ?2)
              WHERE id = ?1",
         )?
-        .execute(params![stream.0, at.as_ms(), item.0])?;
+        .execute(params![stream.0, at.as_ms(), hidden])?;
     }
     Ok(added > 0)
 }

@@ -89,7 +89,7 @@ impl Judge for SimJudge {
         own::is_own(info, link)
     }
 
-    fn rematch(&self, _index: usize, feeds: &[FeedId], _: Timestamp) -> Vec<Match> {
+    fn rematch(&self, _: &Candidate, feeds: &[FeedId], _: Timestamp) -> Vec<Match> {
         matches(self.stream, feeds.contains(&self.planet))
     }
 }
