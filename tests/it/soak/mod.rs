@@ -5,6 +5,8 @@
 //! `cargo test --test it -- --ignored soak`; `FEEDMILL_SOAK_SECONDS` is how long (an hour), `FEEDMILL_SEED` repeats the faults in
 //! their order. What else happens at the same moment is up to the machine.
 
+#![allow(clippy::print_stdout, reason = "says what was done, and what it came to")]
+
 mod clock;
 mod follow;
 mod world;
