@@ -15,6 +15,9 @@ const FIRST_SLOW: Duration = Duration::from_secs(5);
 const LONGEST_SLOW: Duration = Duration::from_secs(600);
 /// Later than `Retry-After` may ask for: the clock was set back meanwhile.
 const ABSURD: Duration = Duration::from_secs(25 * 3600);
+/// What the time between two attempts counts for at the most, half as much again as the longest usual wait: the machine was
+/// off or asleep for the rest of it, or its clock was set, and nobody tried.
+const LONGEST_GAP: Duration = Duration::from_secs(36 * 3600);
 
 /// What is remembered of a webhook.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -23,6 +26,8 @@ pub struct Endpoint {
     pub state: WebhookState,
     /// Since when there was nothing but failures.
     pub failing_since: Option<Timestamp>,
+    /// When it was called last.
+    pub last_try: Option<Timestamp>,
     /// While it is slowed: until when nothing is sent.
     pub slow_until: Option<Timestamp>,
     /// How often in a row it was slowed.
@@ -31,7 +36,7 @@ pub struct Endpoint {
 
 impl Default for Endpoint {
     fn default() -> Self {
-        Self { state: WebhookState::Active, failing_since: None, slow_until: None, slow_step: 0 }
+        Self { state: WebhookState::Active, failing_since: None, last_try: None, slow_until: None, slow_step: 0 }
     }
 }
 
@@ -90,7 +95,10 @@ impl Endpoint {
         if *end.verdict == Verdict::Disabled {
             return (Self { state: WebhookState::Disabled, ..calm }, false);
         }
-        let since = self.failing_since.unwrap_or(end.began);
+        let since = self.failing_since.map_or(end.began, |since| {
+            let gap = self.last_try.map_or(Duration::ZERO, |last| end.began.since(last));
+            since.plus(gap.saturating_sub(LONGEST_GAP))
+        });
         let (after, counts) = match (self.state, end.overload) {
             (WebhookState::Paused | WebhookState::Disabled, _) => (self, false),
             (WebhookState::Active, None) => (self, true),
@@ -197,6 +205,21 @@ mod tests {
         let (slowed, _) = after(Endpoint::default(), (0, 1), &retry(), Some(0));
         let (paused, _) = after(slowed, (5 * day, 5 * day), &retry(), Some(0));
         assert_eq!((paused.state, paused.slow_until), (WebhookState::Paused, None));
+    }
+
+    #[test]
+    fn a_month_in_which_nobody_tried_is_no_month_of_failures() {
+        let (day, month) = (86_400, 30 * 86_400);
+        let mut hook = after(Endpoint::default(), (0, 0), &retry(), None).0;
+        hook.last_try = Some(at(0));
+        let mut counted = 0;
+        for n in 0..5 {
+            assert_eq!(hook.state, WebhookState::Active, "after {n} failures");
+            let tried = month + n * day;
+            hook = Endpoint { last_try: Some(at(tried)), ..after(hook, (tried, tried), &retry(), None).0 };
+            counted = n;
+        }
+        assert_eq!((hook.state, counted), (WebhookState::Paused, 4), "a day and a half, and four days");
     }
 
     #[test]

@@ -50,6 +50,7 @@ pub struct Stages {
     quiet: Quiet,
     outage: Mutex<Outage>,
     poison: Arc<Poison>,
+    longest_read: Duration,
 }
 
 impl Stages {
@@ -61,6 +62,7 @@ impl Stages {
             quiet: Quiet::new(Arc::clone(&store)),
             outage: Mutex::default(),
             poison: Arc::default(),
+            longest_read: LONGEST_READ,
             store,
             clock,
             fetcher: RwLock::new(Arc::new(fetcher)),
@@ -78,6 +80,12 @@ impl Stages {
             Err(error) => tracing::warn!(path = %file.display(), %error, "what is being read cannot be remembered"),
         }
         self
+    }
+
+    /// Gives each document so much time, in place of a minute.
+    #[must_use]
+    pub fn reading_for(self, longest: Duration) -> Self {
+        Self { longest_read: longest, ..self }
     }
 
     /// Uses another fetcher from now on.
@@ -366,13 +374,13 @@ impl Stages {
             read
         };
         let done = async { if large { alone(read).await } else { tokio::task::spawn_blocking(read).await.ok() } };
-        match tokio::time::timeout(LONGEST_READ, done).await {
+        match tokio::time::timeout(self.longest_read, done).await {
             Ok(done) => {
                 done.unwrap_or_else(|| Err("reading it failed inside Feedmill; please report this feed".to_owned()))
             }
             Err(_) => Err(format!(
                 "its document was not read within {} seconds; please report this feed",
-                LONGEST_READ.as_secs()
+                self.longest_read.as_secs()
             )),
         }
     }

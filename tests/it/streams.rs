@@ -1,8 +1,9 @@
 //! What a stream may be told of how it is shown, and how it is filled.
 
+use std::os::unix::net::UnixDatagram;
 use std::sync::Mutex;
 
-use crate::support::daemon::{Daemon, Installation, rss, story};
+use crate::support::daemon::{Daemon, Installation, PATIENCE, rss, story};
 use crate::support::origin::{Origin, Reply};
 use crate::support::receiver::Receiver;
 
@@ -241,5 +242,47 @@ fn an_answer_that_comes_after_a_reload_is_read_under_the_queries_of_that() {
     daemon.until("it was read", |d| items(d, "/all.json").len() == 8);
     assert_eq!(texts(&items(&daemon, "/side.json"), "title"), ["right"]);
     assert_eq!(items(&daemon, "/late.json").len(), 2);
+    assert_eq!(daemon.stop(), Some(0));
+}
+
+/// `filling 2 streams (40 %)`, for as long as it takes, and how the feeds are again when it is over.
+#[test]
+fn the_status_line_says_how_far_streams_are_filled() {
+    let origin = Origin::start();
+    let long = "some words of a story that is long enough to be looked at for a moment ".repeat(8);
+    let stories: Vec<_> = (0..3000)
+        .map(|n| story(&format!("Story {n} {long}"), &format!("https://n.example/{n}"), &n.to_string()))
+        .collect();
+    origin.route("/f", Reply::ok(rss(&stories)));
+    let feed = format!("schedule = \"@hourly\"\n[[feed]]\nname = \"f\"\nurl = \"{}\"\n", origin.url("/f"));
+    let house = Installation::new(&feed);
+    assert!(house.run(&["poll"]).status.success());
+    let ear = UnixDatagram::bind(house.dir().join("notify")).unwrap();
+    ear.set_read_timeout(Some(PATIENCE)).unwrap();
+    let notify = house.dir().join("notify");
+    // The shorter the watchdog's patience, the more often it is looked.
+    let daemon = house.start_in(&[("NOTIFY_SOCKET", notify.to_str().unwrap()), ("WATCHDOG_USEC", "200000")]);
+    let next = |wanted: &dyn Fn(&str) -> bool| loop {
+        let mut bytes = [0; 4096];
+        let length = ear.recv(&mut bytes).expect("it says how it is");
+        let heard = String::from_utf8_lossy(&bytes[..length]).into_owned();
+        if let Some(status) =
+            heard.lines().find_map(|line| line.strip_prefix("STATUS=")).filter(|status| wanted(status))
+        {
+            return status.to_owned();
+        }
+    };
+    house.configure(&format!(
+        "{feed}[[stream]]\nname = \"two\"\nmatch = '/wor+ds/ OR story'\n[[stream]]\nname = \"three\"\nmatch = '/mo+ment/'\n"
+    ));
+    let said = String::from_utf8(house.run(&["reload"]).stdout).unwrap();
+    assert!(said.contains("being filled from what is stored: two, three"), "{said}");
+    let filling = next(&|status| status.contains("filling"));
+    let percent = filling.strip_prefix("ready: 1 feeds, 0 failing, filling 2 streams (");
+    let percent = percent.and_then(|rest| rest.strip_suffix(" %)")).unwrap_or_else(|| panic!("{filling}"));
+    assert!(percent.parse::<u64>().unwrap() <= 100, "{filling}");
+    assert_eq!(next(&|status| !status.contains("filling")), "ready: 1 feeds, 0 failing");
+    let filled = daemon.log().matches("stream filled from what is stored").count();
+    assert_eq!(filled, 2, "{}", daemon.log());
     assert_eq!(daemon.stop(), Some(0));
 }

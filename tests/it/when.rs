@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use feedmill::domain::feed::{FeedId, FeedState, Health};
+use feedmill::domain::feed::{ErrorKind, FeedId, FeedState, Health};
 use feedmill::domain::name::Name;
 use feedmill::domain::time::{Clock, Timestamp};
 use feedmill::fetch::client::Fetcher;
@@ -61,7 +61,7 @@ struct House {
     /// No connection carries a byte.
     down: Arc<AtomicBool>,
     stop: CancellationToken,
-    _origin: Origin,
+    origin: Origin,
     _dir: tempfile::TempDir,
 }
 
@@ -102,6 +102,11 @@ impl House {
 
     /// With so many polls at a time, of which the first so many panic.
     async fn with(concurrency: usize, panics: u32) -> Self {
+        Self::reading_for(concurrency, panics, MINUTE).await
+    }
+
+    /// The same, with so much time for each document.
+    async fn reading_for(concurrency: usize, panics: u32, longest: Duration) -> Self {
         let begin = Timestamp::parse_rfc3339("2026-03-02T10:17:00Z").unwrap();
         let clock = Arc::new(Hands(AtomicI64::new(begin.as_ms())));
         let (origin, down, dir) =
@@ -133,7 +138,8 @@ impl House {
         let guard = Guard::new(vec!["127.0.0.0/8".parse().unwrap(), "::1/128".parse().unwrap()]);
         let fetcher = Fetcher::new(&guard, None, 4 << 20).unwrap();
         let stages =
-            Stages::new(Arc::clone(&store), Arc::clone(&clock) as Arc<dyn Clock>, fetcher, Arc::new(Notify::new()));
+            Stages::new(Arc::clone(&store), Arc::clone(&clock) as Arc<dyn Clock>, fetcher, Arc::new(Notify::new()))
+                .reading_for(longest);
         let heard = Arc::new(Heard::default());
         let poller = Poller::new(stages, Arc::clone(&heard) as Arc<dyn Observer>);
         let plans = rows.iter().zip(&urls).enumerate().map(|(n, ((id, _), url))| (*id, Arc::new(plan(*id, n, url))));
@@ -141,7 +147,7 @@ impl House {
         poller.replace(Plan { feeds: plans.collect(), concurrency, per_host: 1, ..Plan::default() }, scheduled);
         let (stop, tasks) = (CancellationToken::new(), TaskTracker::new());
         tasks.spawn(Arc::clone(&poller).run(stop.clone(), tasks.clone()));
-        Self { clock, heard, store, poller, down, stop, _origin: origin, _dir: dir }
+        Self { clock, heard, store, poller, down, stop, origin, _dir: dir }
     }
 
     async fn states(&self) -> Vec<FeedState> {
@@ -189,6 +195,37 @@ impl House {
         let counts = self.since(polls);
         assert!(counts.len() == 6 && counts.values().all(|polls| polls.len() == 1), "{counts:?}");
     }
+}
+
+/// A minute is none here; what is shown is that it ends, what it is called, and that the place is free again.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_document_that_is_read_for_too_long_is_a_failure_of_its_feed_and_holds_no_place() {
+    let house = House::reading_for(1, 0, Duration::ZERO).await;
+    let stories: Vec<_> = (0..350)
+        .map(|n| story(&format!("Story {n}"), &format!("https://n.example/long/{n}"), &n.to_string()))
+        .collect();
+    house.origin.route("/0", Reply::ok(rss(&stories)));
+    let feeds: Vec<FeedId> = house.store.feed_status().await.unwrap().iter().map(|status| status.feed).collect();
+    let begun = Instant::now();
+    loop {
+        let mut told = house.poller.poll_now(feeds.clone());
+        let mut failed = None;
+        while let Some(report) = told.recv().await {
+            failed = report.error.filter(|_| report.feed == feeds[0]).or(failed);
+        }
+        match failed {
+            Some(error) if error.message.contains("was not read within 0 seconds; please report this feed") => {
+                assert_eq!(error.kind, ErrorKind::Parse);
+                break;
+            }
+            // While the one before goes on, the next is not begun.
+            Some(error) => assert!(error.message.contains("is being read still"), "{}", error.message),
+            None => {}
+        }
+        assert!(begun.elapsed() < PATIENCE);
+    }
+    assert!(house.since(0).len() == 6, "the others had their turn: {:?}", house.since(0));
+    assert!(house.states().await.iter().any(|state| state.errors > 0));
 }
 
 #[tokio::test(flavor = "multi_thread")]

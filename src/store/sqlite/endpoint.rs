@@ -18,7 +18,7 @@ const DAY_MS: i64 = 86_400_000;
 
 /// What is remembered of a webhook.
 pub(super) fn load(db: &Connection, webhook: WebhookId) -> Result<Option<Endpoint>> {
-    db.prepare_cached("SELECT state, failing_since, slow_until, slow_step FROM webhook WHERE id = ?1")?
+    db.prepare_cached("SELECT state, failing_since, slow_until, slow_step, last_at FROM webhook WHERE id = ?1")?
         .query_row([webhook.0], |row| {
             let time = |at: Option<i64>| at.map(Timestamp::from_ms);
             Ok(Endpoint {
@@ -26,6 +26,7 @@ pub(super) fn load(db: &Connection, webhook: WebhookId) -> Result<Option<Endpoin
                 failing_since: time(row.get(1)?),
                 slow_until: time(row.get(2)?),
                 slow_step: row.get(3)?,
+                last_try: time(row.get(4)?),
             })
         })
         .optional()

@@ -18,6 +18,7 @@ mod ignore;
 mod items;
 mod keep;
 mod keys;
+mod leases;
 mod known;
 mod learn;
 mod listing;
@@ -48,7 +49,7 @@ mod writer;
 
 use std::path::Path;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use rusqlite::Connection;
 
@@ -56,6 +57,7 @@ use self::broken::Broken;
 use self::checkpoint::Checkpointer;
 pub use self::checkpoint::overgrown;
 use self::hash::Hasher;
+use self::leases::Leases;
 use self::reader::Readers;
 use self::writer::{Tx, Writer};
 use super::{
@@ -65,7 +67,7 @@ use super::{
     Resolution, Routes, Search, Store, StoreError, StoreHealth, Subscriptions, Unresolved, Want, Worded,
 };
 use crate::domain::decision::Judge;
-use crate::domain::feed::{ByFeed, FeedId, FeedState, Health, NextPoll};
+use crate::domain::feed::{FeedId, FeedState, Health, NextPoll};
 use crate::domain::item::{Item, ItemId};
 use crate::domain::stream::StreamId;
 use crate::domain::time::Timestamp;
@@ -98,9 +100,7 @@ struct Shared {
     instance: Instance,
     hasher: Hasher,
     version: Arc<AtomicU64>,
-    /// Feeds that are being polled: token and end of the lease. In memory, for the daemon holds the lock.
-    leases: Mutex<ByFeed<(u64, Timestamp)>>,
-    tokens: AtomicU64,
+    leases: Leases,
     /// When deliveries were leased last, to see a clock that was put back.
     leased_ms: AtomicI64,
     path: String,
@@ -135,30 +135,13 @@ impl Sqlite {
             instance,
             hasher,
             version,
-            leases: Mutex::default(),
-            tokens: AtomicU64::new(1),
+            leases: Leases::default(),
             leased_ms: AtomicI64::new(Timestamp::MAX.as_ms()),
             path: path.display().to_string(),
             broken,
             _lock: opened.lock,
         };
         Ok(Self { shared: Arc::new(shared), readers })
-    }
-
-    fn token(&self) -> u64 {
-        self.shared.tokens.fetch_add(1, Ordering::Relaxed)
-    }
-
-    fn holds(&self, feed: FeedId, token: u64) -> bool {
-        let leases = self.shared.leases.lock().unwrap_or_else(PoisonError::into_inner);
-        leases.get(&feed).is_some_and(|(held, _)| *held == token)
-    }
-
-    fn end_lease(&self, feed: FeedId, token: u64) {
-        let mut leases = self.shared.leases.lock().unwrap_or_else(PoisonError::into_inner);
-        if leases.get(&feed).is_some_and(|(held, _)| *held == token) {
-            leases.remove(&feed);
-        }
     }
 
     fn read<T: Send + 'static>(&self, work: impl FnOnce(&Connection) -> Result<T> + Send + 'static) -> Pending<'_, T> {
@@ -184,25 +167,12 @@ impl Store for Sqlite {
     }
 
     fn lease_due_feeds(&self, feeds: Vec<FeedId>, now: Timestamp, until: Timestamp) -> Pending<'_, Vec<FeedLease>> {
-        Box::pin(async move {
-            let mut ours = Vec::with_capacity(feeds.len());
-            {
-                let mut leases = self.shared.leases.lock().unwrap_or_else(PoisonError::into_inner);
-                for feed in feeds {
-                    if leases.get(&feed).is_some_and(|(_, end)| *end > now) {
-                        continue;
-                    }
-                    let token = self.token();
-                    leases.insert(feed, (token, until));
-                    ours.push((feed, token));
-                }
-            }
-            self.read(move |db| feeds::leases(db, &ours)).await
-        })
+        let ours = self.shared.leases.take(feeds, now, until);
+        self.read(move |db| feeds::leases(db, &ours))
     }
 
     fn release_feed(&self, feed: FeedId, token: u64) -> Pending<'_, ()> {
-        self.end_lease(feed, token);
+        self.shared.leases.end(feed, token);
         Box::pin(std::future::ready(Ok(())))
     }
 
@@ -221,7 +191,7 @@ impl Store for Sqlite {
     fn commit_poll(&self, poll: PollCommit, judge: Arc<dyn Judge>, routes: Arc<Routes>) -> Pending<'_, CommitReport> {
         Box::pin(async move {
             let (feed, token) = (poll.feed, poll.token);
-            if !self.holds(feed, token) {
+            if !self.shared.leases.holds(feed, token) {
                 return Ok(CommitReport { lost: true, ..CommitReport::default() });
             }
             let (hasher, instance) = (self.shared.hasher, self.shared.instance.clone());
@@ -231,14 +201,14 @@ impl Store for Sqlite {
                     commit::Commit { tx, keys, instance: &instance, judge: judge.as_ref(), routes: &routes }.run(&poll)
                 })
                 .await;
-            self.end_lease(feed, token);
+            self.shared.leases.end(feed, token);
             report
         })
     }
 
     fn commit_quiet(&self, polls: Vec<PollCommit>) -> Pending<'_, Vec<CommitReport>> {
         Box::pin(async move {
-            let held: Vec<bool> = polls.iter().map(|poll| self.holds(poll.feed, poll.token)).collect();
+            let held: Vec<bool> = polls.iter().map(|poll| self.shared.leases.holds(poll.feed, poll.token)).collect();
             let leases: Vec<(FeedId, u64)> = polls.iter().map(|poll| (poll.feed, poll.token)).collect();
             let instance = self.shared.instance.clone();
             let written = self
@@ -251,14 +221,14 @@ impl Store for Sqlite {
                 })
                 .await;
             for (feed, token) in leases {
-                self.end_lease(feed, token);
+                self.shared.leases.end(feed, token);
             }
             written
         })
     }
 
     fn lease_deliveries(&self, wants: Vec<Want>, now: Timestamp, until: Timestamp) -> Pending<'_, Leased> {
-        let token = self.token();
+        let token = self.shared.leases.token();
         Box::pin(async move {
             let last = &self.shared.leased_ms;
             let before = Timestamp::from_ms(last.load(Ordering::Relaxed));

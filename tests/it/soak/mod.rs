@@ -5,6 +5,8 @@
 //! `cargo test --test it -- --ignored soak`; `FEEDMILL_SOAK_SECONDS` is how long (an hour), `FEEDMILL_SEED` repeats the faults in
 //! their order. What else happens at the same moment is up to the machine.
 
+#![allow(clippy::print_stdout, reason = "says what was done, and what it came to")]
+
 mod clock;
 mod follow;
 mod world;
@@ -123,11 +125,16 @@ fn soak_a_month_of_faults_loses_nothing_repeats_nothing_and_leaks_nothing() {
 }
 
 fn configuration(world: &World, extra: bool, schedule: &str) -> String {
+    without(world, None, extra, schedule)
+}
+
+/// The same, and one feed is not followed.
+fn without(world: &World, absent: Option<usize>, extra: bool, schedule: &str) -> String {
     let mut text = format!(
         "schedule = \"{schedule}\"\nmin_interval = \"1m\"\nper_host = 8\ntimeout = \"60s\"\nbackoff = \"5m\"\nfirst_import = \
          \"notify\"\n"
     );
-    for feed in 0..FEEDS {
+    for feed in (0..FEEDS).filter(|feed| absent != Some(*feed)) {
         let keep = if feed == FORGETFUL { "keep = \"1d\"\n" } else { "" };
         let _ = write!(text, "[[feed]]\nname = \"f{feed}\"\nurl = \"{}\"\n{keep}", world.url(&format!("/{feed}")));
     }
@@ -235,7 +242,16 @@ impl Soak {
 
     fn set_clock(&mut self) {
         self.done.steps += 1;
-        let seconds = [-3600, 3600, -600, 6 * 3600, -86_400, 86_400][self.dice.pick(6)];
+        const YEAR: i64 = 365 * 86_400;
+        let seconds = [-3600, 3600, -600, 6 * 3600, -86_400, 86_400, 0][self.dice.pick(7)];
+        if seconds == 0 {
+            // A clock without a battery, until somebody tells it the time.
+            let ahead = [YEAR, -YEAR][self.dice.pick(2)];
+            self.clock.step(ahead);
+            self.dice.pause(1500);
+            self.clock.step(-ahead);
+            return;
+        }
         self.clock.step(seconds);
     }
 
@@ -264,7 +280,8 @@ impl Soak {
     fn reload(&mut self) {
         let good = self.dice.pick(3) > 0;
         let schedule = ["*/10 * * * *", "@every 5m", "7,27,47 * * * *"][self.dice.pick(3)];
-        let text = configuration(&self.world, self.dice.pick(2) == 0, schedule);
+        let absent = (self.dice.pick(4) == 0).then(|| self.dice.pick(FEEDS));
+        let text = without(&self.world, absent, self.dice.pick(2) == 0, schedule);
         let broken = text.replace("notify = [\"desk\"]", "notify = [\"nobody\"]");
         self.house.configure(if good { &text } else { &broken });
         self.done.reloads += 1;
@@ -289,11 +306,24 @@ impl Soak {
             return;
         }
         self.done.slow_clients += 1;
+        // Not even descriptors are left for them, now and then.
+        let few = self.dice.pick(2) == 0;
+        let pid = self.daemon().pid().to_string();
+        let limit = |soft: &str| {
+            let set = Command::new("prlimit").args(["--pid", &pid, &format!("--nofile={soft}:")]).status();
+            assert!(set.unwrap().success());
+        };
+        if few {
+            limit("50");
+        }
         let clients: Vec<TcpStream> = (0..100).filter_map(|_| TcpStream::connect(self.house.address).ok()).collect();
         for mut client in &clients {
             let _ = client.write_all(b"GET /all.json HTTP/1.1\r\nHos");
         }
         self.dice.pause(800);
+        if few {
+            limit("1024");
+        }
     }
 
     fn back_up(&mut self) {
@@ -445,7 +475,12 @@ fn no_more_than_before(taken: &[Taken]) -> String {
     let (first, last) = (&warm[..third], &warm[warm.len() - third..]);
     let rss = [first, last].map(|part| median(part, |taken| taken.rss_kb));
     let files = [first, last].map(|part| median(part, |taken| taken.files));
-    let said = format!("memory {} kB, then {} kB; descriptors {}, then {}", rss[0], rss[1], files[0], files[1]);
+    let course: Vec<u64> =
+        taken.chunks(taken.len().div_ceil(8).max(1)).map(|part| median(part, |taken| taken.rss_kb)).collect();
+    let said = format!(
+        "memory {} kB, then {} kB (in eighths {course:?}); descriptors {}, then {}",
+        rss[0], rss[1], files[0], files[1]
+    );
     assert!(rss[1] <= rss[0] + rss[0] / 10 + 4096, "{said}");
     assert!(files[1] <= files[0] + 8, "{said}");
     said

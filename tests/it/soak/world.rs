@@ -36,9 +36,13 @@ pub(crate) enum Mood {
     Hang,
     /// An answer without end.
     Endless,
+    /// The feed has moved, and is there; for a call that is a failure.
+    Moved(u16),
 }
 
-const ILL: [Mood; 11] = [
+const ILL: [Mood; 13] = [
+    Mood::Moved(301),
+    Mood::Moved(302),
     Mood::Status(500),
     Mood::Status(404),
     Mood::Held(503, 30),
@@ -105,8 +109,12 @@ impl World {
         let state = State { feeds: (0..FEEDS).map(|_| Feed::default()).collect(), ..State::default() };
         let state = Arc::new(Mutex::new(state));
         for feed in 0..FEEDS {
-            let state = Arc::clone(&state);
-            origin.answer(&format!("/{feed}"), move |request| document(&lock(&state).feeds[feed], request));
+            let (here, there) = (Arc::clone(&state), Arc::clone(&state));
+            origin.answer(&format!("/{feed}"), move |request| {
+                let feed = &lock(&here).feeds[feed];
+                in_mood(feed.mood, document(feed, request), request)
+            });
+            origin.answer(&format!("/moved/{feed}"), move |request| document(&lock(&there).feeds[feed], request));
         }
         let shared = Arc::clone(&state);
         origin.answer("/desk", move |request| heard(&mut lock(&shared), request));
@@ -203,14 +211,14 @@ pub(crate) fn bare(url: &str) -> String {
 
 fn document(feed: &Feed, request: &Request) -> Reply {
     let etag = format!("\"{}\"", feed.version);
-    if feed.mood.is_none() && request.text("if-none-match").as_ref() == Some(&etag) {
+    if request.text("if-none-match").as_ref() == Some(&etag) {
         return Reply::status(304).header("ETag", etag);
     }
     let newest_first: Vec<_> = feed.stories.iter().rev().cloned().collect();
-    in_mood(feed.mood, Reply::ok(rss(&newest_first)).header("ETag", etag))
+    Reply::ok(rss(&newest_first)).header("ETag", etag)
 }
 
-fn in_mood(mood: Option<Mood>, well: Reply) -> Reply {
+fn in_mood(mood: Option<Mood>, well: Reply, request: &Request) -> Reply {
     match mood.unwrap_or(Mood::Well) {
         Mood::Well => well,
         Mood::Status(status) => Reply::status(status),
@@ -221,6 +229,7 @@ fn in_mood(mood: Option<Mood>, well: Reply) -> Reply {
         Mood::Drip => well.trickle(20, Duration::from_millis(100)),
         Mood::Late => well.after(Duration::from_secs(2)),
         Mood::Hang => Reply::hang(),
+        Mood::Moved(status) => Reply::redirect(status, format!("/moved{}", request.path())),
         Mood::Endless => Reply::ok("").until_close().endless(vec![b' '; 10_000]),
     }
 }
@@ -239,5 +248,5 @@ fn heard(state: &mut State, request: &Request) -> Reply {
         answered: mood.is_none(),
         signed,
     });
-    in_mood(mood, Reply::ok("heard"))
+    in_mood(mood, Reply::ok("heard"), request)
 }
