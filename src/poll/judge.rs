@@ -76,8 +76,9 @@ impl Judge for LoadJudge {
         }
         let feeds: Vec<&FeedPlan> =
             feeds.iter().filter_map(|feed| self.plan.feeds.get(feed)).map(Arc::as_ref).collect();
-        let texts = texts(&candidate.entry);
-        matches(&self.plan, &folded(candidate, &texts, date), &feeds, date)
+        let mut folded = Folded::default();
+        fold(&mut folded, candidate, &texts(&candidate.entry), date);
+        matches(&self.plan, &folded, &feeds, date)
     }
 }
 
@@ -95,10 +96,10 @@ pub(super) fn texts(entry: &Entry) -> Texts {
     (text(&entry.summary), text(&entry.content))
 }
 
-/// An entry as queries see it. `texts` are its own.
-pub(super) fn folded(candidate: &Candidate, (summary, content): &Texts, date: Timestamp) -> Folded {
+/// Makes `folded` an entry as queries see it. `texts` are its own.
+pub(super) fn fold(folded: &mut Folded, candidate: &Candidate, (summary, content): &Texts, date: Timestamp) {
     let entry = &candidate.entry;
-    Folded::new(&Document {
+    folded.refill(&Document {
         title: entry.title.as_deref().unwrap_or_default(),
         summary,
         content,
@@ -112,7 +113,7 @@ pub(super) fn folded(candidate: &Candidate, (summary, content): &Texts, date: Ti
         language: entry.language.as_deref(),
         types: entry.enclosures.iter().filter_map(|file| file.mime_type.as_deref()).collect(),
         date,
-    })
+    });
 }
 
 /// The streams that an entry meets when these feeds carry it and its story has this date.

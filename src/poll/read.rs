@@ -2,13 +2,14 @@
 
 use std::sync::Arc;
 
-use super::judge::{LoadJudge, folded, matches, tell_policy, terms, texts};
+use super::judge::{LoadJudge, fold, matches, tell_policy, terms, texts};
 use super::{FeedPlan, Plan};
 use crate::domain::decision::Candidate;
 use crate::domain::feed::{Cadence, FeedInfo, Habits};
 use crate::domain::time::Timestamp;
 use crate::identity::prepare::{Texts, Ways, prepare};
 use crate::parse::Feed;
+use crate::query::scan::Folded;
 use crate::schedule::auto::usual_gap;
 
 /// A document that was read and matched.
@@ -42,12 +43,12 @@ pub(super) fn read_document(
         tell_policy(feed, &prepared.habits);
     }
     let mut candidates = Vec::new();
-    let mut ignored = Vec::new();
+    let (mut words, mut ignored) = (Folded::default(), Vec::new());
     let ignore = feed.manner.ignore.as_deref();
     for (mut candidate, texts) in prepared.candidates {
         if !plan.streams.is_empty() || ignore.is_some() {
             let date = candidate.effective_at(now);
-            let words = folded(&candidate, &texts, date);
+            fold(&mut words, &candidate, &texts, date);
             candidate.matches = matches(plan, &words, &feeds, date);
             ignored.push(ignore.is_some_and(|ignore| !ignore.index.met(&words, &terms(&feeds)).is_empty()));
         }

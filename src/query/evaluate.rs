@@ -4,7 +4,6 @@ use std::cell::OnceCell;
 
 use super::atom::as_written;
 use super::compile::{Pivot, Plan};
-use super::filter::Bits;
 use super::pattern::Pattern;
 use super::scan::{FeedTerms, Folded};
 use super::syntax::{Exact, Field, Near, Node, NodeKind, Symbols, TextAtom};
@@ -17,14 +16,23 @@ pub(super) struct Layer<'a> {
     pub(super) words: &'a Words,
     /// What queries hang on, and prefixes: terms and the words that they are or begin, in order.
     pub(super) found: Vec<(u32, u32)>,
-    /// All of its words.
-    pub(super) present: Bits,
     chains: OnceCell<Chains>,
 }
 
 impl<'a> Layer<'a> {
-    pub(super) fn new(words: &'a Words, found: Vec<(u32, u32)>, present: Bits) -> Self {
-        Self { words, found, present, chains: OnceCell::new() }
+    pub(super) fn new(words: &'a Words, found: Vec<(u32, u32)>) -> Self {
+        Self { words, found, chains: OnceCell::new() }
+    }
+
+    /// The words of a key, in order.
+    fn of(&self, key: u32) -> impl Iterator<Item = u32> {
+        let keys = self.words.keys();
+        self.chains.get_or_init(|| Chains::new(keys)).words(keys, key)
+    }
+
+    /// Whether there is a word of this key.
+    pub(super) fn has(&self, key: u32) -> bool {
+        self.of(key).next().is_some()
     }
 
     /// The words at which an atom's pivot stands, in order.
@@ -33,16 +41,15 @@ impl<'a> Layer<'a> {
             let start = self.found.partition_point(|(term, _)| *term < pivot.find);
             (self.found.get(start..).unwrap_or_default(), None)
         } else {
-            let chains = self.chains.get_or_init(|| Chains::new(self.words.keys()));
-            (&[][..], Some(chains.words(self.words.keys(), pivot.find)))
+            (&[][..], Some(self.of(pivot.find)))
         };
         let prefixed = found.iter().take_while(move |(term, _)| *term == pivot.find).map(|(_, word)| *word);
         prefixed.chain(chained.into_iter().flatten()).filter_map(|word| usize::try_from(word).ok())
     }
 }
 
-/// Which words have a key: those of a place stand in a chain. Made when the first query is tried, for the words of most
-/// queries are looked for in few items.
+/// Which words have a key: those of a place stand in a chain. Made when the first is looked for, which is in few items where there
+/// are few queries.
 #[derive(Debug)]
 struct Chains {
     /// A power of two of them: the first word of each chain.

@@ -67,20 +67,15 @@ fn head_key(word: &[u8], length: usize) -> u32 {
         || word.iter().rev().fold(0, |head, byte| head << 8 | u32::from(*byte)),
         |four| u32::from_le_bytes(*four),
     );
-    let mask = MASKS.get(length).copied().unwrap_or(u64::MAX);
-    finish((u64::from(head) & mask) ^ count(length) << 40)
+    finish((u64::from(head) & first(length)) ^ count(length) << 40)
 }
 
 /// Odd numbers without a pattern: digits of the golden ratio and of π.
 const SPREAD: [u64; 3] = [0x9E37_79B9_7F4A_7C15, 0x2437_F6A8_885A_308D, 0x3131_98A2_E037_0735];
 
-/// Which bytes of a little-endian word are those of a text of 0 to 8.
-const MASKS: [u64; 9] =
-    [0, 0xFF, 0xFFFF, 0xFF_FFFF, 0xFFFF_FFFF, 0xFF_FFFF_FFFF, 0xFFFF_FFFF_FFFF, u64::MAX >> 8, u64::MAX];
-
 /// A quick hash of the folded word that is the first `length` bytes of a text, never 0. It has no secret: two words that share it are
 /// told apart by who looks at them.
-#[inline]
+#[inline(always)]
 pub(super) fn word_key(text: &[u8], length: usize) -> u32 {
     if length > 16 {
         return long_key(text.get(..length).unwrap_or(text));
@@ -90,13 +85,20 @@ pub(super) fn word_key(text: &[u8], length: usize) -> u32 {
         padded.iter_mut().zip(text).for_each(|(to, from)| *to = *from);
         padded
     });
-    let [a, b, c, d, e, f, g, h, high @ ..] = sixteen;
-    let mask = |bytes: usize| MASKS.get(bytes).copied().unwrap_or(u64::MAX);
-    let low = u64::from_le_bytes([a, b, c, d, e, f, g, h]) & mask(length);
-    let high = u64::from_le_bytes(high) & mask(length.saturating_sub(8));
+    let eight = |bytes: Option<&[u8; 8]>| bytes.map_or(0, |bytes| u64::from_le_bytes(*bytes));
+    let low = eight(sixteen.first_chunk()) & first(length);
+    let high = eight(sixteen.last_chunk()) & first(length.saturating_sub(8));
     finish(low.wrapping_mul(SPREAD[1]) ^ (high.rotate_left(29) ^ count(length)).wrapping_mul(SPREAD[2]))
 }
 
+/// The first of eight bytes in little-endian order.
+fn first(bytes: usize) -> u64 {
+    const MASKS: [u64; 9] =
+        [0, 0xFF, 0xFFFF, 0xFF_FFFF, 0xFFFF_FFFF, 0xFF_FFFF_FFFF, 0xFFFF_FFFF_FFFF, 0xFF_FFFF_FFFF_FFFF, u64::MAX];
+    MASKS.get(bytes).copied().unwrap_or(u64::MAX)
+}
+
+#[cold]
 fn long_key(word: &[u8]) -> u32 {
     let mut hash = 0_u64;
     for part in word.chunks(8) {

@@ -5,7 +5,7 @@ use std::hint::black_box;
 use super::atom::language_tag;
 use super::compile::{Beside, Index};
 use super::evaluate::{Context, Layer, Spot};
-use super::filter::{Bits, word_key};
+use super::filter::word_key;
 use super::pattern::odd_words;
 use super::snippet;
 use super::words::{Part, Words};
@@ -45,7 +45,7 @@ pub struct FeedTerms<'a> {
 }
 
 /// A document that was folded and split once.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Folded {
     words: Words,
     url: String,
@@ -59,10 +59,18 @@ impl Folded {
     /// Folds and splits.
     #[must_use]
     pub fn new(document: &Document<'_>) -> Self {
+        let mut folded = Self::default();
+        folded.refill(document);
+        folded
+    }
+
+    /// Folds and splits another document into the room of this one.
+    pub fn refill(&mut self, document: &Document<'_>) {
         let texts = [document.title, document.summary, document.content, document.url];
         let lists = document.authors.iter().chain(&document.tags);
         let bytes: usize = texts.iter().chain(lists).map(|text| text.len() + 1).sum();
-        let mut words = Words::with_capacity(bytes);
+        let words = &mut self.words;
+        words.clear(bytes);
         words.add(Part::Title, document.title, true);
         words.add(Part::Summary, document.summary, true);
         for author in &document.authors {
@@ -77,14 +85,12 @@ impl Folded {
         // Last, so that a text beyond the limit crowds out nothing else.
         words.add(Part::Content, document.content, true);
         let types = document.types.iter().map(|t| t.split(';').next().unwrap_or_default().trim().to_ascii_lowercase());
-        Self {
-            words,
-            url: document.url.to_owned(),
-            host: host(document.url),
-            language: document.language.map(language_tag).filter(|tag| !tag.is_empty()),
-            types: types.collect(),
-            date: document.date,
-        }
+        self.types = types.collect();
+        self.url.clear();
+        self.url.push_str(document.url);
+        self.host = host(document.url);
+        self.language = document.language.map(language_tag).filter(|tag| !tag.is_empty());
+        self.date = document.date;
     }
 
     pub(super) fn date(&self) -> Timestamp {
@@ -222,11 +228,8 @@ impl Index {
 
     /// Looks every word up once.
     pub(super) fn layer<'a>(&self, words: &'a Words) -> Layer<'a> {
-        let keys = words.keys();
-        let mut present = Bits::new(keys.len());
-        keys.iter().for_each(|key| present.add(*key));
         let mut found = Vec::new();
-        for (key, at) in keys.iter().zip(0_u32..) {
+        for (key, at) in words.keys().iter().zip(0_u32..) {
             if let Some(term) = self.term(*key) {
                 found.push((term, at));
             }
@@ -237,7 +240,7 @@ impl Index {
             }
         }
         found.sort_unstable();
-        Layer::new(words, found, present)
+        Layer::new(words, found)
     }
 
     /// The queries that may be met: those of which an anchor is there, and those without one. In order.
@@ -256,7 +259,7 @@ impl Index {
                 });
             }
         }
-        for feed in feeds {
+        for feed in feeds.iter().filter(|_| !self.feeds.is_empty()) {
             queries.extend(self.feeds.get(feed.name).into_iter().flatten());
         }
         if !self.sites.is_empty() {
@@ -289,11 +292,10 @@ fn is_beside(beside: Beside, found: &[(u32, u32)], layer: &Layer<'_>, layers: &[
         return true;
     }
     if step == 0 {
-        return layers.iter().any(|layer| layer.present.has(key));
+        return layers.iter().any(|layer| layer.has(key));
     }
     let at = |word: u32| usize::try_from(word).ok()?.checked_add_signed(step.into());
-    layer.present.has(key)
-        && found.iter().any(|(_, word)| at(*word).and_then(|at| layer.words.keys().get(at)) == Some(&key))
+    found.iter().any(|(_, word)| at(*word).and_then(|at| layer.words.keys().get(at)) == Some(&key))
 }
 
 #[cfg(test)]

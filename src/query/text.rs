@@ -82,6 +82,11 @@ pub(super) struct Splitter {
 }
 
 impl Splitter {
+    /// Begins anew.
+    pub(super) fn begin(&mut self) {
+        (self.next, self.dirty) = (0, false);
+    }
+
     /// Ends a block. A block without words takes no room.
     pub(super) fn end_block(&mut self) {
         if self.dirty {

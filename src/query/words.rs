@@ -71,15 +71,21 @@ pub(super) struct Words {
 }
 
 impl Words {
-    /// Room for texts of so many bytes.
-    pub(super) fn with_capacity(bytes: usize) -> Self {
+    /// Makes room for texts of so many bytes instead.
+    pub(super) fn clear(&mut self, bytes: usize) {
         let bytes = bytes.min(MOST_TEXT);
-        let mut words = Self::default();
-        words.raw.reserve(bytes);
-        words.lower.reserve(bytes);
-        words.entries.reserve(bytes / 5);
-        words.keys.reserve(bytes / 5);
-        words
+        self.raw.clear();
+        self.lower.clear();
+        self.others.clear();
+        self.ends.clear();
+        self.entries.clear();
+        self.keys.clear();
+        self.texts.clear();
+        self.splitter.begin();
+        self.raw.reserve(bytes);
+        self.lower.reserve(bytes);
+        self.entries.reserve(bytes / 5);
+        self.keys.reserve(bytes / 5);
     }
 
     /// Adds a text; it is a block of its own. With `breaks`, its line feeds end blocks.
@@ -219,7 +225,8 @@ mod tests {
 
     #[test]
     fn words_keep_their_form_place_part_and_bounds() {
-        let mut words = Words::with_capacity(10);
+        let mut words = Words::default();
+        words.clear(10);
         words.add(Part::Title, "Große WELT", true);
         words.add(Part::Summary, "", true);
         words.add(Part::Tag, "US\npolitics", false);

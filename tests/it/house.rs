@@ -177,6 +177,38 @@ fn what_runs_inside_a_transaction_waits_for_nothing() {
 }
 
 #[test]
+fn queries_are_read_and_compiled_beside_the_threads_that_serve() {
+    // A hundred thousand take a third of a second, and a page of stories some milliseconds to count or to fill from. Whoever serves
+    // says so in the same statement; one query by itself is nothing. `once` polls and ends: there is nobody to serve.
+    const LONG: &[&str] =
+        &["Index::new(", "Index::with_frequencies(", "translate::plan(", "config::load(", "count(&page.items"];
+    const ASIDE: &[&str] = &["aside(", "spawn_blocking("];
+    let (mut broken, mut seen) = (Vec::new(), BTreeSet::new());
+    for (path, text) in sources() {
+        // `translate` is plain functions, and no query knows where it is compiled.
+        if ["query", "cli", "app/once.rs", "app/translate.rs"].iter().any(|elsewhere| path.starts_with(elsewhere)) {
+            continue;
+        }
+        let code = code(&text);
+        for (call, at) in LONG.iter().flat_map(|call| code.match_indices(call).map(move |(at, _)| (*call, at))) {
+            let one = code[at..].starts_with("Index::new(std::slice::from_ref(");
+            let begun = code[..at].rfind(';').map_or(0, |end| end + 1);
+            if !one && !ASIDE.iter().any(|aside| code[begun..at].contains(aside)) {
+                broken.push(format!("{}: {call}…)", path.display()));
+            }
+            seen.insert(call);
+        }
+    }
+    assert!(broken.is_empty(), "on a thread that serves: {}", broken.join("\n"));
+    assert_eq!(seen.len() + 1, LONG.len(), "some of these are called something else by now: {seen:?}");
+    let translate = code(&sources()[Path::new("app/translate.rs")]);
+    assert!(
+        translate.contains(LONG[1]) && !translate.contains("async "),
+        "translate.rs compiles, and waits for nothing"
+    );
+}
+
+#[test]
 fn only_the_system_clock_reads_the_clock_and_nothing_is_global() {
     let mut broken = Vec::new();
     for (path, text) in sources() {
