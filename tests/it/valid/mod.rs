@@ -24,7 +24,7 @@ fn answer(daemon: &Daemon, path: &str) -> Answer {
     let begun = Instant::now();
     loop {
         let answer = daemon.get(path);
-        if answer.status != 503 || begun.elapsed() > PATIENCE {
+        if answer.status != 503 || begun.elapsed() > 4 * PATIENCE {
             return answer;
         }
     }
@@ -78,7 +78,7 @@ fn documents(root: &Path) -> Vec<(String, PathBuf)> {
 }
 
 const COMMON: &str = "schedule = \"@yearly\"\nspread = false\nconcurrency = 64\nper_host = 64\n[identity]\nresolve = []\n\
-                      [[stream]]\nname = \"all\"\nlimit = 200\n";
+                      [[stream]]\nname = \"all\"\nlimit = 50\n";
 
 /// Walks through all of a stream and gathers what is wrong.
 fn walk(daemon: &Daemon, stream: &str) -> (usize, Vec<String>) {
