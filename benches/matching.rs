@@ -3,8 +3,8 @@
 //! The targets, of one run: an item costs at 10,000 queries at most twice what it costs at 10, at 100,000 at most four times;
 //! 99 of 100 items take less than 1 ms at 10,000; 100,000 queries are read and compiled within 0.5 s, and take at most 32 MiB
 //! with the index. `seldom` is the workload that these rest on: queries of rare words and pairs, as people follow rare
-//! things; forty of 100,000 meet an item. In `often` many more do, and what is measured is mostly what a match
-//! shows of the item (each becomes a row of the database, which costs far more).
+//! things; forty of 100,000 meet an item. In `often` many more do (each becomes a row of the database, which costs far more). Matches are
+//! shown in brief, as for a stream that calls nobody.
 
 #![allow(clippy::print_stdout, reason = "its output is what it is for")]
 

@@ -175,11 +175,14 @@ impl Index {
         !self.prefixes.is_empty()
     }
 
+    /// Whether a word that begins so may have a prefix.
+    pub(super) fn may_begin(&self, head: [u8; 4]) -> bool {
+        self.heads.may_begin(head)
+    }
+
     /// Calls `each` with the term of every prefix of a folded word.
-    pub(super) fn prefixes_of(&self, word: &[u8], each: &mut impl FnMut(u32)) {
-        if self.heads.may_begin(word) {
-            self.prefixes.of(word, each);
-        }
+    pub(super) fn prefixes_of(&self, word: &str, each: &mut impl FnMut(u32)) {
+        self.prefixes.of(word, each);
     }
 
     /// The queries that hang on a term.
@@ -434,7 +437,11 @@ mod tests {
         let mut found = Vec::new();
         let mut look = |term| found.extend(index.anchored(term).iter().map(|hung| hung.query));
         index.term(key_of(word)).into_iter().for_each(&mut look);
-        index.prefixes_of(word.as_bytes(), &mut look);
+        let mut head = [0; 4];
+        head.iter_mut().zip(word.bytes()).for_each(|(to, from)| *to = from);
+        if index.may_begin(head) {
+            index.prefixes_of(word, &mut look);
+        }
         found
     }
 

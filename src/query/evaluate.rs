@@ -14,18 +14,21 @@ use crate::domain::time::Timestamp;
 #[derive(Debug)]
 pub(super) struct Layer<'a> {
     pub(super) words: &'a Words,
-    /// What queries hang on, and prefixes: terms and the words that they are or begin, in order.
-    pub(super) found: Vec<(u32, u32)>,
+    /// Terms that are whole words and the words that they are, in the order of these.
+    pub(super) whole: Vec<(u32, u32)>,
+    /// Terms that are prefixes and the words that they begin, in order.
+    pub(super) begun: Vec<(u32, u32)>,
     chains: OnceCell<Chains>,
 }
 
 impl<'a> Layer<'a> {
-    pub(super) fn new(words: &'a Words, found: Vec<(u32, u32)>) -> Self {
-        Self { words, found, chains: OnceCell::new() }
+    pub(super) fn new(words: &'a Words, whole: Vec<(u32, u32)>, mut begun: Vec<(u32, u32)>) -> Self {
+        begun.sort_unstable();
+        Self { words, whole, begun, chains: OnceCell::new() }
     }
 
     /// The words of a key, in order.
-    fn of(&self, key: u32) -> impl Iterator<Item = u32> {
+    pub(super) fn of(&self, key: u32) -> impl Iterator<Item = u32> {
         let keys = self.words.keys();
         self.chains.get_or_init(|| Chains::new(keys)).words(keys, key)
     }
@@ -38,8 +41,8 @@ impl<'a> Layer<'a> {
     /// The words at which an atom's pivot stands, in order.
     fn at(&self, pivot: Pivot) -> impl Iterator<Item = usize> {
         let (found, chained) = if pivot.prefix {
-            let start = self.found.partition_point(|(term, _)| *term < pivot.find);
-            (self.found.get(start..).unwrap_or_default(), None)
+            let start = self.begun.partition_point(|(term, _)| *term < pivot.find);
+            (self.begun.get(start..).unwrap_or_default(), None)
         } else {
             (&[][..], Some(self.of(pivot.find)))
         };

@@ -49,25 +49,24 @@ impl Heads {
         for prefix in prefixes {
             let length = prefix.len().min(LONGEST);
             heads.lengths.push(length);
-            heads.bits.add(head_key(prefix.as_bytes(), length));
+            let mut head = [0; LONGEST];
+            head.iter_mut().zip(prefix.bytes()).for_each(|(to, from)| *to = from);
+            heads.bits.add(head_key(head, length));
         }
         heads.lengths.sort_unstable();
         heads.lengths.dedup();
         heads
     }
 
-    pub(super) fn may_begin(&self, word: &[u8]) -> bool {
-        self.lengths.iter().any(|length| *length <= word.len() && self.bits.has(head_key(word, *length)))
+    /// `head`: the word's first bytes, and whatever is behind it, for to ask first how long it is would cost more.
+    pub(super) fn may_begin(&self, head: [u8; LONGEST]) -> bool {
+        self.lengths.iter().any(|length| self.bits.has(head_key(head, *length)))
     }
 }
 
-/// Of the first bytes of a word that has so many.
-fn head_key(word: &[u8], length: usize) -> u32 {
-    let head = word.first_chunk::<LONGEST>().map_or_else(
-        || word.iter().rev().fold(0, |head, byte| head << 8 | u32::from(*byte)),
-        |four| u32::from_le_bytes(*four),
-    );
-    finish((u64::from(head) & first(length)) ^ count(length) << 40)
+/// Of the first bytes of a word.
+fn head_key(head: [u8; LONGEST], length: usize) -> u32 {
+    finish((u64::from(u32::from_le_bytes(head)) & first(length)) ^ count(length) << 40)
 }
 
 /// Odd numbers without a pattern: digits of the golden ratio and of π.

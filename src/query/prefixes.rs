@@ -30,7 +30,7 @@ impl Prefixes {
             let parent = open.last().map_or(NONE, |(row, _)| *row);
             let row = u32::try_from(rows.len()).unwrap_or(NONE);
             open.push((row, prefix.clone()));
-            rows.push(Row { head: head(prefix.as_bytes()), prefix, term, parent });
+            rows.push(Row { head: head(&prefix), prefix, term, parent });
         }
         Self { rows }
     }
@@ -44,13 +44,12 @@ impl Prefixes {
     ///
     /// Between a prefix of the word and the word itself stand only texts that begin with that prefix. So the last
     /// row up to the word has every prefix of the word among itself and its parents.
-    pub(super) fn of(&self, word: &[u8], each: &mut impl FnMut(u32)) {
+    pub(super) fn of(&self, word: &str, each: &mut impl FnMut(u32)) {
         let start = head(word);
-        let after =
-            self.rows.partition_point(|row| row.head < start || (row.head == start && row.prefix.as_bytes() <= word));
+        let after = self.rows.partition_point(|row| row.head < start || (row.head == start && *row.prefix <= *word));
         let mut at = after.checked_sub(1);
         while let Some(row) = at.and_then(|at| self.rows.get(at)) {
-            if word.starts_with(row.prefix.as_bytes()) {
+            if word.starts_with(&*row.prefix) {
                 each(row.term);
             }
             at = usize::try_from(row.parent).ok();
@@ -59,11 +58,11 @@ impl Prefixes {
 }
 
 /// Eight bytes in the order of texts.
-fn head(text: &[u8]) -> u64 {
-    match text.first_chunk::<8>() {
+fn head(text: &str) -> u64 {
+    match text.as_bytes().first_chunk::<8>() {
         Some(bytes) => u64::from_be_bytes(*bytes),
         None => {
-            let key = text.iter().fold(0_u64, |key, byte| key << 8 | u64::from(*byte));
+            let key = text.bytes().fold(0_u64, |key, byte| key << 8 | u64::from(byte));
             if text.is_empty() { 0 } else { key << (64 - 8 * text.len()) }
         }
     }
@@ -85,7 +84,7 @@ mod tests {
         ) {
             let terms = prefixes.iter().zip(0..).map(|(p, i)| (p.as_str().into(), i)).collect();
             let mut found = Vec::new();
-            Prefixes::new(terms).of(word.as_bytes(), &mut |term| found.push(term));
+            Prefixes::new(terms).of(&word, &mut |term| found.push(term));
             found.sort_unstable();
             let want: Vec<u32> =
                 prefixes.iter().zip(0..).filter(|(p, _)| word.starts_with(p.as_str())).map(|(_, i)| i).collect();

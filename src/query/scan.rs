@@ -228,28 +228,38 @@ impl Index {
 
     /// Looks every word up once.
     pub(super) fn layer<'a>(&self, words: &'a Words) -> Layer<'a> {
-        let mut found = Vec::new();
-        for (key, at) in words.keys().iter().zip(0_u32..) {
+        let (mut whole, mut begun) = (Vec::new(), Vec::new());
+        for (key, at) in words.keys().iter().zip(0..) {
             if let Some(term) = self.term(*key) {
-                found.push((term, at));
+                whole.push((term, at));
             }
         }
         if self.has_prefixes() {
-            for (word, at) in words.bytes().zip(0..) {
-                self.prefixes_of(word, &mut |term| found.push((term, at)));
+            for (at, _) in (0..).zip(words.heads()).filter(|(_, head)| self.may_begin(*head)) {
+                let word = usize::try_from(at).ok().and_then(|at| words.word(at)).unwrap_or_default();
+                self.prefixes_of(word, &mut |term| begun.push((term, at)));
             }
         }
-        found.sort_unstable();
-        Layer::new(words, found)
+        Layer::new(words, whole, begun)
     }
 
     /// The queries that may be met: those of which an anchor is there, and those without one. In order.
     fn candidates(&self, item: &Folded, feeds: &[FeedTerms<'_>], layers: &[Layer<'_>; 2]) -> Vec<u32> {
         let mut queries = self.always.clone();
         for layer in layers {
-            for same in layer.found.chunk_by(|a, b| a.0 == b.0) {
+            for (term, at) in &layer.whole {
+                let key = usize::try_from(*at).ok().and_then(|at| layer.words.keys().get(at)).copied().unwrap_or(0);
+                // A word that is there again brings nothing new.
+                if layer.of(key).next() == Some(*at) {
+                    let hung = self.anchored(*term).iter();
+                    let there = hung.filter(|hung| is_beside(hung.beside, || layer.of(key), layer, layers));
+                    queries.extend(there.map(|hung| hung.query));
+                }
+            }
+            for same in layer.begun.chunk_by(|a, b| a.0 == b.0) {
                 let Some((term, _)) = same.first() else { continue };
-                let hung = self.anchored(*term).iter().filter(|hung| is_beside(hung.beside, same, layer, layers));
+                let places = || same.iter().map(|(_, at)| *at);
+                let hung = self.anchored(*term).iter().filter(|hung| is_beside(hung.beside, places, layer, layers));
                 queries.extend(hung.map(|hung| hung.query));
             }
             if self.has_patterns {
@@ -285,8 +295,13 @@ impl Index {
 /// Queries whose memory is worth a look beforehand.
 const MANY: usize = 4;
 
-/// Whether the word that must be there beside one of these may be: it errs on one side.
-fn is_beside(beside: Beside, found: &[(u32, u32)], layer: &Layer<'_>, layers: &[Layer<'_>; 2]) -> bool {
+/// Whether the word that must be there beside one at these places is: it errs on one side.
+fn is_beside<I: Iterator<Item = u32>>(
+    beside: Beside,
+    places: impl Fn() -> I,
+    layer: &Layer<'_>,
+    layers: &[Layer<'_>; 2],
+) -> bool {
     let Beside { key, step } = beside;
     if key == 0 {
         return true;
@@ -294,8 +309,8 @@ fn is_beside(beside: Beside, found: &[(u32, u32)], layer: &Layer<'_>, layers: &[
     if step == 0 {
         return layers.iter().any(|layer| layer.has(key));
     }
-    let at = |word: u32| usize::try_from(word).ok()?.checked_add_signed(step.into());
-    found.iter().any(|(_, word)| at(*word).and_then(|at| layer.words.keys().get(at)) == Some(&key))
+    let at = |place: u32| usize::try_from(place).ok()?.checked_add_signed(step.into());
+    places().any(|place| at(place).and_then(|at| layer.words.keys().get(at)) == Some(&key))
 }
 
 #[cfg(test)]

@@ -142,12 +142,20 @@ impl Words {
         self.entries.iter().map(|entry| self.folded_of(entry))
     }
 
-    /// The same in bytes, which is quicker.
-    pub(super) fn bytes(&self) -> impl Iterator<Item = &[u8]> {
-        let lower = self.lower.as_bytes();
-        self.entries.iter().map(move |entry| match entry.other {
-            PLAIN => lower.get(wide(entry.raw.0)..wide(entry.raw.1)).unwrap_or_default(),
-            _ => self.folded_of(entry).as_bytes(),
+    /// The first four bytes of each; of a shorter one with what stands behind it.
+    pub(super) fn heads(&self) -> impl Iterator<Item = [u8; 4]> {
+        let (lower, others) = (self.lower.as_bytes(), self.others.as_bytes());
+        self.entries.iter().map(move |entry| {
+            let (text, start) = match entry.other {
+                PLAIN => (lower, wide(entry.raw.0)),
+                other => (others, self.other(other).start),
+            };
+            let rest = text.get(start..).unwrap_or_default();
+            rest.first_chunk().copied().unwrap_or_else(|| {
+                let mut head = [0; 4];
+                head.iter_mut().zip(rest).for_each(|(to, from)| *to = *from);
+                head
+            })
         })
     }
 
@@ -204,9 +212,14 @@ impl Words {
         if entry.other == PLAIN {
             return self.lower.get(wide(entry.raw.0)..wide(entry.raw.1)).unwrap_or_default();
         }
+        self.others.get(self.other(entry.other)).unwrap_or_default()
+    }
+
+    /// Where one of the other words stands.
+    fn other(&self, other: u32) -> Range<usize> {
         let end = |other: usize| self.ends.get(other).map_or(0, |end| wide(*end));
-        let other = wide(entry.other);
-        self.others.get(other.checked_sub(1).map_or(0, end)..end(other)).unwrap_or_default()
+        let other = wide(other);
+        other.checked_sub(1).map_or(0, end)..end(other)
     }
 }
 
