@@ -20,6 +20,7 @@ mod keep;
 mod keys;
 mod known;
 mod learn;
+mod leases;
 mod listing;
 mod measure;
 mod member;
@@ -46,10 +47,9 @@ mod trace;
 mod unions;
 mod writer;
 
-use std::collections::HashMap;
 use std::path::Path;
-use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use rusqlite::Connection;
 
@@ -57,6 +57,7 @@ use self::broken::Broken;
 use self::checkpoint::Checkpointer;
 pub use self::checkpoint::overgrown;
 use self::hash::Hasher;
+use self::leases::Leases;
 use self::reader::Readers;
 use self::writer::{Tx, Writer};
 use super::{
@@ -99,11 +100,7 @@ struct Shared {
     instance: Instance,
     hasher: Hasher,
     version: Arc<AtomicU64>,
-    /// Feeds that are being polled: token and end of the lease. In memory, for the daemon holds the lock.
-    leases: Mutex<HashMap<FeedId, (u64, Timestamp)>>,
-    tokens: AtomicU64,
-    /// When deliveries were leased last, to see a clock that was put back.
-    leased_ms: AtomicI64,
+    leases: Leases,
     path: String,
     broken: Arc<Broken>,
     /// Held for as long as the store is open.
@@ -136,30 +133,12 @@ impl Sqlite {
             instance,
             hasher,
             version,
-            leases: Mutex::default(),
-            tokens: AtomicU64::new(1),
-            leased_ms: AtomicI64::new(Timestamp::MAX.as_ms()),
+            leases: Leases::default(),
             path: path.display().to_string(),
             broken,
             _lock: opened.lock,
         };
         Ok(Self { shared: Arc::new(shared), readers })
-    }
-
-    fn token(&self) -> u64 {
-        self.shared.tokens.fetch_add(1, Ordering::Relaxed)
-    }
-
-    fn holds(&self, feed: FeedId, token: u64) -> bool {
-        let leases = self.shared.leases.lock().unwrap_or_else(PoisonError::into_inner);
-        leases.get(&feed).is_some_and(|(held, _)| *held == token)
-    }
-
-    fn end_lease(&self, feed: FeedId, token: u64) {
-        let mut leases = self.shared.leases.lock().unwrap_or_else(PoisonError::into_inner);
-        if leases.get(&feed).is_some_and(|(held, _)| *held == token) {
-            leases.remove(&feed);
-        }
     }
 
     fn read<T: Send + 'static>(&self, work: impl FnOnce(&Connection) -> Result<T> + Send + 'static) -> Pending<'_, T> {
@@ -186,24 +165,13 @@ impl Store for Sqlite {
 
     fn lease_due_feeds(&self, feeds: Vec<FeedId>, now: Timestamp, until: Timestamp) -> Pending<'_, Vec<FeedLease>> {
         Box::pin(async move {
-            let mut ours = Vec::with_capacity(feeds.len());
-            {
-                let mut leases = self.shared.leases.lock().unwrap_or_else(PoisonError::into_inner);
-                for feed in feeds {
-                    if leases.get(&feed).is_some_and(|(_, end)| *end > now) {
-                        continue;
-                    }
-                    let token = self.token();
-                    leases.insert(feed, (token, until));
-                    ours.push((feed, token));
-                }
-            }
+            let ours = self.shared.leases.hold(feeds, now, until);
             self.read(move |db| feeds::leases(db, &ours)).await
         })
     }
 
     fn release_feed(&self, feed: FeedId, token: u64) -> Pending<'_, ()> {
-        self.end_lease(feed, token);
+        self.shared.leases.end(feed, token);
         Box::pin(std::future::ready(Ok(())))
     }
 
@@ -222,7 +190,7 @@ impl Store for Sqlite {
     fn commit_poll(&self, poll: PollCommit, judge: Arc<dyn Judge>, routes: Arc<Routes>) -> Pending<'_, CommitReport> {
         Box::pin(async move {
             let (feed, token) = (poll.feed, poll.token);
-            if !self.holds(feed, token) {
+            if !self.shared.leases.holds(feed, token) {
                 return Ok(CommitReport { lost: true, ..CommitReport::default() });
             }
             let (hasher, instance) = (self.shared.hasher, self.shared.instance.clone());
@@ -232,14 +200,14 @@ impl Store for Sqlite {
                     commit::Commit { tx, keys, instance: &instance, judge: judge.as_ref(), routes: &routes }.run(&poll)
                 })
                 .await;
-            self.end_lease(feed, token);
+            self.shared.leases.end(feed, token);
             report
         })
     }
 
     fn commit_quiet(&self, polls: Vec<PollCommit>) -> Pending<'_, Vec<CommitReport>> {
         Box::pin(async move {
-            let held: Vec<bool> = polls.iter().map(|poll| self.holds(poll.feed, poll.token)).collect();
+            let held: Vec<bool> = polls.iter().map(|poll| self.shared.leases.holds(poll.feed, poll.token)).collect();
             let leases: Vec<(FeedId, u64)> = polls.iter().map(|poll| (poll.feed, poll.token)).collect();
             let instance = self.shared.instance.clone();
             let written = self
@@ -252,25 +220,14 @@ impl Store for Sqlite {
                 })
                 .await;
             for (feed, token) in leases {
-                self.end_lease(feed, token);
+                self.shared.leases.end(feed, token);
             }
             written
         })
     }
 
     fn lease_deliveries(&self, wants: Vec<Want>, now: Timestamp, until: Timestamp) -> Pending<'_, Leased> {
-        let token = self.token();
-        Box::pin(async move {
-            let last = &self.shared.leased_ms;
-            let before = Timestamp::from_ms(last.load(Ordering::Relaxed));
-            let leased = self.write(move |tx| {
-                outbox::after_a_step(tx.db, before, now, until)?;
-                outbox::lease(tx.db, &wants, now, until, token)
-            });
-            let leased = leased.await?;
-            last.store(now.as_ms(), Ordering::Relaxed);
-            Ok(leased)
-        })
+        Box::pin(self.lease_calls(wants, now, until))
     }
 
     fn keep_bodies(&self, bodies: Vec<(DeliveryId, Vec<u8>)>) -> Pending<'_, ()> {
