@@ -1,28 +1,41 @@
-//! Which feeds are being polled. In memory, for the daemon holds the lock of the database.
+//! Who holds what. Feeds that are being polled are held in memory, for the daemon holds the lock. Deliveries are held in
+//! their rows; what is known here is when that was done last.
 
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use super::super::{Leased, StoreError, Want};
+use super::{Sqlite, outbox};
 use crate::domain::feed::{ByFeed, FeedId};
 use crate::domain::time::Timestamp;
 
-/// The token and the end of each lease.
-#[derive(Default)]
 pub(super) struct Leases {
+    /// Token and end of each lease.
     feeds: Mutex<ByFeed<(u64, Timestamp)>>,
     tokens: AtomicU64,
+    /// When deliveries were leased last, to see a clock that was put back.
+    calls_ms: AtomicI64,
+}
+
+impl Default for Leases {
+    fn default() -> Self {
+        let (tokens, calls_ms) = (AtomicU64::new(1), AtomicI64::new(Timestamp::MAX.as_ms()));
+        Self { feeds: Mutex::default(), tokens, calls_ms }
+    }
 }
 
 impl Leases {
-    /// One that nobody has had.
-    pub(super) fn token(&self) -> u64 {
-        self.tokens.fetch_add(1, Ordering::Relaxed) + 1
+    fn token(&self) -> u64 {
+        self.tokens.fetch_add(1, Ordering::Relaxed)
     }
 
-    /// Leases those of `feeds` that are nobody's at `now`; with their tokens.
-    pub(super) fn take(&self, feeds: Vec<FeedId>, now: Timestamp, until: Timestamp) -> Vec<(FeedId, u64)> {
-        let mut leases = self.feeds.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut ours = Vec::with_capacity(feeds.len());
+    fn feeds(&self) -> MutexGuard<'_, ByFeed<(u64, Timestamp)>> {
+        self.feeds.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Those of the feeds that nobody holds, which are ours from now on, each with its token.
+    pub(super) fn hold(&self, feeds: Vec<FeedId>, now: Timestamp, until: Timestamp) -> Vec<(FeedId, u64)> {
+        let (mut leases, mut ours) = (self.feeds(), Vec::with_capacity(feeds.len()));
         for feed in feeds {
             if leases.get(&feed).is_some_and(|(_, end)| *end > now) {
                 continue;
@@ -34,17 +47,34 @@ impl Leases {
         ours
     }
 
-    /// Whether the lease is still that of the token.
     pub(super) fn holds(&self, feed: FeedId, token: u64) -> bool {
-        let leases = self.feeds.lock().unwrap_or_else(PoisonError::into_inner);
-        leases.get(&feed).is_some_and(|(held, _)| *held == token)
+        self.feeds().get(&feed).is_some_and(|(held, _)| *held == token)
     }
 
-    /// Ends it, if it is.
     pub(super) fn end(&self, feed: FeedId, token: u64) {
-        let mut leases = self.feeds.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut leases = self.feeds();
         if leases.get(&feed).is_some_and(|(held, _)| *held == token) {
             leases.remove(&feed);
         }
+    }
+}
+
+impl Sqlite {
+    /// Leases deliveries, and sees whether the clock was put back since the last time.
+    pub(super) async fn lease_calls(
+        &self,
+        wants: Vec<Want>,
+        now: Timestamp,
+        until: Timestamp,
+    ) -> Result<Leased, StoreError> {
+        let leases = &self.shared.leases;
+        let (token, before) = (leases.token(), Timestamp::from_ms(leases.calls_ms.load(Ordering::Relaxed)));
+        let leased = self.write(move |tx| {
+            outbox::after_a_step(tx.db, before, now, until)?;
+            outbox::lease(tx.db, &wants, now, until, token)
+        });
+        let leased = leased.await?;
+        leases.calls_ms.store(now.as_ms(), Ordering::Relaxed);
+        Ok(leased)
     }
 }

@@ -18,9 +18,9 @@ mod ignore;
 mod items;
 mod keep;
 mod keys;
-mod leases;
 mod known;
 mod learn;
+mod leases;
 mod listing;
 mod measure;
 mod member;
@@ -48,8 +48,8 @@ mod unions;
 mod writer;
 
 use std::path::Path;
-use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use rusqlite::Connection;
 
@@ -101,8 +101,6 @@ struct Shared {
     hasher: Hasher,
     version: Arc<AtomicU64>,
     leases: Leases,
-    /// When deliveries were leased last, to see a clock that was put back.
-    leased_ms: AtomicI64,
     path: String,
     broken: Arc<Broken>,
     /// Held for as long as the store is open.
@@ -136,7 +134,6 @@ impl Sqlite {
             hasher,
             version,
             leases: Leases::default(),
-            leased_ms: AtomicI64::new(Timestamp::MAX.as_ms()),
             path: path.display().to_string(),
             broken,
             _lock: opened.lock,
@@ -167,8 +164,10 @@ impl Store for Sqlite {
     }
 
     fn lease_due_feeds(&self, feeds: Vec<FeedId>, now: Timestamp, until: Timestamp) -> Pending<'_, Vec<FeedLease>> {
-        let ours = self.shared.leases.take(feeds, now, until);
-        self.read(move |db| feeds::leases(db, &ours))
+        Box::pin(async move {
+            let ours = self.shared.leases.hold(feeds, now, until);
+            self.read(move |db| feeds::leases(db, &ours)).await
+        })
     }
 
     fn release_feed(&self, feed: FeedId, token: u64) -> Pending<'_, ()> {
@@ -228,18 +227,7 @@ impl Store for Sqlite {
     }
 
     fn lease_deliveries(&self, wants: Vec<Want>, now: Timestamp, until: Timestamp) -> Pending<'_, Leased> {
-        let token = self.shared.leases.token();
-        Box::pin(async move {
-            let last = &self.shared.leased_ms;
-            let before = Timestamp::from_ms(last.load(Ordering::Relaxed));
-            let leased = self.write(move |tx| {
-                outbox::after_a_step(tx.db, before, now, until)?;
-                outbox::lease(tx.db, &wants, now, until, token)
-            });
-            let leased = leased.await?;
-            last.store(now.as_ms(), Ordering::Relaxed);
-            Ok(leased)
-        })
+        Box::pin(self.lease_calls(wants, now, until))
     }
 
     fn keep_bodies(&self, bodies: Vec<(DeliveryId, Vec<u8>)>) -> Pending<'_, ()> {
