@@ -2,6 +2,7 @@
 
 use std::os::unix::net::UnixDatagram;
 use std::sync::Mutex;
+use std::time::Instant;
 
 use crate::support::daemon::{Daemon, Installation, PATIENCE, rss, story};
 use crate::support::origin::{Origin, Reply};
@@ -262,7 +263,9 @@ fn the_status_line_says_how_far_streams_are_filled() {
     let notify = house.dir().join("notify");
     // The shorter the watchdog's patience, the more often it is looked.
     let daemon = house.start_in(&[("NOTIFY_SOCKET", notify.to_str().unwrap()), ("WATCHDOG_USEC", "200000")]);
+    let begun = Instant::now();
     let next = |wanted: &dyn Fn(&str) -> bool| loop {
+        assert!(begun.elapsed() < PATIENCE, "{}", daemon.log());
         let mut bytes = [0; 4096];
         let length = ear.recv(&mut bytes).expect("it says how it is");
         let heard = String::from_utf8_lossy(&bytes[..length]).into_owned();
@@ -272,17 +275,18 @@ fn the_status_line_says_how_far_streams_are_filled() {
             return status.to_owned();
         }
     };
-    house.configure(&format!(
-        "{feed}[[stream]]\nname = \"two\"\nmatch = '/wor+ds/ OR story'\n[[stream]]\nname = \"three\"\nmatch = '/mo+ment/'\n"
-    ));
+    // Some seconds of work: it is told once a second.
+    let streams: String =
+        (0..20).map(|n| format!("[[stream]]\nname = \"s{n}\"\nmatch = '/wor+ds/ OR story'\n")).collect();
+    house.configure(&format!("{feed}{streams}"));
     let said = String::from_utf8(house.run(&["reload"]).stdout).unwrap();
-    assert!(said.contains("being filled from what is stored: two, three"), "{said}");
+    assert!(said.contains("being filled from what is stored: s0, s1"), "{said}");
     let filling = next(&|status| status.contains("filling"));
-    let percent = filling.strip_prefix("ready: 1 feeds, 0 failing, filling 2 streams (");
+    let percent = filling.strip_prefix("ready: 1 feeds, 0 failing, filling 20 streams (");
     let percent = percent.and_then(|rest| rest.strip_suffix(" %)")).unwrap_or_else(|| panic!("{filling}"));
     assert!(percent.parse::<u64>().unwrap() <= 100, "{filling}");
     assert_eq!(next(&|status| !status.contains("filling")), "ready: 1 feeds, 0 failing");
     let filled = daemon.log().matches("stream filled from what is stored").count();
-    assert_eq!(filled, 2, "{}", daemon.log());
+    assert_eq!(filled, 20, "{}", daemon.log());
     assert_eq!(daemon.stop(), Some(0));
 }
