@@ -4,6 +4,7 @@
 //! parts', of an OR all of theirs together. A query without one (nothing positive in it) is tried on every item.
 
 use std::collections::{BTreeMap, HashMap};
+use std::hash::{BuildHasher as _, RandomState};
 use std::sync::Arc;
 
 use super::filter::{Heads, word_key};
@@ -40,6 +41,8 @@ pub struct Index {
     /// How many queries with a regular expression are tried on every item.
     everywhere: usize,
     pub(super) now: Option<Timestamp>,
+    /// Odd; see `evaluate::Chains`.
+    pub(super) secret: u64,
 }
 
 /// A query in an index.
@@ -119,8 +122,13 @@ impl Index {
     /// Compiles queries when it is known in how many of 16,384 items a folded word is: queries hang on their rarest words. What the function says changes the cost of a scan, never its result.
     #[must_use]
     pub fn with_frequencies(queries: &[Query], frequency: &dyn Fn(&str) -> u64) -> Self {
-        let mut builder =
-            Builder { frequency, index: Self::default(), prefixes: BTreeMap::new(), terms: 0, hung: Vec::new() };
+        let mut builder = Builder {
+            frequency,
+            index: Self { secret: RandomState::new().hash_one(0) | 1, ..Self::default() },
+            prefixes: BTreeMap::new(),
+            terms: 0,
+            hung: Vec::new(),
+        };
         for query in queries {
             builder.add(query);
         }

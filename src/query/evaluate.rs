@@ -18,19 +18,21 @@ pub(super) struct Layer<'a> {
     pub(super) whole: Vec<(u32, u32)>,
     /// Terms that are prefixes and the words that they begin, in order.
     pub(super) begun: Vec<(u32, u32)>,
+    /// Odd, and of this process alone.
+    secret: u64,
     chains: OnceCell<Chains>,
 }
 
 impl<'a> Layer<'a> {
-    pub(super) fn new(words: &'a Words, whole: Vec<(u32, u32)>, mut begun: Vec<(u32, u32)>) -> Self {
+    pub(super) fn new(words: &'a Words, whole: Vec<(u32, u32)>, mut begun: Vec<(u32, u32)>, secret: u64) -> Self {
         begun.sort_unstable();
-        Self { words, whole, begun, chains: OnceCell::new() }
+        Self { words, whole, begun, secret, chains: OnceCell::new() }
     }
 
     /// The words of a key, in order.
     pub(super) fn of(&self, key: u32) -> impl Iterator<Item = u32> {
         let keys = self.words.keys();
-        self.chains.get_or_init(|| Chains::new(keys)).words(keys, key)
+        self.chains.get_or_init(|| Chains::new(keys, self.secret)).words(keys, key)
     }
 
     /// Whether there is a word of this key.
@@ -59,19 +61,22 @@ struct Chains {
     heads: Vec<u32>,
     /// For each word the next one.
     next: Vec<u32>,
+    /// Keys have no secret: whoever writes a text could have all of its words in one chain.
+    secret: u64,
 }
 
 /// The end of a chain.
 const END: u32 = u32::MAX;
 
 impl Chains {
-    fn new(keys: &[u32]) -> Self {
-        let mut chains = Self { heads: vec![END; keys.len().next_power_of_two()], next: vec![END; keys.len()] };
+    fn new(keys: &[u32], secret: u64) -> Self {
+        let heads = vec![END; keys.len().next_power_of_two()];
+        let mut chains = Self { heads, next: vec![END; keys.len()], secret };
         let mask = chains.heads.len() - 1;
         let mut word = u32::try_from(keys.len()).unwrap_or(END);
         for (key, next) in keys.iter().zip(&mut chains.next).rev() {
             word = word.saturating_sub(1);
-            if let Some(head) = chains.heads.get_mut(place(*key) & mask) {
+            if let Some(head) = chains.heads.get_mut(chain(*key, secret) & mask) {
                 *next = std::mem::replace(head, word);
             }
         }
@@ -80,7 +85,7 @@ impl Chains {
 
     /// The words of a key, in order.
     fn words(&self, keys: &[u32], key: u32) -> impl Iterator<Item = u32> {
-        let head = self.heads.get(place(key) & (self.heads.len() - 1)).copied();
+        let head = self.heads.get(chain(key, self.secret) & (self.heads.len() - 1)).copied();
         let valid = |word: u32| (word != END).then_some(word);
         let chain = std::iter::successors(head.and_then(valid), move |word| {
             self.next.get(place(*word)).copied().and_then(valid)
@@ -89,8 +94,13 @@ impl Chains {
     }
 }
 
-fn place(key: u32) -> usize {
-    usize::try_from(key).unwrap_or(usize::MAX)
+/// Which chain a key belongs to.
+fn chain(key: u32, secret: u64) -> usize {
+    usize::try_from(u64::from(key).wrapping_mul(secret) >> 32).unwrap_or(0)
+}
+
+fn place(word: u32) -> usize {
+    usize::try_from(word).unwrap_or(usize::MAX)
 }
 
 /// Where a term was met.

@@ -240,7 +240,7 @@ impl Index {
                 self.prefixes_of(word, &mut |term| begun.push((term, at)));
             }
         }
-        Layer::new(words, whole, begun)
+        Layer::new(words, whole, begun, self.secret)
     }
 
     /// The queries that may be met: those of which an anchor is there, and those without one. In order.
@@ -292,6 +292,9 @@ impl Index {
     }
 }
 
+/// Places of a word that are looked at for what stands beside it: a word can be there a hundred thousand times.
+const MOST_PLACES: usize = 64;
+
 /// Queries whose memory is worth a look beforehand.
 const MANY: usize = 4;
 
@@ -310,12 +313,15 @@ fn is_beside<I: Iterator<Item = u32>>(
         return layers.iter().any(|layer| layer.has(key));
     }
     let at = |place: u32| usize::try_from(place).ok()?.checked_add_signed(step.into());
-    places().any(|place| at(place).and_then(|at| layer.words.keys().get(at)) == Some(&key))
+    let mut places = places();
+    let is_there = |place: u32| at(place).and_then(|at| layer.words.keys().get(at)) == Some(&key);
+    places.by_ref().take(MOST_PLACES).any(is_there) || (places.next().is_some() && layer.has(key))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::query::syntax::Query;
 
     #[test]
     fn a_host_is_what_a_url_has_and_nothing_else() {
@@ -332,5 +338,15 @@ mod tests {
         ] {
             assert_eq!(host(url).as_deref(), want, "{url}");
         }
+    }
+
+    #[test]
+    fn a_phrase_is_found_behind_any_number_of_its_first_word() {
+        let index = Index::new(&[Query::parse("\"aaaa bb\"").unwrap(), Query::parse("aaaa bb").unwrap()]);
+        let met = |content: &str| index.met(&Folded::new(&Document { content, ..Document::default() }), &[]);
+        let many = "aaaa ".repeat(MOST_PLACES * 3);
+        assert_eq!(met(&format!("{many} bb")), [0, 1]);
+        assert_eq!(met(&format!("bb {many}")), [1]);
+        assert!(met(&many).is_empty());
     }
 }
