@@ -89,7 +89,7 @@ struct Taken {
 
 #[test]
 #[ignore = "an hour, or FEEDMILL_SOAK_SECONDS; a compiler for C"]
-fn soak_a_month_of_faults_loses_nothing_repeats_nothing_and_leaks_nothing() {
+fn soak_a_month_in_an_hour_loses_nothing_repeats_nothing_and_leaks_nothing() {
     let number = |name: &str| std::env::var(name).ok().and_then(|text| text.parse::<u64>().ok());
     let seed = number("FEEDMILL_SEED").unwrap_or_else(|| u64::from(std::process::id()) * 0x9e37_79b9 + 1);
     let length = Duration::from_secs(number("FEEDMILL_SOAK_SECONDS").unwrap_or(3600));
