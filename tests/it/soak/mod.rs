@@ -89,7 +89,7 @@ struct Taken {
 
 #[test]
 #[ignore = "an hour, or FEEDMILL_SOAK_SECONDS; a compiler for C"]
-fn soak_a_month_of_faults_loses_nothing_repeats_nothing_and_leaks_nothing() {
+fn soak_a_month_in_an_hour_loses_nothing_repeats_nothing_and_leaks_nothing() {
     let number = |name: &str| std::env::var(name).ok().and_then(|text| text.parse::<u64>().ok());
     let seed = number("FEEDMILL_SEED").unwrap_or_else(|| u64::from(std::process::id()) * 0x9e37_79b9 + 1);
     let length = Duration::from_secs(number("FEEDMILL_SOAK_SECONDS").unwrap_or(3600));
@@ -100,6 +100,8 @@ fn soak_a_month_of_faults_loses_nothing_repeats_nothing_and_leaks_nothing() {
         println!("there is no compiler here");
         return;
     };
+    // By the true clock: it takes longer than a fast minute.
+    assert!(house.run(&["poll"]).status.success());
     let dice = Dice(seed);
     let mut soak = Soak { clock, house, world, dice, done: Done::default(), daemon: None, backed_up: 0 };
     soak.start();
@@ -138,6 +140,7 @@ fn without(world: &World, absent: Option<usize>, extra: bool, schedule: &str) ->
         let keep = if feed == FORGETFUL { "keep = \"1d\"\n" } else { "" };
         let _ = write!(text, "[[feed]]\nname = \"f{feed}\"\nurl = \"{}\"\n{keep}", world.url(&format!("/{feed}")));
     }
+    let _ = write!(text, "[[feed]]\nname = \"before\"\nurl = \"{}\"\n", world.url("/before"));
     if extra {
         text.push_str("[[stream]]\nname = \"extra\"\nmatch = 'war'\n");
     }
@@ -363,7 +366,7 @@ impl Soak {
             let report: Value = serde_json::from_slice(&polled.stdout).unwrap_or_default();
             let feeds = report["feeds"].as_array().cloned().unwrap_or_default();
             let good = feeds.iter().filter(|feed| feed["error"].is_null() && feed["outcome"] != "skipped").count();
-            if good == FEEDS { Ok(()) } else { Err(report.to_string()) }
+            if good == FEEDS + 1 { Ok(()) } else { Err(report.to_string()) }
         });
         wait("every call is settled", &mut |soak| {
             let hooks = soak.json("/api/v1/webhooks").ok_or("no answer")?;
@@ -385,7 +388,14 @@ impl Soak {
     fn walk(&self, stream: &str) -> HashMap<String, String> {
         let (mut found, mut path) = (HashMap::new(), format!("/{stream}.json"));
         loop {
-            let page = self.json(&path).unwrap_or_else(|| panic!("{path}: no answer\n{}", self.log()));
+            // Some seconds of the fast clock are soon over: what took too long is asked for again.
+            let begun = Instant::now();
+            let page = loop {
+                if let Some(page) = self.json(&path).filter(|page| page["items"].is_array()) {
+                    break page;
+                }
+                assert!(begun.elapsed() < PATIENCE, "{path}: no answer\n{}", self.log());
+            };
             for item in page["items"].as_array().unwrap() {
                 let url = bare(item["url"].as_str().unwrap());
                 let id = item["id"].as_str().unwrap().to_owned();

@@ -13,6 +13,8 @@ use crate::support::origin::{Origin, Reply, Request};
 pub(crate) const FEEDS: usize = 8;
 /// Stories that a feed lists.
 const LISTED: usize = 150;
+/// What is there before: it fills what the daemon keeps in memory of its database, so that growth is none of that.
+const BEFORE: usize = 3000;
 pub(crate) const SECRET: &[u8] = b"soak-soak-soak-soak-soak-soak-32";
 
 /// What the next requests are answered with.
@@ -116,6 +118,15 @@ impl World {
             });
             origin.answer(&format!("/moved/{feed}"), move |request| document(&lock(&there).feeds[feed], request));
         }
+        let long = "some words of a story that happened before all this ".repeat(20);
+        let url = |n: usize| format!("https://before.example/{n}");
+        let old: Vec<_> = (0..BEFORE).map(|n| story(&format!("War {n} {long}"), &url(n), &n.to_string())).collect();
+        let known = |n| Truth { url: url(n), feed: FEEDS, shared: false, called: false };
+        lock(&state).truth.extend((0..BEFORE).map(known));
+        let old = Reply::ok(rss(&old)).header("ETag", "\"old\"");
+        origin.answer("/before", move |request| {
+            if request.header("if-none-match").is_some() { Reply::status(304) } else { old.clone() }
+        });
         let shared = Arc::clone(&state);
         origin.answer("/desk", move |request| heard(&mut lock(&shared), request));
         Self { origin, state }
