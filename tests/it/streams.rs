@@ -1,6 +1,7 @@
 //! What a stream may be told of how it is shown, and how it is filled.
 
 use std::os::unix::net::UnixDatagram;
+use std::time::Instant;
 
 use crate::support::daemon::{Daemon, Installation, PATIENCE, rss, story};
 use crate::support::origin::{Origin, Reply};
@@ -236,27 +237,34 @@ fn the_status_line_says_how_far_streams_are_filled() {
     let notify = house.dir().join("notify");
     // The shorter the watchdog's patience, the more often it is looked.
     let daemon = house.start_in(&[("NOTIFY_SOCKET", notify.to_str().unwrap()), ("WATCHDOG_USEC", "200000")]);
-    let next = |wanted: &dyn Fn(&str) -> bool| loop {
-        let mut bytes = [0; 4096];
-        let length = ear.recv(&mut bytes).expect("it says how it is");
-        let heard = String::from_utf8_lossy(&bytes[..length]).into_owned();
-        if let Some(status) =
-            heard.lines().find_map(|line| line.strip_prefix("STATUS=")).filter(|status| wanted(status))
-        {
-            return status.to_owned();
+    let next = |wanted: &dyn Fn(&str) -> bool| {
+        let begun = Instant::now();
+        while begun.elapsed() < PATIENCE / 4 {
+            let mut bytes = [0; 4096];
+            let length = ear.recv(&mut bytes).expect("it says how it is");
+            let heard = String::from_utf8_lossy(&bytes[..length]).into_owned();
+            let status = heard.lines().find_map(|line| line.strip_prefix("STATUS="));
+            if let Some(status) = status.filter(|status| wanted(status)) {
+                return Some(status.to_owned());
+            }
         }
+        None
     };
-    house.configure(&format!(
-        "{feed}[[stream]]\nname = \"two\"\nmatch = '/wor+ds/ OR story'\n[[stream]]\nname = \"three\"\nmatch = '/mo+ment/'\n"
-    ));
-    let said = String::from_utf8(house.run(&["reload"]).stdout).unwrap();
-    assert!(said.contains("being filled from what is stored: two, three"), "{said}");
-    let filling = next(&|status| status.contains("filling"));
+    // A fill that was over between two looks is done again.
+    let filling = (0..5).find_map(|round| {
+        house.configure(&format!(
+            "{feed}[[stream]]\nname = \"two\"\nmatch = '/wor+ds/ OR story OR a{round}'\n[[stream]]\nname = \"three\"\nmatch = \
+             '/mo+ment/ OR a{round}'\n"
+        ));
+        let said = String::from_utf8(house.run(&["reload"]).stdout).unwrap();
+        assert!(said.contains("being filled from what is stored: two, three"), "{said}");
+        next(&|status| status.contains("filling"))
+    });
+    let filling = filling.unwrap_or_else(|| panic!("it does not say that it fills:\n{}", daemon.log()));
     let percent = filling.strip_prefix("ready: 1 feeds, 0 failing, filling 2 streams (");
     let percent = percent.and_then(|rest| rest.strip_suffix(" %)")).unwrap_or_else(|| panic!("{filling}"));
     assert!(percent.parse::<u64>().unwrap() <= 100, "{filling}");
-    assert_eq!(next(&|status| !status.contains("filling")), "ready: 1 feeds, 0 failing");
-    let filled = daemon.log().matches("stream filled from what is stored").count();
-    assert_eq!(filled, 2, "{}", daemon.log());
+    daemon.until("both are filled", |d| d.log().matches("stream filled from what is stored").count() >= 2);
+    assert_eq!(next(&|status| !status.contains("filling")).as_deref(), Some("ready: 1 feeds, 0 failing"));
     assert_eq!(daemon.stop(), Some(0));
 }
