@@ -2,7 +2,7 @@
 
 use std::os::unix::net::UnixDatagram;
 use std::sync::Mutex;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use crate::support::daemon::{Daemon, Installation, PATIENCE, rss, story};
 use crate::support::origin::{Origin, Reply};
@@ -263,30 +263,34 @@ fn the_status_line_says_how_far_streams_are_filled() {
     let notify = house.dir().join("notify");
     // The shorter the watchdog's patience, the more often it is looked.
     let daemon = house.start_in(&[("NOTIFY_SOCKET", notify.to_str().unwrap()), ("WATCHDOG_USEC", "200000")]);
-    let begun = Instant::now();
-    let next = |wanted: &dyn Fn(&str) -> bool| loop {
-        assert!(begun.elapsed() < PATIENCE, "{}", daemon.log());
-        let mut bytes = [0; 4096];
-        let length = ear.recv(&mut bytes).expect("it says how it is");
-        let heard = String::from_utf8_lossy(&bytes[..length]).into_owned();
-        if let Some(status) =
-            heard.lines().find_map(|line| line.strip_prefix("STATUS=")).filter(|status| wanted(status))
-        {
-            return status.to_owned();
+    let next = |patience: Duration, wanted: &dyn Fn(&str) -> bool| {
+        let begun = Instant::now();
+        while begun.elapsed() < patience {
+            let mut bytes = [0; 4096];
+            let length = ear.recv(&mut bytes).expect("it says how it is");
+            let heard = String::from_utf8_lossy(&bytes[..length]).into_owned();
+            let status = heard.lines().find_map(|line| line.strip_prefix("STATUS="));
+            if let Some(status) = status.filter(|status| wanted(status)) {
+                return Some(status.to_owned());
+            }
         }
+        None
     };
-    // Some seconds of work: it is told once a second.
-    let streams: String =
-        (0..20).map(|n| format!("[[stream]]\nname = \"s{n}\"\nmatch = '/wor+ds/ OR story'\n")).collect();
-    house.configure(&format!("{feed}{streams}"));
-    let said = String::from_utf8(house.run(&["reload"]).stdout).unwrap();
-    assert!(said.contains("being filled from what is stored: s0, s1"), "{said}");
-    let filling = next(&|status| status.contains("filling"));
+    // Some seconds of work, for it is told once a second; a fill that was over between two looks is done again.
+    let filling = (0..5).find_map(|round| {
+        let stream = |n: u32| format!("[[stream]]\nname = \"s{n}\"\nmatch = '/wor+ds/ OR story OR a{round}'\n");
+        house.configure(&format!("{feed}{}", (0..20).map(stream).collect::<String>()));
+        let said = String::from_utf8(house.run(&["reload"]).stdout).unwrap();
+        assert!(said.contains("being filled from what is stored: s0, s1"), "{said}");
+        next(PATIENCE / 4, &|status| status.contains("filling"))
+    });
+    let filling = filling.unwrap_or_else(|| panic!("it does not say that it fills:\n{}", daemon.log()));
     let percent = filling.strip_prefix("ready: 1 feeds, 0 failing, filling 20 streams (");
     let percent = percent.and_then(|rest| rest.strip_suffix(" %)")).unwrap_or_else(|| panic!("{filling}"));
     assert!(percent.parse::<u64>().unwrap() <= 100, "{filling}");
-    assert_eq!(next(&|status| !status.contains("filling")), "ready: 1 feeds, 0 failing");
+    let at_last = next(PATIENCE, &|status| !status.contains("filling"));
+    assert_eq!(at_last.as_deref(), Some("ready: 1 feeds, 0 failing"));
     let filled = daemon.log().matches("stream filled from what is stored").count();
-    assert_eq!(filled, 20, "{}", daemon.log());
+    assert!(filled >= 20, "{}", daemon.log());
     assert_eq!(daemon.stop(), Some(0));
 }
