@@ -231,6 +231,7 @@ impl House {
         logging::readable(&new.log.level).map_err(|error| ControlError::Refused { errors: vec![error] })?;
         let fetcher = fetcher(&new).map_err(ControlError::Failed)?;
         let failed = |e: &dyn std::fmt::Display| ControlError::Failed(format!("the configuration is good, but {e}"));
+        self.filling.end().await;
         let now = self.clock.now();
         let registry =
             self.store.apply_subscriptions(translate::subscriptions(&new), now).await.map_err(|e| failed(&e))?;

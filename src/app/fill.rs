@@ -32,6 +32,8 @@ type Members = Vec<(StreamId, Vec<ItemId>)>;
 pub(super) struct Filling {
     on: Mutex<Option<(CancellationToken, JoinHandle<()>)>>,
     far: Arc<Mutex<Option<Far>>>,
+    /// Plans under which something may still be committed.
+    plans: Mutex<Vec<Weak<Plan>>>,
 }
 
 /// How far a fill has come.
@@ -43,38 +45,43 @@ struct Far {
 }
 
 impl Filling {
-    /// Fills what a new configuration wants. A fill that still goes on knows queries that may be others by now: it ends
-    /// before, and what it left undone is wanted again.
+    /// Fills what a new configuration wants. `before` is the plan of the one before.
     pub(super) fn begin(
         &self,
         wanted: Option<Fill>,
-        plan_before: Weak<Plan>,
+        before: Weak<Plan>,
         store: Arc<dyn Store>,
         stop: &CancellationToken,
         tasks: &TaskTracker,
     ) {
-        let end = stop.clone();
-        let mut on = self.on.lock().unwrap_or_else(PoisonError::into_inner);
-        let before = on.take();
-        if let Some((stop, _)) = &before {
-            stop.cancel();
-        }
+        let plans = {
+            let mut plans = self.plans.lock().unwrap_or_else(PoisonError::into_inner);
+            plans.push(before);
+            plans.retain(|plan| plan.strong_count() > 0);
+            plans.clone()
+        };
+        let Some(fill) = wanted else { return };
         let stop = stop.child_token();
         let (own, far) = (stop.clone(), Arc::clone(&self.far));
         let task = tasks.spawn(async move {
-            if let Some((_, task)) = before {
-                let _ = task.await;
-            }
-            // What is committed under the plan before enters streams by its queries, and none that it does not know.
-            while plan_before.strong_count() > 0 && !end.is_cancelled() {
+            // What is committed under a plan before enters streams by its queries, and none that it does not know.
+            while plans.iter().any(|plan| plan.strong_count() > 0) && !own.is_cancelled() {
                 tokio::time::sleep(Duration::from_millis(20)).await;
             }
-            if let Some(fill) = wanted {
-                fill.run(store.as_ref(), &own, &far).await;
-                *far.lock().unwrap_or_else(PoisonError::into_inner) = None;
-            }
+            fill.run(store.as_ref(), &own, &far).await;
+            *far.lock().unwrap_or_else(PoisonError::into_inner) = None;
         });
-        *on = Some((stop, task));
+        *self.on.lock().unwrap_or_else(PoisonError::into_inner) = Some((stop, task));
+    }
+
+    /// Ends the one that goes on, before the store hears of other queries: it knows those of now, and what it left undone is
+    /// wanted again.
+    pub(super) async fn end(&self) {
+        let on = self.on.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some((stop, task)) = on {
+            stop.cancel();
+            let _ = task.await;
+        }
     }
 
     /// How far it has come, while it goes on: some words.
