@@ -35,6 +35,13 @@ struct Slot {
     state: State,
 }
 
+impl Slot {
+    /// Whether it was due then and its poll has not ended.
+    fn owes(&self, due: Timestamp) -> bool {
+        self.state != State::Sleeping && self.due == Some(due)
+    }
+}
+
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum State {
     Sleeping,
@@ -190,13 +197,21 @@ impl Queue {
     /// When the next feed is due, or since when the most overdue one is: its poll may be on.
     pub(super) fn oldest(&mut self) -> Option<Timestamp> {
         while let Some((due, feed)) = self.owing.front().copied() {
-            let slot = self.feeds.get(&feed);
-            if slot.is_some_and(|slot| slot.state != State::Sleeping && slot.due == Some(due)) {
+            if self.feeds.get(&feed).is_some_and(|slot| slot.owes(due)) {
                 return Some(due);
             }
             self.owing.pop_front();
         }
         self.earliest_due()
+    }
+
+    /// Stale entries behind one that its site holds back for days go before they are more than all feeds.
+    fn owe(&mut self, due: Timestamp, feed: FeedId) {
+        if self.owing.len() > 2 * self.feeds.len() {
+            let feeds = &self.feeds;
+            self.owing.retain(|(due, feed)| feeds.get(feed).is_some_and(|slot| slot.owes(*due)));
+        }
+        self.owing.push_back((due, feed));
     }
 
     fn earliest_due(&mut self) -> Option<Timestamp> {
@@ -222,8 +237,8 @@ impl Queue {
             let Some(Reverse((_, feed))) = self.heap.pop() else { break };
             let Some(slot) = self.feeds.get_mut(&feed).filter(|slot| slot.due == Some(due)) else { continue };
             slot.state = State::Waiting;
-            self.owing.push_back((due, feed));
             let name = slot.url.host().to_owned();
+            self.owe(due, feed);
             self.hosts.entry(name.clone()).or_default().waiting.push_back(feed);
             self.offer(&name);
         }
@@ -297,6 +312,18 @@ mod tests {
         assert_eq!(q.oldest(), Some(at(6)), "it waits for its host");
         q.replace(1, vec![(FeedId(1), address("a"), Some(at(100))), (FeedId(3), address("b"), Some(at(90)))]);
         assert_eq!(q.oldest(), Some(at(90)));
+    }
+
+    #[test]
+    fn a_feed_that_is_held_back_for_long_does_not_gather_what_others_did_meanwhile() {
+        let mut q = queue(1, &[(1, "a", 1), (2, "a", 2), (3, "b", 3)]);
+        assert_eq!(q.take(at(2), 1), [FeedId(1)], "the second waits for the first");
+        for n in 3..1000 {
+            assert_eq!(q.take(at(n), 9), [FeedId(3)]);
+            q.finished(FeedId(3), Some(at(n + 1)), at(n));
+            assert!(q.owing.len() <= 8, "{}", q.owing.len());
+        }
+        assert_eq!(q.oldest(), Some(at(1)));
     }
 
     #[test]
