@@ -808,6 +808,17 @@ async fn a_stream_whose_definition_changed_asks_to_be_filled_and_filling_calls_n
 }
 
 #[tokio::test]
+async fn what_enters_a_stream_that_was_empty_when_its_definition_changed_belongs_there() {
+    let bench = Bench::new(&[A]).await;
+    let mut changed = subscriptions(&[A]);
+    changed.streams[0].definition = "one".to_owned();
+    assert!(bench.store().apply_subscriptions(changed, now()).await.unwrap().streams[0].1, "it is to be filled");
+    bench.load(0, vec![bench.matching(candidate("https://x.example/1", "urn:1", "One"))]).await;
+    assert!(!bench.store().empty_streams(vec![bench.stream()]).await.unwrap());
+    assert_eq!(bench.page(Some(bench.stream())).await.len(), 1);
+}
+
+#[tokio::test]
 async fn what_was_stored_is_there_after_a_restart_and_two_daemons_cannot_share_it() {
     let bench = Bench::new(&[A]).await;
     let instance = bench.store().instance();

@@ -18,11 +18,14 @@ const WHOLE: i64 = 1;
 /// What it has belongs there; older items may be missing.
 const PARTIAL: i64 = 2;
 
-/// The stream's row, and whether it has to be filled.
+/// The stream's row, and whether it has to be filled. Under another query, nothing in one where there is nothing is foreign:
+/// what enters it until it is filled belongs there.
 pub(super) fn apply(db: &Connection, spec: &StreamSpec) -> Result<(StreamId, bool)> {
     db.prepare_cached(
         "INSERT INTO stream (name, definition, filled) VALUES (?1, ?2, ?3) ON CONFLICT (name) DO UPDATE
-           SET filled = iif(definition = excluded.definition, filled, ?4), definition = excluded.definition
+           SET filled = iif(definition = excluded.definition, filled,
+                            iif(EXISTS (SELECT 1 FROM stream_item WHERE stream_id = stream.id), ?4, ?3)),
+             definition = excluded.definition
          RETURNING id, filled",
     )?
     .query_row(params![spec.name, spec.definition, PARTIAL, FOREIGN], |row| {
