@@ -396,8 +396,9 @@ impl House {
         let (store, clock) = (Arc::clone(&self.store), Arc::clone(&self.clock));
         self.tasks.spawn(async move { rekey.rest(store.as_ref(), clock.as_ref(), &stop).await });
         let wanted = fill::wanted(&settings, registry, &self.live.get().published);
-        let filled = wanted.as_ref().map(fill::Fill::names).unwrap_or_default();
-        self.filling.begin(wanted, plan_before, Arc::clone(&self.store), &self.stop, &self.tasks);
+        let filled = wanted.as_ref().map(fill::Wanted::names).unwrap_or_default();
+        let hands = (Arc::clone(&self.store), Arc::clone(&self.clock));
+        self.filling.begin(wanted, plan_before, hands, &self.stop, &self.tasks);
         resolve::begin(self);
         Ok(filled)
     }

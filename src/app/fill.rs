@@ -1,6 +1,7 @@
 //! Filling streams that are new or have changed from what is stored, behind everything else and without calling
 //! anybody. All of them in one pass: reading what is stored is most of it.
 
+use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
@@ -10,22 +11,20 @@ use tokio_util::task::TaskTracker;
 
 use super::translate;
 use crate::config::Settings;
-use crate::domain::item::{Item, ItemId};
+use crate::domain::item::Item;
 use crate::domain::stream::StreamId;
+use crate::domain::time::Clock;
 use crate::poll::Plan;
 use crate::publish::meet::met;
 use crate::publish::published::Published;
 use crate::query::compile::Index;
 use crate::query::syntax::Query;
-use crate::store::{PageRequest, Registry, Store, StoreError};
+use crate::store::{Fill, PageRequest, Registry, Store, StoreError};
 
 /// Items that are read and written at a time: small, so that polls and readers hardly notice.
 const BATCH: u32 = 200;
 /// How often it is said how far it has come.
 const TELL: Duration = Duration::from_secs(5);
-
-/// Those who enter each stream, in the order of the streams.
-type Members = Vec<(StreamId, Vec<ItemId>)>;
 
 /// The fill that goes on, and its end.
 #[derive(Default)]
@@ -48,9 +47,9 @@ impl Filling {
     /// Fills what a new configuration wants. `before` is the plan of the one before.
     pub(super) fn begin(
         &self,
-        wanted: Option<Fill>,
+        wanted: Option<Wanted>,
         before: Weak<Plan>,
-        store: Arc<dyn Store>,
+        (store, clock): (Arc<dyn Store>, Arc<dyn Clock>),
         stop: &CancellationToken,
         tasks: &TaskTracker,
     ) {
@@ -68,7 +67,7 @@ impl Filling {
             while plans.iter().any(|plan| plan.strong_count() > 0) && !own.is_cancelled() {
                 tokio::time::sleep(Duration::from_millis(20)).await;
             }
-            fill.run(store.as_ref(), &own, &far).await;
+            fill.run(store.as_ref(), clock.as_ref(), &own, &far).await;
             *far.lock().unwrap_or_else(PoisonError::into_inner) = None;
         });
         *self.on.lock().unwrap_or_else(PoisonError::into_inner) = Some((stop, task));
@@ -93,31 +92,45 @@ impl Filling {
 }
 
 /// Streams that are to be filled.
-pub(super) struct Fill {
+pub(super) struct Wanted {
     streams: Vec<(StreamId, String)>,
     /// Of each stream.
     queries: Vec<Query>,
+    /// Of each stream by its name, in this list.
+    places: Arc<HashMap<String, usize>>,
     /// Whose tags `tag:` looks at.
     published: Arc<Published>,
 }
 
 /// The streams that are to be filled, if there are any.
-pub(super) fn wanted(settings: &Settings, registry: &Registry, published: &Arc<Published>) -> Option<Fill> {
+pub(super) fn wanted(settings: &Settings, registry: &Registry, published: &Arc<Published>) -> Option<Wanted> {
     let streams = translate::streams(settings, registry).filter(|(_, _, fill)| *fill);
     let (streams, queries): (Vec<_>, Vec<_>) =
         streams.map(|(stream, id, _)| ((id, stream.name.to_string()), stream.query.clone())).unzip();
-    (!streams.is_empty()).then(|| Fill { streams, queries, published: Arc::clone(published) })
+    let places = Arc::new(streams.iter().enumerate().map(|(place, (_, name))| (name.clone(), place)).collect());
+    (!streams.is_empty()).then(|| Wanted { streams, queries, places, published: Arc::clone(published) })
 }
 
-impl Fill {
+impl Wanted {
+    fn parts(&self, upto: &[i64]) -> Vec<Fill> {
+        let part = |((stream, _), upto): (&(StreamId, _), &i64)| Fill {
+            stream: *stream,
+            enter: Vec::new(),
+            leave: Vec::new(),
+            upto: *upto,
+        };
+        self.streams.iter().zip(upto).map(part).collect()
+    }
+
     /// The streams' names.
     pub(super) fn names(&self) -> Vec<String> {
         self.streams.iter().map(|(_, name)| name.clone()).collect()
     }
 
-    /// Fills them. What is interrupted is begun anew at the next start or reload; what is in them stays meanwhile.
-    async fn run(self, store: &dyn Store, stop: &CancellationToken, far: &Mutex<Option<Far>>) {
-        match self.fill(store, stop, far).await {
+    /// Fills them: what belongs there enters, what another query found leaves, and what is there already keeps its place.
+    /// What is interrupted is begun anew at the next start or reload.
+    async fn run(self, store: &dyn Store, clock: &dyn Clock, stop: &CancellationToken, far: &Mutex<Option<Far>>) {
+        match self.fill(store, clock, stop, far).await {
             Ok(Some(counts)) => {
                 for ((_, name), items) in self.streams.iter().zip(counts) {
                     tracing::info!(stream.name = %name, items, "stream filled from what is stored");
@@ -128,18 +141,18 @@ impl Fill {
         }
     }
 
-    /// How many entered each; `None`: it was interrupted.
+    /// How many are in each; `None`: it was interrupted.
     async fn fill(
         &self,
         store: &dyn Store,
+        clock: &dyn Clock,
         stop: &CancellationToken,
         far: &Mutex<Option<Far>>,
     ) -> Result<Option<Vec<usize>>, StoreError> {
         let queries = self.queries.clone();
         let index = Arc::new(aside(move || Index::new(&queries)).await?);
-        let mut counts = vec![0; self.streams.len()];
-        // A stream of millions, taken out at once, would hold up whoever else writes.
-        while !stop.is_cancelled() && store.empty_streams(self.streams.iter().map(|(id, _)| *id).collect()).await? {}
+        let upto = store.last_seqs(self.streams.iter().map(|(id, _)| *id).collect()).await?;
+        let mut counts = vec![0; upto.len()];
         let mut before = None;
         let (mut looked, mut told) = (0, Instant::now());
         let of = store.count_since(None).await?;
@@ -148,31 +161,23 @@ impl Fill {
             looked += u64::try_from(page.items.len()).unwrap_or(0);
             *far.lock().unwrap_or_else(PoisonError::into_inner) = Some(Far { streams: counts.len(), looked, of });
             let (index, published) = (Arc::clone(&index), Arc::clone(&self.published));
-            let mut members: Members = self.streams.iter().map(|(id, _)| (*id, Vec::new())).collect();
-            let members = aside(move || {
-                enter(&page.items, &index, &published, &mut members);
-                members
-            })
-            .await?;
-            for (count, (_, items)) in counts.iter_mut().zip(&members) {
-                *count += items.len();
-            }
-            if told.elapsed() >= TELL {
-                told = Instant::now();
-                tracing::info!(
-                    streams = counts.len(),
-                    looked,
-                    of,
-                    items = counts.iter().sum::<usize>(),
-                    "streams are being filled"
-                );
-            }
+            let mut parts = self.parts(&upto);
+            let places = Arc::clone(&self.places);
+            let held = move || {
+                hold(&page.items, (&index, &published, &places), &mut parts, &mut counts);
+                (parts, counts)
+            };
+            (parts, counts) = aside(held).await?;
             before = page.next;
             let done = before.is_none();
-            let mut members = members;
-            members.retain(|(_, items)| done || !items.is_empty());
-            if !members.is_empty() {
-                store.fill_streams(members, done).await?;
+            if told.elapsed() >= TELL {
+                told = Instant::now();
+                let items = counts.iter().sum::<usize>();
+                tracing::info!(streams = counts.len(), looked, of, items, "streams are being filled");
+            }
+            parts.retain(|part| done || !part.enter.is_empty() || !part.leave.is_empty());
+            if !parts.is_empty() {
+                store.fill_streams(parts, done, clock.now()).await?;
             }
             if done {
                 return Ok(Some(counts));
@@ -182,11 +187,24 @@ impl Fill {
     }
 }
 
-fn enter(items: &[Item], index: &Index, published: &Published, members: &mut Members) {
+/// Which of these items enter and leave the streams, and how many belong there.
+fn hold(
+    items: &[Item],
+    (index, published, places): (&Index, &Published, &HashMap<String, usize>),
+    parts: &mut [Fill],
+    counts: &mut [usize],
+) {
     for item in items {
-        for query in met(item, index, published) {
-            let members = members.get_mut(query);
-            members.into_iter().for_each(|(_, ids)| ids.push(item.id));
+        let was: Vec<usize> = item.streams.iter().filter_map(|name| places.get(name).copied()).collect();
+        let met = met(item, index, published);
+        for place in &met {
+            counts.get_mut(*place).into_iter().for_each(|count| *count += 1);
+        }
+        for place in met.iter().filter(|place| !was.contains(place)) {
+            parts.get_mut(*place).into_iter().for_each(|part| part.enter.push(item.id));
+        }
+        for place in was.iter().filter(|place| !met.contains(place)) {
+            parts.get_mut(*place).into_iter().for_each(|part| part.leave.push(item.id));
         }
     }
 }

@@ -141,6 +141,19 @@ pub struct StreamSpec {
     pub definition: String,
 }
 
+/// Some of the stored items, held against the query of a stream that is to be filled.
+#[derive(Clone, Debug)]
+pub struct Fill {
+    /// The stream.
+    pub stream: StreamId,
+    /// Those that belong there.
+    pub enter: Vec<ItemId>,
+    /// Those that were there and do not belong there.
+    pub leave: Vec<ItemId>,
+    /// The stream's last number when the fill began: what has a higher one entered by the query of now, and stays.
+    pub upto: i64,
+}
+
 /// Everything that the configuration says is followed, published and called.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Subscriptions {
@@ -598,12 +611,12 @@ pub trait Store: Send + Sync + 'static {
     /// Keeps clean HTML; what is of another revision by now is left out.
     fn keep_clean(&self, cleaned: Vec<Cleaned>) -> Pending<'_, ()>;
 
-    /// Takes some thousand items that another query found out of streams that are to be filled. False: none are left.
-    fn empty_streams(&self, streams: Vec<StreamId>) -> Pending<'_, bool>;
+    /// The last number that each of the streams gave to an item that entered it.
+    fn last_seqs(&self, streams: Vec<StreamId>) -> Pending<'_, Vec<i64>>;
 
-    /// Adds stored items to streams that are new or have changed, without calling webhooks. `done` marks
-    /// them as filled.
-    fn fill_streams(&self, members: Vec<(StreamId, Vec<ItemId>)>, done: bool) -> Pending<'_, ()>;
+    /// Stored items enter and leave streams that are new or have changed, at `at`, without calling webhooks. `done` marks
+    /// the streams as filled.
+    fn fill_streams(&self, parts: Vec<Fill>, done: bool, at: Timestamp) -> Pending<'_, ()>;
 
     /// The feeds that are followed, by name. All of them at once: for who shows them, not for what happens by itself.
     fn feed_status(&self) -> Pending<'_, Vec<FeedStatus>>;

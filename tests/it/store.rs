@@ -12,7 +12,7 @@ use feedmill::domain::element::Element;
 use feedmill::domain::feed::{
     Cadence, ErrorKind, FeedId, FeedInfo, FeedState, Health, NextPoll, PollError, Validators,
 };
-use feedmill::domain::item::{Clean, Enclosure, Entry};
+use feedmill::domain::item::{Clean, Enclosure, Entry, ItemId};
 use feedmill::domain::stream::{Match, StreamId};
 use feedmill::domain::time::Timestamp;
 use feedmill::domain::webhook::{
@@ -20,8 +20,8 @@ use feedmill::domain::webhook::{
 };
 use feedmill::store::sqlite::{Access, Options, Sqlite};
 use feedmill::store::{
-    AliasSource, Cleaned, CommitReport, FeedSpec, Keymaker, Learned, Learnt, PageRequest, PollCommit, PollResult,
-    Registry, Route, Routes, Store, StoreError, StreamSpec, Subscriptions, Want,
+    AliasSource, ArchiveRequest, Cleaned, CommitReport, FeedSpec, Fill, Keymaker, Learned, Learnt, PageRequest,
+    PollCommit, PollResult, Registry, Route, Routes, Store, StoreError, StreamSpec, Subscriptions, Want,
 };
 use tempfile::TempDir;
 
@@ -183,6 +183,19 @@ impl Bench {
 
     async fn page(&self, stream: Option<StreamId>) -> Vec<feedmill::domain::item::Item> {
         self.store().stream_page(PageRequest { stream, limit: 100, before: None }).await.unwrap().items
+    }
+
+    /// The number under which an item is in the stream.
+    async fn seq(&self, item: ItemId) -> Option<u64> {
+        for number in 1..10 {
+            let request =
+                ArchiveRequest { stream: Some(self.stream()), size: 1, number: Some(number), but: Vec::new() };
+            let page = self.store().archive(request).await.unwrap();
+            if page.is_some_and(|page| page.items.iter().any(|found| found.id == item)) {
+                return Some(number);
+            }
+        }
+        None
     }
 
     async fn lease_calls(&self) -> Vec<feedmill::domain::webhook::DeliveryLease> {
@@ -790,32 +803,30 @@ async fn clean_html_of_an_older_revision_is_not_kept() {
 }
 
 #[tokio::test]
-async fn a_stream_whose_definition_changed_asks_to_be_filled_and_filling_calls_nobody() {
+async fn a_stream_whose_definition_changed_asks_to_be_filled_and_what_belongs_there_keeps_its_place() {
     let bench = Bench::new(&[A]).await;
-    bench.load(0, vec![candidate("https://x.example/1", "urn:1", "One")]).await;
-    assert!(!bench.store().empty_streams(vec![bench.stream()]).await.unwrap(), "what is in it belongs there");
+    let story = |n: u8| candidate(&format!("https://x.example/{n}"), &format!("urn:{n}"), &format!("Story {n}"));
+    bench.load(0, (0..3).map(|n| bench.matching(story(n))).chain([story(3)]).collect()).await;
     let mut changed = subscriptions(&[A]);
     changed.streams[0].definition = "one".to_owned();
     let registry = bench.store().apply_subscriptions(changed.clone(), now()).await.unwrap();
     assert!(registry.streams[0].1);
-    let ids = bench.all().await.iter().map(|item| item.id).collect();
-    while bench.store().empty_streams(vec![bench.stream()]).await.unwrap() {}
-    assert_eq!(bench.page(Some(bench.stream())).await.len(), 0, "another query found it");
-    bench.store().fill_streams(vec![(bench.stream(), ids)], true).await.unwrap();
-    assert_eq!(bench.page(Some(bench.stream())).await.len(), 1);
-    assert!(bench.lease_calls().await.is_empty());
+    let upto = bench.store().last_seqs(vec![bench.stream()]).await.unwrap()[0];
+    // Comes while it is being filled.
+    bench.load(0, vec![bench.matching(story(4))]).await;
+    let all = bench.all().await;
+    let ids: Vec<_> = (0..5).map(|n| all.iter().find(|item| item.key.ends_with(&n.to_string())).unwrap().id).collect();
+    let before = bench.seq(ids[1]).await;
+    assert!(before.is_some());
+    assert!(!bench.lease_calls().await.is_empty());
+    let part = Fill { stream: bench.stream(), enter: vec![ids[1], ids[3]], leave: vec![ids[0], ids[2], ids[4]], upto };
+    bench.store().fill_streams(vec![part], true, now().plus(HOUR)).await.unwrap();
+    let page = bench.page(Some(bench.stream())).await;
+    let there: Vec<_> = ids.iter().filter(|id| page.iter().any(|item| item.id == **id)).collect();
+    assert_eq!(there, [&ids[1], &ids[3], &ids[4]], "what entered meanwhile did by the query of now");
+    assert_eq!(bench.seq(ids[1]).await, before);
+    assert!(bench.lease_calls().await.is_empty(), "a fill calls nobody");
     assert!(!bench.store().apply_subscriptions(changed, now()).await.unwrap().streams[0].1);
-}
-
-#[tokio::test]
-async fn what_enters_a_stream_that_was_empty_when_its_definition_changed_belongs_there() {
-    let bench = Bench::new(&[A]).await;
-    let mut changed = subscriptions(&[A]);
-    changed.streams[0].definition = "one".to_owned();
-    assert!(bench.store().apply_subscriptions(changed, now()).await.unwrap().streams[0].1, "it is to be filled");
-    bench.load(0, vec![bench.matching(candidate("https://x.example/1", "urn:1", "One"))]).await;
-    assert!(!bench.store().empty_streams(vec![bench.stream()]).await.unwrap());
-    assert_eq!(bench.page(Some(bench.stream())).await.len(), 1);
 }
 
 #[tokio::test]

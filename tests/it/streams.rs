@@ -4,6 +4,8 @@ use std::os::unix::net::UnixDatagram;
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
+use rusqlite::Connection;
+
 use crate::support::daemon::{Daemon, Installation, PATIENCE, rss, story};
 use crate::support::origin::{Origin, Reply};
 use crate::support::receiver::Receiver;
@@ -181,6 +183,37 @@ fn a_new_or_changed_stream_is_filled_from_what_is_stored_and_calls_nobody() {
     assert_eq!((&again["ok"], again.get("filling")), (&true.into(), None), "nothing is to be filled");
     assert_eq!(daemon.stop(), Some(0));
     assert!(receiver.calls().is_empty(), "a fill calls nobody");
+}
+
+/// Readers that follow its archives or `/events` know stories by their places.
+#[test]
+fn another_feed_or_another_query_leaves_what_belongs_in_a_stream_where_it_is() {
+    let origin = Origin::start();
+    serve(&origin);
+    let feed = |name: &str| format!("[[feed]]\nname = \"{name}\"\nurl = \"{}\"\n", origin.url(&format!("/{name}")));
+    let stream = |query: &str| format!("[[stream]]\nname = \"by\"\nmatch = '{query}'\n");
+    let head = "schedule = \"@every 1h\"\nspread = false\n";
+    let house = Installation::new(&format!("{head}{}{}", feed("chatty"), stream("feed:chatty")));
+    let daemon = house.start();
+    daemon.until("it was polled", |d| items(d, "/by.json").len() == 6);
+    let places = || -> Vec<(i64, i64)> {
+        let db = Connection::open(house.database()).unwrap();
+        let mut read = db.prepare("SELECT item_id, seq FROM stream_item ORDER BY seq").unwrap();
+        read.query_map([], |row| Ok((row.get(0)?, row.get(1)?))).unwrap().collect::<Result<_, _>>().unwrap()
+    };
+    let before = places();
+    let fill = |fills: usize, config: String| {
+        house.configure(&config);
+        assert!(house.run(&["reload"]).status.success());
+        let told = |d: &Daemon| d.log().matches("stream filled from what is stored").count();
+        daemon.until("it was filled", |d| told(d) == fills);
+    };
+    fill(2, format!("{head}{}{}{}", feed("chatty"), feed("quiet"), stream("feed:chatty")));
+    assert_eq!(places(), before, "another feed is nothing to it");
+    fill(3, format!("{head}{}{}{}", feed("chatty"), feed("quiet"), stream("feed:chatty NOT \"peace 3\"")));
+    let left: Vec<_> = before.iter().copied().filter(|place| places().contains(place)).collect();
+    assert_eq!((left.len(), places()), (5, left.clone()), "and another query takes out what it does not find");
+    assert_eq!(daemon.stop(), Some(0));
 }
 
 #[test]

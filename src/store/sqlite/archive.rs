@@ -4,7 +4,7 @@
 use rusqlite::{Connection, OptionalExtension as _, params};
 
 use super::super::{Archive, ArchiveRequest};
-use super::{Result, items};
+use super::{Result, items, streams};
 use crate::domain::item::ItemId;
 use crate::domain::stream::StreamId;
 
@@ -37,15 +37,11 @@ pub(super) fn page(db: &Connection, request: &ArchiveRequest) -> Result<Option<A
 
 /// The last number that was given.
 fn last(db: &Connection, stream: Option<StreamId>) -> Result<i64> {
-    let found: Option<Option<i64>> = match stream {
-        Some(stream) => db
-            .prepare_cached("SELECT last_seq FROM stream WHERE id = ?1")?
-            .query_row([stream.0], |row| row.get(0))
-            .optional()?,
+    match stream {
+        Some(stream) => streams::last_seq(db, stream),
         // Retention keeps the highest row.
-        None => db.prepare_cached("SELECT max(id) FROM item")?.query_row([], |row| row.get(0)).optional()?,
-    };
-    Ok(found.flatten().unwrap_or(0))
+        None => db.query_row("SELECT coalesce(max(id), 0) FROM item", [], |row| row.get(0)),
+    }
 }
 
 fn within(db: &Connection, stream: Option<StreamId>, after: i64, upto: i64) -> Result<Vec<ItemId>> {

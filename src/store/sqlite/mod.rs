@@ -62,9 +62,9 @@ use self::reader::Readers;
 use self::writer::{Tx, Writer};
 use super::{
     Anatomy, Archive, ArchiveRequest, Backlog, Cleaned, CommitReport, FeedLease, FeedOrder, FeedOrdered, FeedSizes,
-    FeedStatus, Found, HookOrder, Hunt, Hunted, Instance, KeepCursor, KeepRules, KeepStep, Keymaker, Learned, Learnt,
-    Leased, Mark, MergeStatus, News, Page, PageRequest, Pending, PollCommit, Registry, Rekeyed, Replay, Replayed,
-    Resolution, Routes, Search, Store, StoreError, StoreHealth, Subscriptions, Unresolved, Want, Worded,
+    FeedStatus, Fill, Found, HookOrder, Hunt, Hunted, Instance, KeepCursor, KeepRules, KeepStep, Keymaker, Learned,
+    Learnt, Leased, Mark, MergeStatus, News, Page, PageRequest, Pending, PollCommit, Registry, Rekeyed, Replay,
+    Replayed, Resolution, Routes, Search, Store, StoreError, StoreHealth, Subscriptions, Unresolved, Want, Worded,
 };
 use crate::domain::decision::Judge;
 use crate::domain::feed::{FeedId, FeedState, Health, NextPoll};
@@ -319,12 +319,12 @@ impl Store for Sqlite {
         self.write(move |tx| items::keep_clean(tx.db, &cleaned))
     }
 
-    fn empty_streams(&self, streams: Vec<StreamId>) -> Pending<'_, bool> {
-        self.write(move |tx| streams::empty(tx, &streams))
+    fn last_seqs(&self, streams: Vec<StreamId>) -> Pending<'_, Vec<i64>> {
+        self.read(move |db| streams.into_iter().map(|stream| streams::last_seq(db, stream)).collect())
     }
 
-    fn fill_streams(&self, members: Vec<(StreamId, Vec<ItemId>)>, done: bool) -> Pending<'_, ()> {
-        self.write(move |tx| members.iter().try_for_each(|(stream, items)| streams::fill(tx, *stream, items, done)))
+    fn fill_streams(&self, parts: Vec<Fill>, done: bool, at: Timestamp) -> Pending<'_, ()> {
+        self.write(move |tx| parts.iter().try_for_each(|part| streams::fill(tx, part, done, at)))
     }
 
     fn feed_status(&self) -> Pending<'_, Vec<FeedStatus>> {

@@ -4,37 +4,27 @@ use std::collections::HashMap;
 
 use rusqlite::{Connection, OptionalExtension as _, params};
 
-use super::super::{Cursor, Page, PageRequest, StreamSpec};
+use super::super::{Cursor, Fill, Page, PageRequest, StreamSpec};
 use super::writer::Tx;
 use super::{Result, items};
 use crate::domain::item::ItemId;
 use crate::domain::stream::StreamId;
 use crate::domain::time::Timestamp;
 
-/// `stream.filled`: it has what another query found.
-const FOREIGN: i64 = 0;
-/// It has all that is stored and belongs there.
+/// `stream.filled`: it has all that is stored and belongs there, and nothing else.
 const WHOLE: i64 = 1;
-/// What it has belongs there; older items may be missing.
-const PARTIAL: i64 = 2;
+const TO_BE_FILLED: i64 = 0;
 
-/// The stream's row, and whether it has to be filled. Under another query, nothing in one where there is nothing is foreign:
-/// what enters it until it is filled belongs there.
+/// The stream's row, and whether it has to be filled.
 pub(super) fn apply(db: &Connection, spec: &StreamSpec) -> Result<(StreamId, bool)> {
     db.prepare_cached(
         "INSERT INTO stream (name, definition, filled) VALUES (?1, ?2, ?3) ON CONFLICT (name) DO UPDATE
-           SET filled = iif(definition = excluded.definition, filled,
-                            iif(EXISTS (SELECT 1 FROM stream_item WHERE stream_id = stream.id), ?4, ?3)),
-             definition = excluded.definition
+           SET filled = iif(definition = excluded.definition, filled, ?3), definition = excluded.definition
          RETURNING id, filled",
     )?
-    .query_row(params![spec.name, spec.definition, PARTIAL, FOREIGN], |row| {
+    .query_row(params![spec.name, spec.definition, TO_BE_FILLED], |row| {
         Ok((StreamId(row.get(0)?), row.get::<_, i64>(1)? != WHOLE))
     })
-}
-
-fn state(db: &Connection, stream: StreamId) -> Result<Option<i64>> {
-    db.prepare_cached("SELECT filled FROM stream WHERE id = ?1")?.query_row([stream.0], |row| row.get(0)).optional()
 }
 
 /// An item enters a stream; `term` is why, in brief and as JSON. False: it was in it.
@@ -110,57 +100,40 @@ pub(super) fn touch(db: &Connection, item: ItemId, at: Timestamp, for_all: bool)
     Ok(())
 }
 
-/// Items that are taken out of a stream at a time: whoever else wants to write waits no longer than for these.
-const EMPTIED: u32 = 2000;
-
-/// Takes some items that another query found out of one of them; false: there are none.
-pub(super) fn empty(tx: &Tx<'_>, streams: &[StreamId]) -> Result<bool> {
-    for stream in streams {
-        if state(tx.db, *stream)? != Some(FOREIGN) {
-            continue;
-        }
-        let gone = tx
-            .db
-            .prepare_cached(
-                "DELETE FROM stream_item WHERE (stream_id, effective_at, item_id) IN
-                 (SELECT stream_id, effective_at, item_id FROM stream_item WHERE stream_id = ?1 LIMIT ?2)",
-            )?
-            .execute(params![stream.0, EMPTIED])?;
-        tx.publishes();
-        if gone > 0 {
-            return Ok(true);
-        }
-        tx.db.execute(
-            "UPDATE stream SET filled = ?2, changed_at = NULL, public_at = NULL, version = version + 1 WHERE id = ?1",
-            params![stream.0, PARTIAL],
-        )?;
-    }
-    Ok(false)
-}
-
 /// A feed is called something else from now on, and any stream may show its name. To look for those that do would cost more
 /// than to make documents again that turn out the same.
 pub(super) fn renew(db: &Connection) -> Result<()> {
     db.execute("UPDATE stream SET version = version + 1", []).map(|_| ())
 }
 
-/// Adds stored items to a stream, unless its query has become another meanwhile.
-pub(super) fn fill(tx: &Tx<'_>, stream: StreamId, ids: &[ItemId], done: bool) -> Result<()> {
-    let db = tx.db;
-    if state(db, stream)? != Some(PARTIAL) {
-        return Ok(());
-    }
-    for id in ids {
-        let found: Option<(i64, i64)> = db
-            .prepare_cached("SELECT effective_at, first_seen FROM item WHERE id = ?1 AND state = 0")?
-            .query_row([id.0], |row| Ok((row.get(0)?, row.get(1)?)))
+/// The last number that the stream gave.
+pub(super) fn last_seq(db: &Connection, stream: StreamId) -> Result<i64> {
+    let found = db.prepare_cached("SELECT last_seq FROM stream WHERE id = ?1")?.query_row([stream.0], |row| row.get(0));
+    Ok(found.optional()?.unwrap_or(0))
+}
+
+/// Stored items enter and leave a stream. Each change is one of now: documents are newer than those that were sent before.
+pub(super) fn fill(tx: &Tx<'_>, part: &Fill, done: bool, at: Timestamp) -> Result<()> {
+    let (db, stream) = (tx.db, part.stream);
+    for item in &part.enter {
+        let effective_at: Option<i64> = db
+            .prepare_cached("SELECT effective_at FROM item WHERE id = ?1 AND state = 0")?
+            .query_row([item.0], |row| row.get(0))
             .optional()?;
-        if let Some((effective_at, seen)) = found {
-            let before: Option<i64> = changed_at(db, Some(stream))?.map(Timestamp::as_ms);
-            let at = Timestamp::from_ms(before.unwrap_or(seen).max(seen));
-            if enter(db, stream, *id, Timestamp::from_ms(effective_at), None, at)? {
-                renamed(db, *id)?;
-            }
+        if let Some(effective_at) = effective_at
+            && enter(db, stream, *item, Timestamp::from_ms(effective_at), None, at)?
+        {
+            renamed(db, *item)?;
+        }
+    }
+    for item in &part.leave {
+        let here = db
+            .prepare_cached("SELECT 1 FROM stream_item WHERE stream_id = ?1 AND item_id = ?2 AND seq <= ?3")?
+            .exists(params![stream.0, item.0, part.upto])?;
+        if here {
+            touch(db, *item, at, true)?;
+            db.prepare_cached("DELETE FROM stream_item WHERE stream_id = ?1 AND item_id = ?2")?
+                .execute([stream.0, item.0])?;
         }
     }
     if done {

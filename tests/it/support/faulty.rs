@@ -14,9 +14,9 @@ use feedmill::domain::webhook::{
 };
 use feedmill::store::{
     Anatomy, Archive, ArchiveRequest, Backlog, Cleaned, CommitReport, FeedLease, FeedOrder, FeedOrdered, FeedSizes,
-    FeedStatus, Found, HookOrder, Hunt, Hunted, Instance, KeepCursor, KeepRules, KeepStep, Keymaker, Learned, Learnt,
-    Leased, Mark, MergeStatus, News, Page, PageRequest, Pending, PollCommit, Registry, Rekeyed, Replay, Replayed,
-    Resolution, Routes, Search, Store, StoreError, StoreHealth, Subscriptions, Unresolved, Want, Worded,
+    FeedStatus, Fill, Found, HookOrder, Hunt, Hunted, Instance, KeepCursor, KeepRules, KeepStep, Keymaker, Learned,
+    Learnt, Leased, Mark, MergeStatus, News, Page, PageRequest, Pending, PollCommit, Registry, Rekeyed, Replay,
+    Replayed, Resolution, Routes, Search, Store, StoreError, StoreHealth, Subscriptions, Unresolved, Want, Worded,
 };
 
 /// Each of `leases`, `bodies` and `settlements` is how many of the next calls fail; `panics`, how many commits of a poll panic.
@@ -183,12 +183,12 @@ impl Store for Faulty {
         self.inner.keep_clean(cleaned)
     }
 
-    fn empty_streams(&self, streams: Vec<StreamId>) -> Pending<'_, bool> {
-        self.inner.empty_streams(streams)
+    fn last_seqs(&self, streams: Vec<StreamId>) -> Pending<'_, Vec<i64>> {
+        self.inner.last_seqs(streams)
     }
 
-    fn fill_streams(&self, members: Vec<(StreamId, Vec<ItemId>)>, done: bool) -> Pending<'_, ()> {
-        self.inner.fill_streams(members, done)
+    fn fill_streams(&self, parts: Vec<Fill>, done: bool, at: Timestamp) -> Pending<'_, ()> {
+        self.inner.fill_streams(parts, done, at)
     }
 
     fn feed_status(&self) -> Pending<'_, Vec<FeedStatus>> {
