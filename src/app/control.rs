@@ -12,7 +12,8 @@ use crate::poll::{Outcome, PollReport as Polled};
 use crate::publish::hooks::{self, HookReport, ReplayRequest};
 use crate::publish::merges::{self, UnmergeError, UnmergeReport};
 use crate::publish::serve::control::{
-    Control, ControlError, Doing, FeedReport, LogReport, PollOutcome, PollReport, PollShape, ReloadReport, TestReport,
+    Control, ControlError, Doing, FeedReport, FillReport, LogReport, PollOutcome, PollReport, PollShape, ReloadReport,
+    TestReport,
 };
 use crate::store::{FeedOrder, HookOrder, StoreError};
 
@@ -31,6 +32,10 @@ impl Control for Operator {
             let done = self.0.tasks.spawn(async move { house.reload().await });
             done.await.unwrap_or_else(|e| Err(ControlError::Failed(e.to_string())))
         })
+    }
+
+    fn fill(&self) -> FillReport {
+        self.0.filling.far()
     }
 
     fn log_level(&self, level: String) -> Doing<'_, LogReport> {

@@ -17,6 +17,7 @@ use crate::domain::time::Clock;
 use crate::poll::Plan;
 use crate::publish::meet::met;
 use crate::publish::published::Published;
+use crate::publish::serve::control::FillReport;
 use crate::query::compile::Index;
 use crate::query::syntax::Query;
 use crate::store::{Fill, PageRequest, Registry, Store, StoreError};
@@ -30,17 +31,9 @@ const TELL: Duration = Duration::from_secs(5);
 #[derive(Default)]
 pub(super) struct Filling {
     on: Mutex<Option<(CancellationToken, JoinHandle<()>)>>,
-    far: Arc<Mutex<Option<Far>>>,
+    far: Arc<Mutex<FillReport>>,
     /// Plans under which something may still be committed.
     plans: Mutex<Vec<Weak<Plan>>>,
-}
-
-/// How far a fill has come.
-#[derive(Clone, Copy)]
-struct Far {
-    streams: usize,
-    looked: u64,
-    of: u64,
 }
 
 impl Filling {
@@ -62,13 +55,15 @@ impl Filling {
         let Some(fill) = wanted else { return };
         let stop = stop.child_token();
         let (own, far) = (stop.clone(), Arc::clone(&self.far));
+        *far.lock().unwrap_or_else(PoisonError::into_inner) =
+            FillReport { streams: fill.streams.len(), ..FillReport::default() };
         let task = tasks.spawn(async move {
             // What is committed under a plan before enters streams by its queries, and none that it does not know.
             while plans.iter().any(|plan| plan.strong_count() > 0) && !own.is_cancelled() {
                 tokio::time::sleep(Duration::from_millis(20)).await;
             }
             fill.run(store.as_ref(), clock.as_ref(), &own, &far).await;
-            *far.lock().unwrap_or_else(PoisonError::into_inner) = None;
+            *far.lock().unwrap_or_else(PoisonError::into_inner) = FillReport::default();
         });
         *self.on.lock().unwrap_or_else(PoisonError::into_inner) = Some((stop, task));
     }
@@ -83,10 +78,18 @@ impl Filling {
         }
     }
 
-    /// How far it has come, while it goes on: some words.
+    /// How far it has come.
+    pub(super) fn far(&self) -> FillReport {
+        *self.far.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The same in some words, while it goes on.
     pub(super) fn words(&self) -> Option<String> {
-        let Far { streams, looked, of } = (*self.far.lock().unwrap_or_else(PoisonError::into_inner))?;
-        let percent = looked.min(of) * 100 / of.max(1);
+        let FillReport { streams, looked, of } = self.far();
+        if streams == 0 {
+            return None;
+        }
+        let percent = looked * 100 / of.max(1);
         Some(format!("filling {streams} {} ({percent} %)", if streams == 1 { "stream" } else { "streams" }))
     }
 }
@@ -129,7 +132,7 @@ impl Wanted {
 
     /// Fills them: what belongs there enters, what another query found leaves, and what is there already keeps its place.
     /// What is interrupted is begun anew at the next start or reload.
-    async fn run(self, store: &dyn Store, clock: &dyn Clock, stop: &CancellationToken, far: &Mutex<Option<Far>>) {
+    async fn run(self, store: &dyn Store, clock: &dyn Clock, stop: &CancellationToken, far: &Mutex<FillReport>) {
         match self.fill(store, clock, stop, far).await {
             Ok(Some(counts)) => {
                 for ((_, name), items) in self.streams.iter().zip(counts) {
@@ -147,7 +150,7 @@ impl Wanted {
         store: &dyn Store,
         clock: &dyn Clock,
         stop: &CancellationToken,
-        far: &Mutex<Option<Far>>,
+        far: &Mutex<FillReport>,
     ) -> Result<Option<Vec<usize>>, StoreError> {
         let queries = self.queries.clone();
         let index = Arc::new(aside(move || Index::new(&queries)).await?);
@@ -159,7 +162,8 @@ impl Wanted {
         while !stop.is_cancelled() {
             let page = store.stream_page(PageRequest { stream: None, limit: BATCH, before }).await?;
             looked += u64::try_from(page.items.len()).unwrap_or(0);
-            *far.lock().unwrap_or_else(PoisonError::into_inner) = Some(Far { streams: counts.len(), looked, of });
+            *far.lock().unwrap_or_else(PoisonError::into_inner) =
+                FillReport { streams: counts.len(), looked: looked.min(of), of };
             let (index, published) = (Arc::clone(&index), Arc::clone(&self.published));
             let mut parts = self.parts(&upto);
             let places = Arc::clone(&self.places);

@@ -9,10 +9,12 @@ use hyper::Method;
 use super::client::Client;
 use super::reach::Place;
 use super::{Failure, out};
-use crate::publish::serve::control::ReloadReport;
+use crate::publish::serve::control::{FillReport, ReloadReport};
 
 /// A large configuration is read in a second or so; queries are compiled anew.
 const PATIENCE: Duration = Duration::from_secs(80);
+/// How often it is asked how far streams are filled.
+const LOOK: Duration = Duration::from_millis(200);
 
 #[derive(Args, Debug)]
 pub(super) struct Options {
@@ -22,7 +24,7 @@ pub(super) struct Options {
 }
 
 pub(super) fn run(options: &Options, place: &Place) -> Result<(), Failure> {
-    let report = place.block_on(async {
+    let report: ReloadReport = place.block_on(async {
         let Some(daemon) = place.daemon().await? else {
             return Err(Failure::new("no daemon is running for this configuration; there is nothing to reload."));
         };
@@ -34,7 +36,25 @@ pub(super) fn run(options: &Options, place: &Place) -> Result<(), Failure> {
     for warning in &report.warnings {
         out::line(&format!("warning: {warning}"))?;
     }
-    out::line(&report.message)
+    out::line(&report.message)?;
+    if report.filling.is_empty() { Ok(()) } else { place.block_on(follow(place)) }
+}
+
+/// How far the daemon is with the streams that it fills, on a terminal. It goes on if nobody looks.
+async fn follow(place: &Place) -> Result<(), Failure> {
+    let bar = out::bar(Some(1), "filling streams");
+    while !bar.is_hidden() {
+        let Some(daemon) = place.daemon().await? else { break };
+        let fill: FillReport = daemon.get("/api/v1/fill").await?;
+        if fill.streams == 0 {
+            break;
+        }
+        bar.set_length(fill.of.max(1));
+        bar.set_position(fill.looked);
+        tokio::time::sleep(LOOK).await;
+    }
+    bar.finish_and_clear();
+    Ok(())
 }
 
 /// Has the daemon read its configuration again; what it says if it took it.

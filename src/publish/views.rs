@@ -8,6 +8,10 @@ use crate::domain::item::{Clean, Item};
 use crate::sanitize;
 use crate::store::{Cleaned, Store, StoreError};
 
+/// HTML that is cleaned in one go. What is clean by then is kept, even if whoever asked was told to come again: who asks for
+/// more than can be cleaned in time gets it in the end.
+const SLICE_BYTES: usize = 256 << 10;
+
 /// Cleans what is not clean yet, keeps that in the store, and adds the plain texts. The order stays.
 ///
 /// Cleaning runs on the pool for blocking work: a page of a hundred long items takes some ten milliseconds.
@@ -16,14 +20,37 @@ use crate::store::{Cleaned, Store, StoreError};
 /// The work was lost: it panicked, or the runtime is stopping. Clean HTML that could not be kept is no error: it is
 /// made again the next time.
 pub async fn prepare(store: &dyn Store, items: Vec<Item>) -> Result<Vec<View>, StoreError> {
-    let work = tokio::task::spawn_blocking(move || items.into_iter().map(view).unzip::<_, _, Vec<_>, Vec<_>>());
-    let (views, made) = work.await.map_err(|e| StoreError::Failed(format!("cleaning was cut short: {e}")))?;
-    let made: Vec<Cleaned> = made.into_iter().flatten().collect();
-    if !made.is_empty() {
-        // It is with the writer now. Nobody waits for that: a disk takes longer than all the rest.
-        let _ = store.keep_clean(made).now_or_never();
+    let mut views = Vec::with_capacity(items.len());
+    let mut items = items.into_iter();
+    while items.len() > 0 {
+        let work = tokio::task::spawn_blocking(move || {
+            let (mut done, mut bytes) = (Vec::with_capacity(items.len()), 0);
+            while bytes < SLICE_BYTES
+                && let Some(item) = items.next()
+            {
+                bytes += to_clean_bytes(&item);
+                done.push(view(item));
+            }
+            (done, items)
+        });
+        let (done, rest) = work.await.map_err(|e| StoreError::Failed(format!("cleaning was cut short: {e}")))?;
+        items = rest;
+        let (some, made): (Vec<_>, Vec<_>) = done.into_iter().unzip();
+        views.extend(some);
+        let made: Vec<Cleaned> = made.into_iter().flatten().collect();
+        if !made.is_empty() {
+            // It is with the writer now. Nobody waits for that: a disk takes longer than all the rest.
+            let _ = store.keep_clean(made).now_or_never();
+        }
     }
     Ok(views)
+}
+
+fn to_clean_bytes(item: &Item) -> usize {
+    if item.clean.is_some() {
+        return 0;
+    }
+    [&item.summary, &item.content].into_iter().flatten().map(String::len).sum()
 }
 
 fn view(mut item: Item) -> (View, Option<Cleaned>) {

@@ -18,6 +18,7 @@ use feedmill::domain::time::Timestamp;
 use feedmill::domain::webhook::{
     Attempt, DeliveryLease, DeliveryState, Event, Settlement, Subject, Verdict, WebhookId, WebhookState,
 };
+use feedmill::publish::views;
 use feedmill::store::sqlite::{Access, Options, Sqlite};
 use feedmill::store::{
     AliasSource, ArchiveRequest, Cleaned, CommitReport, FeedSpec, Fill, Keymaker, Learned, Learnt, PageRequest,
@@ -800,6 +801,29 @@ async fn clean_html_of_an_older_revision_is_not_kept() {
     assert_eq!(bench.all().await[0].clean, None);
     bench.store().keep_clean(cleaned(1)).await.unwrap();
     assert_eq!(bench.all().await[0].clean, Some(clean));
+}
+
+#[tokio::test]
+async fn what_was_cleaned_for_a_page_that_took_too_long_is_kept() {
+    let bench = Bench::new(&[A]).await;
+    let long = "<p>Some words of it.</p>".repeat(12 << 10);
+    let story = |n: u32| {
+        let mut story = candidate(&format!("https://x.example/{n}"), &format!("urn:{n}"), "Long");
+        story.entry.content = Some(long.clone());
+        story
+    };
+    bench.load(0, (0..60).map(story).collect()).await;
+    let items = bench.all().await;
+    let clean = async || bench.all().await.iter().filter(|item| item.clean.is_some()).count();
+    {
+        let mut page = std::pin::pin!(views::prepare(bench.store().as_ref(), items));
+        while clean().await == 0 {
+            assert!(futures_util::poll!(page.as_mut()).is_pending());
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    }
+    // Whoever asked has gone.
+    assert!(clean().await < 60, "the rest was not begun");
 }
 
 #[tokio::test]

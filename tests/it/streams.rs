@@ -279,10 +279,8 @@ fn an_answer_that_comes_after_a_reload_is_read_under_the_queries_of_that() {
     assert_eq!(daemon.stop(), Some(0));
 }
 
-/// `filling 2 streams (40 %)`, for as long as it takes, and how the feeds are again when it is over.
-#[test]
-fn the_status_line_says_how_far_streams_are_filled() {
-    let origin = Origin::start();
+/// With so many long stories that a fill takes some seconds, and the part of its configuration without streams.
+fn a_full_house(origin: &Origin) -> (Installation, String) {
     let long = "some words of a story that is long enough to be looked at for a moment ".repeat(8);
     let stories: Vec<_> = (0..3000)
         .map(|n| story(&format!("Story {n} {long}"), &format!("https://n.example/{n}"), &n.to_string()))
@@ -291,6 +289,34 @@ fn the_status_line_says_how_far_streams_are_filled() {
     let feed = format!("schedule = \"@hourly\"\n[[feed]]\nname = \"f\"\nurl = \"{}\"\n", origin.url("/f"));
     let house = Installation::new(&feed);
     assert!(house.run(&["poll"]).status.success());
+    (house, feed)
+}
+
+fn twenty_streams(round: u32) -> String {
+    let stream = |n: u32| format!("[[stream]]\nname = \"s{n}\"\nmatch = '/wor+ds/ OR story OR a{round}'\n");
+    (0..20).map(stream).collect()
+}
+
+#[test]
+fn a_reload_on_a_terminal_shows_how_far_streams_are_filled_until_they_are() {
+    let origin = Origin::start();
+    let (house, feed) = a_full_house(&origin);
+    let daemon = house.start();
+    house.configure(&format!("{feed}{}", twenty_streams(0)));
+    let far = daemon.json("/api/v1/fill");
+    assert_eq!(far, serde_json::json!({ "streams": 0, "looked": 0, "of": 0 }));
+    let (said, seen) = house.run_on_a_terminal(&["reload"]);
+    assert!(said.contains("being filled from what is stored: s0, s1"), "{said}");
+    assert!(seen.contains("/3000 ") && seen.contains("filling streams"), "{seen}");
+    assert_eq!(daemon.log().matches("stream filled from what is stored").count(), 20, "it was waited for");
+    assert_eq!(daemon.stop(), Some(0));
+}
+
+/// `filling 2 streams (40 %)`, for as long as it takes, and how the feeds are again when it is over.
+#[test]
+fn the_status_line_says_how_far_streams_are_filled() {
+    let origin = Origin::start();
+    let (house, feed) = a_full_house(&origin);
     let ear = UnixDatagram::bind(house.dir().join("notify")).unwrap();
     ear.set_read_timeout(Some(PATIENCE)).unwrap();
     let notify = house.dir().join("notify");
@@ -311,11 +337,10 @@ fn the_status_line_says_how_far_streams_are_filled() {
     };
     // Some seconds of work, for it is told once a second; a fill that was over between two looks is done again.
     let filling = (0..5).find_map(|round| {
-        let stream = |n: u32| format!("[[stream]]\nname = \"s{n}\"\nmatch = '/wor+ds/ OR story OR a{round}'\n");
-        house.configure(&format!("{feed}{}", (0..20).map(stream).collect::<String>()));
+        house.configure(&format!("{feed}{}", twenty_streams(round)));
         let said = String::from_utf8(house.run(&["reload"]).stdout).unwrap();
         assert!(said.contains("being filled from what is stored: s0, s1"), "{said}");
-        next(PATIENCE / 4, &|status| status.contains("filling"))
+        next(Duration::from_secs(8), &|status| status.contains("filling"))
     });
     let filling = filling.unwrap_or_else(|| panic!("it does not say that it fills:\n{}", daemon.log()));
     let percent = filling.strip_prefix("ready: 1 feeds, 0 failing, filling 20 streams (");

@@ -101,6 +101,11 @@ pub(crate) async fn streams(Extract(state): Extract<State>, asked: Asked<PartQue
     json(&lists::streams(&state.parts().live.get().published, &part))
 }
 
+/// `/api/v1/fill`.
+pub(crate) async fn fill(Extract(state): Extract<State>) -> Result<Response, Problem> {
+    json(&state.parts().control.fill())
+}
+
 /// `/api/v1/webhooks`.
 pub(crate) async fn webhooks(
     Extract(state): Extract<State>,

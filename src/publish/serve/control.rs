@@ -26,6 +26,9 @@ pub trait Control: Send + Sync + 'static {
     /// Reads the configuration again and waits for the verdict.
     fn reload(&self) -> Doing<'_, ReloadReport>;
 
+    /// How far streams that are new or have changed are filled.
+    fn fill(&self) -> FillReport;
+
     /// Sends a signed test call to a webhook and waits for its answer.
     fn test_webhook(&self, name: String) -> Doing<'_, TestReport>;
 
@@ -160,6 +163,17 @@ pub struct ReloadReport {
     /// What is allowed but looks like a mistake, and what takes effect only at a restart: a sentence each.
     #[serde(skip_serializing_if = "Vec::is_empty", default)]
     pub warnings: Vec<String>,
+}
+
+/// How far streams that are new or have changed are filled from what is stored: all of them in one pass.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+pub struct FillReport {
+    /// How many they are; 0: none is being filled.
+    pub streams: usize,
+    /// Stored items that were held against their queries.
+    pub looked: u64,
+    /// Those that there were when it began.
+    pub of: u64,
 }
 
 /// What a webhook answered to a test call.

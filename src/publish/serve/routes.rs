@@ -65,6 +65,7 @@ fn inward() -> Router<State> {
         .route("/api/v1/merges", get(api::merges))
         .route("/api/v1/matches", get(api::matches))
         .route("/api/v1/streams", get(api::streams))
+        .route("/api/v1/fill", get(api::fill))
         .route("/api/v1/webhooks", get(api::webhooks))
         .route("/api/v1/deliveries", get(api::deliveries))
         .route("/api/v1/deliveries/{id}", get(api::delivery))

@@ -21,7 +21,8 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::control::{
-    Control, ControlError, Doing, FeedReport, LogReport, PollOutcome, PollReport, PollShape, ReloadReport, TestReport,
+    Control, ControlError, Doing, FeedReport, FillReport, LogReport, PollOutcome, PollReport, PollShape, ReloadReport,
+    TestReport,
 };
 use super::{Parts, State, listen, routes};
 use crate::domain::decision::{Candidate, Decision, Fingerprint, Judge, Known, Scope, Survey};
@@ -112,6 +113,10 @@ impl Control for Desk {
     fn reload(&self) -> Doing<'_, ReloadReport> {
         self.0.note("reload".into());
         Box::pin(async { Err(ControlError::Refused { errors: vec!["f.toml:1: wrong".into()] }) })
+    }
+
+    fn fill(&self) -> FillReport {
+        FillReport { streams: 1, looked: 200, of: 1000 }
     }
 
     fn log_level(&self, level: String) -> Doing<'_, LogReport> {

@@ -6,10 +6,11 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
+use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 use tempfile::TempDir;
 
-/// A test that waits longer than this has failed.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
+/// A test that waits longer than this has failed: much longer than anything takes beside a compiler or two.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(120);
 
 /// A folder with a configuration, and the commands that use it.
 pub(crate) struct Installation {
@@ -74,6 +75,21 @@ impl Installation {
     /// Runs a command to its end.
     pub(crate) fn run(&self, args: &[&str]) -> Output {
         self.command().args(args).stdin(Stdio::null()).output().unwrap()
+    }
+
+    /// The same with a terminal for its standard error: what it printed, and what was seen there.
+    pub(crate) fn run_on_a_terminal(&self, args: &[&str]) -> (String, String) {
+        let terminal = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
+        grantpt(&terminal).unwrap();
+        unlockpt(&terminal).unwrap();
+        let name = ptsname(&terminal, Vec::new()).unwrap();
+        let end = std::fs::OpenOptions::new().write(true).open(name.to_str().unwrap()).unwrap();
+        let child = self.command().args(args).env("TERM", "xterm").stdout(Stdio::piped()).stderr(end).spawn().unwrap();
+        let mut seen = Vec::new();
+        // EIO when nobody has the other end open any more: Linux.
+        let _ = std::fs::File::from(terminal).read_to_end(&mut seen);
+        let said = child.wait_with_output().unwrap().stdout;
+        (String::from_utf8(said).unwrap(), String::from_utf8_lossy(&seen).into_owned())
     }
 
     /// Starts the daemon and waits until it answers.

@@ -21,8 +21,7 @@ use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// A test that waits longer than this for a request has failed.
-const PATIENCE: Duration = Duration::from_secs(30);
+use super::daemon::PATIENCE;
 
 /// A request as it came.
 #[allow(dead_code, reason = "a tool box: tests come and go, the tools stay")]

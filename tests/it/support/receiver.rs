@@ -12,8 +12,7 @@ use std::time::{Duration, Instant};
 use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
 use standardwebhooks::Webhook;
 
-/// A test that waits longer than this has failed.
-const PATIENCE: Duration = Duration::from_secs(30);
+use super::daemon::PATIENCE;
 
 /// What is done about one call.
 #[derive(Clone, Debug)]

@@ -120,6 +120,7 @@ async fn every_answer_has_the_shape_that_is_described() {
         one("/api/v1/matches", "/api/v1/matches?q=story&item=2"),
         one("/api/v1/matches", "/api/v1/matches?q=nothing&item=2"),
         one("/api/v1/streams", "/api/v1/streams"),
+        one("/api/v1/fill", "/api/v1/fill"),
         one("/api/v1/webhooks", "/api/v1/webhooks"),
         one("/api/v1/deliveries", "/api/v1/deliveries?state=pending"),
         one("/api/v1/deliveries/{id}", &delivery),
