@@ -44,11 +44,8 @@ pub(super) fn run(options: &Options, place: &Place) -> Result<(), Failure> {
 async fn follow(place: &Place) -> Result<(), Failure> {
     let bar = out::bar(Some(1), "filling streams");
     while !bar.is_hidden() {
-        let Some(daemon) = place.daemon().await? else { break };
-        let fill: FillReport = daemon.get("/api/v1/fill").await?;
-        if fill.streams == 0 {
-            break;
-        }
+        let Ok(Some(daemon)) = place.daemon().await else { break };
+        let Ok(fill @ FillReport { streams: 1.., .. }) = daemon.get("/api/v1/fill").await else { break };
         bar.set_length(fill.of.max(1));
         bar.set_position(fill.looked);
         tokio::time::sleep(LOOK).await;
