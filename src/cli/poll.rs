@@ -98,12 +98,20 @@ async fn directly(names: Option<Vec<String>>, place: &Place) -> Result<PollRepor
     let mut reports = poller.poll_now(wanted);
     let (stop, tasks) = (CancellationToken::new(), TaskTracker::new());
     let running = tasks.spawn(Arc::clone(&poller).run(stop.clone(), tasks.clone()));
-    let mut polled = Vec::new();
-    while let Some(report) = reports.recv().await {
-        bar.inc(1);
-        bar.set_message(report.name.to_string());
-        polled.push(app::poll_shape(report));
-    }
+    let told = bar.clone();
+    // In a task: each report would wake the thread from the outside if it was waited for here.
+    let heard = tasks.spawn(async move {
+        let mut polled = Vec::new();
+        while let Some(report) = reports.recv().await {
+            told.inc(1);
+            if !told.is_hidden() {
+                told.set_message(report.name.to_string());
+            }
+            polled.push(app::poll_shape(report));
+        }
+        polled
+    });
+    let mut polled = heard.await.map_err(|e| Failure::new(e.to_string()))?;
     bar.finish_and_clear();
     stop.cancel();
     running.await.map_err(|e| Failure::new(e.to_string()))?;

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
+use memchr::{memchr, memchr3, memrchr};
 use url::{ParseError, Url};
 
 /// An address that was read as a [`Url`] and is written as that writes it. A clone shares the text.
@@ -30,15 +31,20 @@ impl Address {
         Url::parse(&self.0)
     }
 
-    /// Its host as [`Url::host_str`] gives it; empty if it has none. Cheap, for it is asked for every feed at the start.
+    /// Its host as [`Url::host_str`] gives it; empty if it has none. Cheap, for it is asked for every feed at the start
+    /// and at each poll.
     #[must_use]
     pub fn host(&self) -> &str {
-        let Some((_, rest)) = self.0.split_once("://") else { return "" };
-        let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
-        let host = authority.rsplit_once('@').map_or(authority, |(_, host)| host);
-        match host.rsplit_once(':') {
+        let text = self.as_str();
+        let scheme = memchr(b':', text.as_bytes()).and_then(|colon| text.get(colon..));
+        let Some(rest) = scheme.and_then(|rest| rest.strip_prefix("://")) else { return "" };
+        let end = memchr3(b'/', b'?', b'#', rest.as_bytes());
+        let authority = end.and_then(|end| rest.get(..end)).unwrap_or(rest);
+        let user = memrchr(b'@', authority.as_bytes());
+        let host = user.and_then(|at| authority.get(at + 1..)).unwrap_or(authority);
+        match memrchr(b':', host.as_bytes()) {
             // The colons of an IPv6 address stand in brackets.
-            Some((name, port)) if !port.ends_with(']') => name,
+            Some(colon) if !host.ends_with(']') => host.get(..colon).unwrap_or(host),
             _ => host,
         }
     }

@@ -253,6 +253,10 @@ impl Resolve for Resolver {
 pub fn client_through(guard: &Guard, reach: &Reach, secure: bool) -> Result<reqwest::Client, String> {
     let tls = if secure { super::tls::trusting(&reach.authorities)? } else { super::tls::trusting_nobody()? };
     let mut builder = builder(guard, reach.proxy.as_ref()).tls_backend_preconfigured(tls);
+    if !secure {
+        // Only servers of HTTP/2 can say that they have not begun with a request (RFC 9113 8.7). A copy of each is kept for that.
+        builder = builder.retry(reqwest::retry::never().max_retries_per_request(0));
+    }
     if let Some(proxy) = &reach.proxy {
         let url = proxy.secret_url();
         let wrong = || format!("the proxy {proxy} cannot be used");

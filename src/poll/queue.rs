@@ -2,7 +2,7 @@
 //! than it should. Pure: the present moment is an argument.
 
 use std::cmp::Reverse;
-use std::collections::{BinaryHeap, HashMap, VecDeque};
+use std::collections::{BinaryHeap, VecDeque};
 use std::time::Duration;
 
 use super::sites::{Sites, site};
@@ -19,7 +19,8 @@ pub(super) struct Queue {
     owing: VecDeque<(Timestamp, FeedId)>,
     /// By due time. An entry that no longer agrees with its slot is stale and dropped when it comes up.
     heap: BinaryHeap<Reverse<(Timestamp, FeedId)>>,
-    hosts: HashMap<String, Host>,
+    /// By their names, which come from the configuration: a hash need not resist anyone.
+    hosts: foldhash::HashMap<String, Host>,
     /// Hosts with feeds that wait and a free place, in turn.
     turn: VecDeque<String>,
     /// Sites that asked for fewer requests.
@@ -90,7 +91,9 @@ impl Queue {
         let slot = self.feeds.get_mut(&feed).filter(|slot| slot.state == State::Sleeping);
         let Some(slot) = slot else { return false };
         slot.due = due;
-        self.heap.extend(due.map(|due| Reverse((due, feed))));
+        if let Some(due) = due {
+            self.heap.push(Reverse((due, feed)));
+        }
         true
     }
 
@@ -128,14 +131,18 @@ impl Queue {
                 }
                 out.push(feed);
             }
-            self.offer(&name);
+            self.offer(name);
         }
         out
     }
 
-    /// Up to `most` feeds that wait for their host: they are likely the next ones.
+    /// Up to `most` feeds that wait for their host: they are likely the next ones. First of those that have their turn,
+    /// of each as many as of any other.
     pub(super) fn ahead(&self, most: usize) -> impl Iterator<Item = FeedId> {
-        self.hosts.values().flat_map(|host| host.waiting.iter().copied().take(8)).take(most)
+        let share = most.div_ceil(self.hosts.len().max(1));
+        let in_turn = self.turn.iter().filter_map(|name| self.hosts.get(name));
+        let others = self.hosts.values().filter(|host| !host.in_turn);
+        in_turn.chain(others).flat_map(move |host| host.waiting.iter().copied().take(share)).take(most)
     }
 
     /// The server of a feed, whose poll is still on, complained of too many requests.
@@ -185,7 +192,7 @@ impl Queue {
             }
         }
         self.wake_at(feed, due);
-        self.offer(&name);
+        self.offer(name);
     }
 
     /// When there is something to do next: a sleeping feed is due, or a host has its turn.
@@ -231,7 +238,7 @@ impl Queue {
             if let Some(host) = self.hosts.get_mut(&name) {
                 host.in_turn = false;
             }
-            self.offer(&name);
+            self.offer(name);
         }
         while let Some(due) = self.earliest_due().filter(|due| *due <= now) {
             let Some(Reverse((_, feed))) = self.heap.pop() else { break };
@@ -239,26 +246,29 @@ impl Queue {
             slot.state = State::Waiting;
             let name = slot.url.host().to_owned();
             self.owe(due, feed);
-            self.hosts.entry(name.clone()).or_default().waiting.push_back(feed);
-            self.offer(&name);
+            match self.hosts.get_mut(&name) {
+                Some(host) => host.waiting.push_back(feed),
+                None => self.hosts.entry(name.clone()).or_default().waiting.push_back(feed),
+            }
+            self.offer(name);
         }
     }
 
     /// Gives a host its turn, if it has a feed that waits and a free place.
-    fn offer(&mut self, name: &str) {
-        let Some(host) = self.hosts.get_mut(name) else { return };
+    fn offer(&mut self, name: String) {
+        let Some(host) = self.hosts.get_mut(&name) else { return };
         if host.waiting.is_empty() && host.running == 0 {
-            self.hosts.remove(name);
+            self.hosts.remove(&name);
         } else if !host.in_turn && host.running < self.per_host && !host.waiting.is_empty() {
             host.in_turn = true;
-            self.turn.push_back(name.to_owned());
+            self.turn.push_back(name);
         }
     }
 
     fn offer_all(&mut self) {
         let names: Vec<String> = self.hosts.keys().cloned().collect();
         for name in names {
-            self.offer(&name);
+            self.offer(name);
         }
     }
 }
@@ -324,6 +334,15 @@ mod tests {
             assert!(q.owing.len() <= 8, "{}", q.owing.len());
         }
         assert_eq!(q.oldest(), Some(at(1)));
+    }
+
+    #[test]
+    fn the_next_ones_are_those_of_hosts_that_have_their_turn_as_many_of_each() {
+        let mut q = queue(1, &[(1, "a", 1), (2, "a", 1), (3, "a", 1), (4, "b", 1), (5, "b", 1), (6, "c", 9)]);
+        assert_eq!(q.take(at(1), 1), [FeedId(1)], "its host has no place now");
+        assert_eq!(q.ahead(1).collect::<Vec<_>>(), [FeedId(4)]);
+        assert_eq!(q.ahead(3).collect::<Vec<_>>(), [FeedId(4), FeedId(5), FeedId(2)]);
+        assert_eq!(q.ahead(9).count(), 4, "one sleeps");
     }
 
     #[test]

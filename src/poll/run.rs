@@ -24,8 +24,8 @@ const STEP: Duration = Duration::from_secs(30);
 /// What a lease has beyond the feed's time-out: for parsing and the commit.
 const LEASE_MARGIN: Duration = Duration::from_secs(120);
 /// Feeds that are leased while they still wait for their host: reading what is remembered of many together is
-/// cheaper.
-const AHEAD: usize = 64;
+/// cheaper, for each read wakes a thread and finds the pages changed that it knew.
+const AHEAD: usize = 256;
 /// A poll that takes longer than this gives its place to another.
 const SLOW: Duration = Duration::from_secs(3);
 /// So many times as many polls as there are places may be slow.

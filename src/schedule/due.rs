@@ -128,44 +128,63 @@ pub fn reschedule(pace: &Pace<'_>, state: &FeedState, now: Timestamp) -> NextPol
 
 /// A rule that holds a feed back.
 struct Rule {
+    name: Named,
+    from: Timestamp,
     until: Timestamp,
-    /// Its sentence, with what it asks for.
-    says: String,
+}
+
+/// Which one. The reason is written once, of the rule that gave it: a poll asks them all.
+enum Named {
+    MinInterval,
+    UpdatePeriod,
+    Ttl,
+    MaxAge,
+    BackOff(u32),
+    RetryAfter,
 }
 
 impl Rule {
-    fn new(name: &str, from: Timestamp, until: Timestamp) -> Self {
-        Self { until, says: format!("{name} ({})", span(until.since(from))) }
+    /// Its sentence, with what it asks for.
+    fn says(&self) -> String {
+        let span = span(self.until.since(self.from));
+        let name = match self.name {
+            Named::MinInterval => "min_interval",
+            Named::UpdatePeriod => "sy:updatePeriod of the feed",
+            Named::Ttl => "ttl of the feed",
+            Named::MaxAge => "max-age of the last answer",
+            Named::BackOff(1) => "back-off after 1 failure",
+            Named::BackOff(errors) => return format!("back-off after {errors} failures in a row ({span})"),
+            Named::RetryAfter => "Retry-After of the last answer",
+        };
+        format!("{name} ({span})")
     }
 }
 
-/// The rules that hold the feed back beyond its last poll; of two with one end, the later one says why.
-fn rules(pace: &Pace<'_>, seen: &Seen<'_>) -> Vec<Rule> {
+/// The rule that holds the feed back for longest beyond its last poll; of two with one end, the later one says why.
+fn holding(pace: &Pace<'_>, seen: &Seen<'_>) -> Option<Rule> {
     let last = seen.last;
     let answered = seen.last_ok.unwrap_or(last);
     let ttl = seen.cadence.ttl_minutes.map(|minutes| Duration::from_secs(u64::from(minutes) * 60).min(CAP));
-    let mut rules = vec![Rule::new("min_interval", last, last.plus(pace.min_interval))];
     // A hint, the weakest of all: publishing software puts "hourly" into every feed. So it yields to whatever else the
     // feed says and to a schedule that is exact, and slows down to a day at the most.
     let hint = seen.cadence.update_period_s.filter(|_| pace.spread && seen.fresh_until.is_none() && ttl.is_none());
-    if let Some(period) = hint.map(|secs| Duration::from_secs(secs.into()).min(DAY)) {
-        rules.push(Rule::new("sy:updatePeriod of the feed", answered, answered.plus(period)));
-    }
-    rules.extend(ttl.map(|ttl| Rule::new("ttl of the feed", answered, answered.plus(ttl))));
-    rules.extend(seen.fresh_until.map(|until| Rule::new("max-age of the last answer", answered, until)));
-    if seen.errors > 0 {
-        let failures = if seen.errors == 1 { "failure" } else { "failures in a row" };
-        let name = format!("back-off after {} {failures}", seen.errors);
-        rules.push(Rule::new(&name, last, last.plus(backoff(pace.backoff, seen.errors))));
-    }
-    rules.extend(seen.retry_until.map(|until| Rule::new("Retry-After of the last answer", last, until)));
-    rules.retain(|rule| rule.until > last);
-    rules
+    let period = hint.map(|secs| Duration::from_secs(secs.into()).min(DAY));
+    let failed = (seen.errors > 0).then(|| last.plus(backoff(pace.backoff, seen.errors)));
+    let rules = [
+        (Named::MinInterval, last, Some(last.plus(pace.min_interval))),
+        (Named::UpdatePeriod, answered, period.map(|period| answered.plus(period))),
+        (Named::Ttl, answered, ttl.map(|ttl| answered.plus(ttl))),
+        (Named::MaxAge, answered, seen.fresh_until),
+        (Named::BackOff(seen.errors), last, failed),
+        (Named::RetryAfter, last, seen.retry_until),
+    ];
+    let rules = rules.into_iter().filter_map(|(name, from, until)| Some(Rule { name, from, until: until? }));
+    rules.filter(|rule| rule.until > last).max_by_key(|rule| rule.until)
 }
 
 fn decide(pace: &Pace<'_>, seen: &Seen<'_>) -> NextPoll {
     let last = seen.last;
-    let rule = rules(pace, seen).into_iter().max_by_key(|rule| rule.until);
+    let rule = holding(pace, seen);
     let not_before = rule.as_ref().map_or(last, |rule| rule.until);
     let first = match pace.timing {
         Timing::Auto => {
@@ -182,10 +201,10 @@ fn decide(pace: &Pace<'_>, seen: &Seen<'_>) -> NextPoll {
         None => (not_before.plus(DAY), "the schedule has no more ticks; asked once a day".to_owned()),
         Some((first, base)) => {
             let due = fitting(pace, first, not_before);
-            let rule = rule.filter(|_| due > first);
-            match unskipped(pace, seen.cadence, first, due) {
-                Some((due, says)) => (due, format!("{says} is later than {base}")),
-                None => (due, rule.map_or_else(|| base.clone(), |rule| format!("{} is later than {base}", rule.says))),
+            match (unskipped(pace, seen.cadence, first, due), rule.filter(|_| due > first)) {
+                (Some((due, says)), _) => (due, format!("{says} is later than {base}")),
+                (None, Some(rule)) => (due, format!("{} is later than {base}", rule.says())),
+                (None, None) => (due, base),
             }
         }
     };

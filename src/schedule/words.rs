@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use chrono::Timelike as _;
 use chrono_tz::Tz;
 
 use crate::domain::time::Timestamp;
@@ -22,7 +23,12 @@ pub(super) fn span(span: Duration) -> String {
 
 /// The hour and minute in a zone; with the date where it is not the day of `from`.
 pub(super) fn clock(at: Timestamp, from: Timestamp, zone: Tz) -> String {
-    let (at, from) = (at.to_chrono().with_timezone(&zone), from.to_chrono().with_timezone(&zone));
-    let form = if at.date_naive() == from.date_naive() { "%H:%M" } else { "%Y-%m-%d %H:%M" };
-    at.format(form).to_string()
+    let (at, from) = (at.to_chrono().with_timezone(&zone).naive_local(), from.to_chrono().with_timezone(&zone));
+    // A pattern would be read anew for each of them.
+    let (hour, minute) = (at.hour(), at.minute());
+    if at.date() == from.date_naive() {
+        format!("{hour:02}:{minute:02}")
+    } else {
+        format!("{} {hour:02}:{minute:02}", at.date())
+    }
 }

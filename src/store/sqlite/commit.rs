@@ -9,7 +9,7 @@ use super::feeds::{self, json};
 use super::keys::Keys;
 use super::known::{Looked, Place, Present, known_as_it_is};
 use super::listing::{self, Digest, LONGEST, Listing};
-use super::remember::remember;
+use super::remember::{Unmodified, remember};
 use super::writer::Tx;
 use super::{Instance, Result, items, public, streams};
 use crate::domain::decision::{Candidate, Decision, Judge, Life, LinkChange, Survey};
@@ -71,7 +71,7 @@ impl Commit<'_> {
     pub(super) fn run(&self, poll: &PollCommit) -> Result<CommitReport> {
         let renamed =
             matches!(&poll.result, PollResult::Loaded { info, .. } if feeds::renames(self.tx.db, poll.feed, info)?);
-        let report = remember(self.tx.db, self.instance, poll)?;
+        let report = remember(self.tx.db, self.instance, poll, &mut Unmodified::prepare(self.tx.db)?)?;
         let PollResult::Loaded { info, candidates, quiet, habits, .. } = &poll.result else { return Ok(report) };
         if renamed {
             streams::renew(self.tx.db)?;

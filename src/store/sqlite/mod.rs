@@ -212,8 +212,9 @@ impl Store for Sqlite {
             let instance = self.shared.instance.clone();
             let written = self
                 .write(move |tx| {
+                    let mut unmodified = remember::Unmodified::prepare(tx.db)?;
                     let commit = |(poll, held): (&PollCommit, &bool)| match held {
-                        true => remember::remember(tx.db, &instance, poll),
+                        true => remember::remember(tx.db, &instance, poll, &mut unmodified),
                         false => Ok(CommitReport { lost: true, ..CommitReport::default() }),
                     };
                     polls.iter().zip(&held).map(commit).collect()

@@ -1,6 +1,6 @@
 //! What a finished poll means for the next one, and what the operator is told of the feed's health by it.
 
-use rusqlite::{Connection, params};
+use rusqlite::{CachedStatement, Connection, params};
 
 use super::super::{CommitReport, NextPoll, PollCommit, PollResult, Redirect, Unions};
 use super::feeds::{self, BACK, json};
@@ -13,8 +13,16 @@ use crate::domain::webhook::{Alert, EventKind};
 /// Moves of a feed that are remembered: a publisher may redirect to another address each time.
 const MOST_MOVES: u32 = 50;
 
+/// The statement of the common case: looked up once for all that are committed together.
+pub(super) struct Unmodified<'a>(CachedStatement<'a>);
+
 /// Keeps what a finished poll means for the next one. The report holds what is owed for that.
-pub(super) fn remember(db: &Connection, instance: &Instance, poll: &PollCommit) -> Result<CommitReport> {
+pub(super) fn remember(
+    db: &Connection,
+    instance: &Instance,
+    poll: &PollCommit,
+    unmodified: &mut Unmodified<'_>,
+) -> Result<CommitReport> {
     let mut report = CommitReport::default();
     match &poll.result {
         PollResult::NotModified { validators, redirect } => {
@@ -22,9 +30,9 @@ pub(super) fn remember(db: &Connection, instance: &Instance, poll: &PollCommit) 
                 keep_validators(db, poll.feed.0, validators.as_ref())?;
             }
             // The common case: one statement.
-            if !unmodified(db, poll)? {
+            if !unmodified.keep(poll)? {
                 recover(db, instance, poll, &mut report)?;
-                unmodified(db, poll)?;
+                unmodified.keep(poll)?;
             }
             if let Some(redirect) = redirect {
                 moved(db, poll, redirect, &mut report.unions)?;
@@ -64,19 +72,24 @@ pub(super) fn remember(db: &Connection, instance: &Instance, poll: &PollCommit) 
     Ok(report)
 }
 
-/// False: it counts as broken, and nothing was written.
-fn unmodified(db: &Connection, poll: &PollCommit) -> Result<bool> {
-    let next = &poll.next;
-    let ms = |at: Option<Timestamp>| at.map(Timestamp::as_ms);
-    let (due, fresh, retry) = (ms(next.due_at), ms(next.fresh_until), ms(next.retry_until));
-    let written = db
-        .prepare_cached(
+impl<'a> Unmodified<'a> {
+    pub(super) fn prepare(db: &'a Connection) -> Result<Self> {
+        db.prepare_cached(
             "UPDATE feed_state SET last_try = ?2, last_ok = ?2, errors = 0, failing_since = NULL, error_kind = NULL,
                error_status = NULL, error_text = NULL, gone = 0, dead = 0, due_at = iif(merged_into IS NULL AND paused_at IS NULL, ?3, NULL),
                due_reason = ?4, fresh_until = ?5, retry_until = ?6 WHERE feed_id = ?1 AND broken_at IS NULL",
-        )?
-        .execute(params![poll.feed.0, poll.at.as_ms(), due, next.reason, fresh, retry])?;
-    Ok(written > 0)
+        )
+        .map(Self)
+    }
+
+    /// False: it counts as broken, and nothing was written.
+    fn keep(&mut self, poll: &PollCommit) -> Result<bool> {
+        let next = &poll.next;
+        let ms = |at: Option<Timestamp>| at.map(Timestamp::as_ms);
+        let (due, fresh, retry) = (ms(next.due_at), ms(next.fresh_until), ms(next.retry_until));
+        let written = self.0.execute(params![poll.feed.0, poll.at.as_ms(), due, next.reason, fresh, retry])?;
+        Ok(written > 0)
+    }
 }
 
 fn loaded(db: &Connection, poll: &PollCommit, body_hash: u64) -> Result<()> {
