@@ -11,7 +11,7 @@ use tokio::sync::{Notify, Semaphore, SemaphorePermit, oneshot};
 use super::moves::{Way, tell_move, tell_unions};
 use super::outage::{Outage, Sign, Turn};
 use super::poison::Poison;
-use super::quiet::{Away, Quiet};
+use super::quiet::Quiet;
 use super::read::{Read, read_document};
 use super::{FeedPlan, Outcome, Plan, PollReport, Throttled};
 use crate::domain::decision::Judge;
@@ -22,7 +22,7 @@ use crate::fetch::client::{Ask, Fetcher};
 use crate::fetch::outcome::{Answer, Outcome as Fetched};
 use crate::parse;
 use crate::schedule::due::{Ended, next_poll};
-use crate::store::{CommitReport, FeedLease, PollCommit, PollResult, Redirect, Store, StoreError};
+use crate::store::{CommitReport, FeedLease, PollCommit, PollResult, Redirect, Store};
 
 /// Of bodies that are read, matched and committed at a time, in kilobytes.
 const ROOM_KB: u32 = 12 * 1024;
@@ -146,7 +146,10 @@ impl Stages {
         let throttled = throttled(error.as_ref(), next.retry_until);
         let redirect = redirect_of(&result);
         let poll = PollCommit { feed: feed.id, token, at: now, result, next, alerts: Arc::clone(&plan.alerts) };
-        let committed = self.commit(&plan, poll, judge, away).await;
+        let committed = match judge {
+            Some(judge) => self.store.commit_poll(poll, judge, Arc::clone(&plan.routes)).await,
+            None => self.quiet.commit(poll, away).await,
+        };
         let mut report = PollReport {
             feed: feed.id,
             name: feed.name.shared(),
@@ -175,18 +178,6 @@ impl Stages {
             }
         }
         report
-    }
-
-    async fn commit(
-        &self,
-        plan: &Plan,
-        poll: PollCommit,
-        judge: Option<Arc<dyn Judge>>,
-        away: Away<'_>,
-    ) -> Result<CommitReport, StoreError> {
-        let Some(judge) = judge else { return self.quiet.commit(poll, away).await };
-        drop(away);
-        self.store.commit_poll(poll, judge, Arc::clone(&plan.routes)).await
     }
 
     /// What a commit did, to the journal and to those who deliver what is owed.

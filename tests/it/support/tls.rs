@@ -195,16 +195,15 @@ async fn serve(connection: &mut Connection, seen: &Seen, acts: &Mutex<Vec<Act>>)
                 }
             }
             Act::Informational => {
-                while respond.send_informational(head(103).body(()).unwrap()).is_ok() {
-                    flush(connection).await;
-                }
+                // What is sent to nobody is gathered without end.
+                while respond.send_informational(head(103).body(()).unwrap()).is_ok() && flush(connection).await {}
             }
         }
     }
 }
 
-/// Gives what was queued a moment to go out; nothing else is accepted meanwhile.
-async fn flush(connection: &mut Connection) {
+/// Gives what was queued a moment to go out; nothing else is accepted meanwhile. False: the connection is closed.
+async fn flush(connection: &mut Connection) -> bool {
     let moment = std::time::Duration::from_millis(2);
-    let _ = tokio::time::timeout(moment, std::future::poll_fn(|cx| connection.poll_closed(cx))).await;
+    tokio::time::timeout(moment, std::future::poll_fn(|cx| connection.poll_closed(cx))).await.is_err()
 }
