@@ -152,7 +152,7 @@ mod tests {
             streams: vec!["peace".to_owned(), "other".to_owned()],
         };
         let term = TermHit {
-            field: "title".to_owned(),
+            field: "title".into(),
             term: "talk*".to_owned(),
             text: "Talks".to_owned(),
             snippet: "Talks …".to_owned(),

@@ -491,7 +491,7 @@ impl MatchShape {
     pub fn new(stream: &str, term: Option<&TermHit>) -> Self {
         Self {
             stream: stream.to_owned(),
-            field: term.map(|term| term.field.clone()),
+            field: term.map(|term| term.field.clone().into_owned()),
             term: term.map(|term| term.term.clone()),
             text: term.map(|term| term.text.clone()),
             snippet: term.map(|term| term.snippet.clone()).filter(|snippet| !snippet.is_empty()),

@@ -1,5 +1,7 @@
 //! A stream: a named query over everything that was seen; and a match of an item with one.
 
+use std::borrow::Cow;
+
 use serde::{Deserialize, Serialize};
 
 /// A stream's row. `all` has none: it holds every item.
@@ -19,7 +21,7 @@ pub struct Match {
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct TermHit {
     /// `title`, `summary`, `content`, `tag`, `feed`, `site` …
-    pub field: String,
+    pub field: Cow<'static, str>,
     /// The term as the query has it.
     pub term: String,
     /// The text as it stands in the item.
@@ -48,7 +50,7 @@ mod tests {
     #[test]
     fn a_brief_hit_is_read_back_as_one_without_a_snippet_and_a_whole_one_as_it_was() {
         let hit = |snippet: &str| TermHit {
-            field: "title".to_owned(),
+            field: "title".into(),
             term: "peace*".to_owned(),
             text: "\"Peace\"".to_owned(),
             snippet: snippet.to_owned(),

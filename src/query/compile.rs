@@ -7,23 +7,24 @@ use std::collections::{BTreeMap, HashMap};
 use std::hash::{BuildHasher as _, RandomState};
 use std::sync::Arc;
 
-use super::filter::{Heads, word_key};
+use super::filter::word_key;
 use super::pattern::Required;
 use super::prefixes::Prefixes;
 use super::syntax::{Field, Node, NodeKind, Parsed, Query, TextAtom};
 use super::terms::Terms;
+use super::words::Words;
 use crate::domain::time::Timestamp;
 
 /// Many queries behind one index of words.
 #[derive(Debug, Default)]
 pub struct Index {
-    queries: Vec<Arc<Parsed>>,
+    /// Each with where its pivots begin: what is looked at together stands together.
+    queries: Vec<(Arc<Parsed>, u32)>,
     /// For each query, the pivots of its atoms, by their ids.
-    pivots: Lists<Pivot>,
+    pivots: Vec<Pivot>,
     /// The words that queries hang on, and all prefixes by which an atom is found.
     words: Terms,
     prefixes: Prefixes,
-    heads: Heads,
     /// For each term, the queries that hang on it.
     anchored: Lists<Hung>,
     pub(super) feeds: HashMap<Box<str>, Vec<u32>>,
@@ -51,6 +52,17 @@ pub(super) struct Plan<'a> {
     pub(super) query: &'a Parsed,
     /// For each atom of text, by its id, the word that it is found by.
     pub(super) pivots: &'a [Pivot],
+}
+
+impl Plan<'_> {
+    /// Looks at what stands next to the query's head, and gives a number that is of no use. See [`super::scan`]: it brings
+    /// memory near.
+    pub(super) fn touch(&self) -> usize {
+        let (first, last) = (self.pivots.first(), self.pivots.last());
+        let pivots = [first, last].into_iter().flatten().fold(0, |all, pivot| all ^ usize::from(pivot.word));
+        let text = self.query.source.as_bytes().first().map_or(0, |byte| usize::from(*byte));
+        pivots.wrapping_add(text).wrapping_add(self.query.root.begin())
+    }
 }
 
 /// Many short lists in one: with many queries, every allocation counts.
@@ -140,7 +152,6 @@ impl Index {
             index.anchored.push(std::iter::from_fn(|| rest.next_if(|(t, _)| *t == term).map(|(_, query)| *query)));
         }
         index.words.finish();
-        index.heads = Heads::new(prefixes.keys());
         index.prefixes = Prefixes::new(prefixes);
         index.queries.shrink_to_fit();
         index.pivots.shrink_to_fit();
@@ -178,19 +189,14 @@ impl Index {
         self.words.get(key)
     }
 
-    /// Whether words are looked for by how they begin.
-    pub(super) fn has_prefixes(&self) -> bool {
-        !self.prefixes.is_empty()
+    /// Calls `each` with every word that is a term: where it stands among the keys, and the term.
+    pub(super) fn terms_of(&self, keys: &[u32], each: &mut impl FnMut(u32, u32)) {
+        self.words.of(keys, each);
     }
 
-    /// Whether a word that begins so may have a prefix.
-    pub(super) fn may_begin(&self, head: [u8; 4]) -> bool {
-        self.heads.may_begin(head)
-    }
-
-    /// Calls `each` with the term of every prefix of a folded word.
-    pub(super) fn prefixes_of(&self, word: &str, each: &mut impl FnMut(u32)) {
-        self.prefixes.of(word, each);
+    /// Calls `each` with the term of every prefix of every word, and where the word stands.
+    pub(super) fn prefixes_of(&self, words: &Words, each: &mut impl FnMut(u32, u32)) {
+        self.prefixes.of_all(words, each);
     }
 
     /// The queries that hang on a term.
@@ -200,7 +206,10 @@ impl Index {
 
     /// A query, ready to be tried.
     pub(super) fn plan(&self, query: usize) -> Option<Plan<'_>> {
-        Some(Plan { query: self.queries.get(query)?, pivots: self.pivots.get(query) })
+        let (query, start) = self.queries.get(query)?;
+        let start = usize::try_from(*start).ok()?;
+        let end = start + usize::try_from(query.atoms).ok()?;
+        Some(Plan { query, pivots: self.pivots.get(start..end)? })
     }
 }
 
@@ -298,6 +307,7 @@ impl Builder<'_> {
         self.pivots(&parsed.root, &mut pivots);
         pivots.sort_unstable_by_key(|(id, _)| *id);
         let pivots: Vec<Pivot> = pivots.into_iter().map(|(_, pivot)| pivot).collect();
+        let start = u32::try_from(self.index.pivots.len()).unwrap_or(u32::MAX);
         match self.anchor(&parsed.root, &pivots) {
             None => {
                 self.index.always.push(number);
@@ -312,8 +322,8 @@ impl Builder<'_> {
         }
         self.index.looks_at_feeds |= self.index.looks_at_tags;
         self.index.looks_at_dates |= parsed.has_date();
-        self.index.queries.push(Arc::clone(parsed));
-        self.index.pivots.push(pivots);
+        self.index.queries.push((Arc::clone(parsed), start));
+        self.index.pivots.extend(pivots);
     }
 
     fn hang(&mut self, hung: Hung, hook: Hook) {
@@ -434,6 +444,7 @@ fn key_of(word: &str) -> u32 {
 
 #[cfg(test)]
 mod tests {
+    use super::super::words::Part;
     use super::*;
 
     fn index(queries: &[&str]) -> Index {
@@ -445,11 +456,9 @@ mod tests {
         let mut found = Vec::new();
         let mut look = |term| found.extend(index.anchored(term).iter().map(|hung| hung.query));
         index.term(key_of(word)).into_iter().for_each(&mut look);
-        let mut head = [0; 4];
-        head.iter_mut().zip(word.bytes()).for_each(|(to, from)| *to = from);
-        if index.may_begin(head) {
-            index.prefixes_of(word, &mut look);
-        }
+        let mut words = Words::default();
+        words.add(Part::Title, word, true);
+        index.prefixes_of(&words, &mut |term, _| look(term));
         found
     }
 

@@ -40,16 +40,18 @@ impl<'a> Layer<'a> {
         self.of(key).next().is_some()
     }
 
+    /// The words that a prefix begins, in order.
+    fn begun(&self, term: u32) -> impl Iterator<Item = u32> {
+        let start = self.begun.partition_point(|(other, _)| *other < term);
+        let rest = self.begun.get(start..).unwrap_or_default();
+        rest.iter().take_while(move |(other, _)| *other == term).map(|(_, word)| *word)
+    }
+
     /// The words at which an atom's pivot stands, in order.
-    fn at(&self, pivot: Pivot) -> impl Iterator<Item = usize> {
-        let (found, chained) = if pivot.prefix {
-            let start = self.begun.partition_point(|(term, _)| *term < pivot.find);
-            (self.begun.get(start..).unwrap_or_default(), None)
-        } else {
-            (&[][..], Some(self.of(pivot.find)))
-        };
-        let prefixed = found.iter().take_while(move |(term, _)| *term == pivot.find).map(|(_, word)| *word);
-        prefixed.chain(chained.into_iter().flatten()).filter_map(|word| usize::try_from(word).ok())
+    fn at(&self, pivot: Pivot) -> impl Iterator<Item = u32> {
+        let prefixed = pivot.prefix.then(|| self.begun(pivot.find));
+        let whole = (!pivot.prefix).then(|| self.of(pivot.find));
+        prefixed.into_iter().flatten().chain(whole.into_iter().flatten())
     }
 }
 
@@ -70,9 +72,10 @@ const END: u32 = u32::MAX;
 
 impl Chains {
     fn new(keys: &[u32], secret: u64) -> Self {
-        let heads = vec![END; keys.len().next_power_of_two()];
+        // Most items have no tags of feeds to look at.
+        let heads = vec![END; if keys.is_empty() { 0 } else { keys.len().next_power_of_two() }];
         let mut chains = Self { heads, next: vec![END; keys.len()], secret };
-        let mask = chains.heads.len() - 1;
+        let mask = chains.heads.len().wrapping_sub(1);
         let mut word = u32::try_from(keys.len()).unwrap_or(END);
         for (key, next) in keys.iter().zip(&mut chains.next).rev() {
             word = word.saturating_sub(1);
@@ -85,7 +88,7 @@ impl Chains {
 
     /// The words of a key, in order.
     fn words(&self, keys: &[u32], key: u32) -> impl Iterator<Item = u32> {
-        let head = self.heads.get(chain(key, self.secret) & (self.heads.len() - 1)).copied();
+        let head = self.heads.get(chain(key, self.secret) & self.heads.len().wrapping_sub(1)).copied();
         let valid = |word: u32| (word != END).then_some(word);
         let chain = std::iter::successors(head.and_then(valid), move |word| {
             self.next.get(place(*word)).copied().and_then(valid)
@@ -162,7 +165,7 @@ impl<'a> Context<'a> {
                 }
             }
             NodeKind::Near(near) => self.near(near).map(Some),
-            NodeKind::Text(atom) => self.spots(node, atom).next().map(Some),
+            NodeKind::Text(atom) => self.first(node, atom).map(Some),
             NodeKind::Pattern(pattern) => self.matches(node, pattern).next().map(Some),
             NodeKind::When(when) => when.has(self.date, self.now).then_some(None),
             NodeKind::Feed(_) | NodeKind::Site(_) | NodeKind::Language(_) | NodeKind::Type(_) => {
@@ -171,18 +174,27 @@ impl<'a> Context<'a> {
         }
     }
 
+    /// The first place where an atom of text is met. What is asked most often: so without the iterators of [`Self::spots`].
+    fn first(&self, node: &'a Node, atom: &'a TextAtom) -> Option<Spot<'a>> {
+        let pivot = self.pivot(atom)?;
+        self.layers.into_iter().find_map(|layer| {
+            let spot = |word| spot(layer.words, pivot, word, node, atom);
+            if pivot.prefix { layer.begun(pivot.find).find_map(spot) } else { layer.of(pivot.find).find_map(spot) }
+        })
+    }
+
     /// Every place where an atom of text is met.
     pub(super) fn spots(&self, node: &'a Node, atom: &'a TextAtom) -> impl Iterator<Item = Spot<'a>> + use<'a> {
-        let pivot = usize::try_from(atom.id).ok().and_then(|id| self.plan.pivots.get(id)).copied();
         let layers = self.layers;
-        let pivoted = pivot.into_iter().flat_map(move |pivot| layers.map(|layer| (pivot, layer)));
+        let pivoted = self.pivot(atom).into_iter().flat_map(move |pivot| layers.map(|layer| (pivot, layer)));
         pivoted.flat_map(move |(pivot, layer)| {
-            layer.at(pivot).filter_map(move |word| {
-                let first = word.checked_sub(usize::from(pivot.word))?;
-                let last = first + atom.words.len() - 1;
-                stands(layer.words, first, atom).then_some(Spot::Text { words: layer.words, first, last, term: node })
-            })
+            layer.at(pivot).filter_map(move |word| spot(layer.words, pivot, word, node, atom))
         })
+    }
+
+    /// The word that an atom is found by.
+    fn pivot(&self, atom: &TextAtom) -> Option<Pivot> {
+        usize::try_from(atom.id).ok().and_then(|id| self.plan.pivots.get(id)).copied()
     }
 
     /// Every place where a regular expression matches.
@@ -279,6 +291,13 @@ impl<'a> Stretch<'a> {
 /// At most so many words between, in either order, and no word in both. Blocks are further apart than that.
 fn near_enough(a: &Stretch<'_>, b: &Stretch<'_>, words: u32) -> bool {
     (b.start > a.end && b.start - a.end <= words + 1) || (a.start > b.end && a.start - b.end <= words + 1)
+}
+
+/// An atom, if it stands where its pivot is this word.
+fn spot<'a>(words: &'a Words, pivot: Pivot, word: u32, term: &'a Node, atom: &TextAtom) -> Option<Spot<'a>> {
+    let first = place(word).checked_sub(usize::from(pivot.word))?;
+    let last = first + atom.words.len() - 1;
+    stands(words, first, atom).then_some(Spot::Text { words, first, last, term })
 }
 
 /// Whether an atom stands at this word: first what is cheap, then what is verified on the raw text.

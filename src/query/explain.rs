@@ -129,7 +129,7 @@ mod tests {
     #[test]
     fn what_is_met_shows_one_place_of_each_term_and_more_of_a_single_one() {
         let fields = |query| match explain(query) {
-            Verdict::Met(passages) => passages.into_iter().map(|p| (p.field, p.text)).collect::<Vec<_>>(),
+            Verdict::Met(passages) => passages.into_iter().map(|p| (p.field.into_owned(), p.text)).collect::<Vec<_>>(),
             Verdict::Failed { clause, .. } => panic!("{query}: {clause}"),
         };
         let pair = |a: &str, b: &str| (a.to_owned(), b.to_owned());

@@ -32,26 +32,21 @@ impl Bits {
     }
 }
 
-/// Tells cheaply that a word certainly begins with no prefix of a table.
+/// Tells cheaply that a word certainly begins with no prefix of a table, by the first `BYTES` of both.
 #[derive(Debug, Default)]
-pub(super) struct Heads {
+pub(super) struct Heads<const BYTES: usize> {
     bits: Bits,
-    /// The lengths of prefixes, in bytes; 4 is for all that are longer, too.
+    /// The lengths of prefixes, in bytes; `BYTES` is for all that are longer, too.
     lengths: Vec<usize>,
 }
 
-/// Bytes of a prefix that are looked at.
-const LONGEST: usize = 4;
-
-impl Heads {
+impl<const BYTES: usize> Heads<BYTES> {
     pub(super) fn new<'a>(prefixes: impl ExactSizeIterator<Item = &'a Box<str>>) -> Self {
         let mut heads = Self { bits: Bits::new(prefixes.len()), lengths: Vec::new() };
         for prefix in prefixes {
-            let length = prefix.len().min(LONGEST);
+            let length = prefix.len().min(BYTES);
             heads.lengths.push(length);
-            let mut head = [0; LONGEST];
-            head.iter_mut().zip(prefix.bytes()).for_each(|(to, from)| *to = from);
-            heads.bits.add(head_key(head, length));
+            heads.bits.add(head_key(eight(prefix.as_bytes()), length));
         }
         heads.lengths.sort_unstable();
         heads.lengths.dedup();
@@ -59,14 +54,43 @@ impl Heads {
     }
 
     /// `head`: the word's first bytes, and whatever is behind it, for to ask first how long it is would cost more.
-    pub(super) fn may_begin(&self, head: [u8; LONGEST]) -> bool {
+    pub(super) fn may_begin(&self, head: u64) -> bool {
         self.lengths.iter().any(|length| self.bits.has(head_key(head, *length)))
+    }
+
+    /// Which of these heads may have a prefix, at most 64: a bit for each. Without a branch for those that have none.
+    pub(super) fn of(&self, heads: impl DoubleEndedIterator<Item = u64>) -> u64 {
+        let bits = |bits: u64, known: bool| bits << 1 | u64::from(known);
+        match *self.lengths {
+            // Prefixes of the same length, or long ones alone.
+            [length] => {
+                let (kept, salt) = (first(length), salt(length));
+                let key = |head: u64| finish((head & kept).wrapping_mul(SPREAD[1]) ^ salt);
+                heads.rev().fold(0, |all, head| bits(all, self.bits.has(key(head))))
+            }
+            _ => heads.rev().fold(0, |all, head| bits(all, self.may_begin(head))),
+        }
     }
 }
 
+/// The first eight bytes of a word.
+pub(super) fn eight(word: &[u8]) -> u64 {
+    let mut eight = [0; 8];
+    match word.first_chunk() {
+        Some(bytes) => eight = *bytes,
+        None => eight.iter_mut().zip(word).for_each(|(to, from)| *to = *from),
+    }
+    u64::from_le_bytes(eight)
+}
+
 /// Of the first bytes of a word.
-fn head_key(head: [u8; LONGEST], length: usize) -> u32 {
-    finish((u64::from(u32::from_le_bytes(head)) & first(length)) ^ count(length) << 40)
+fn head_key(head: u64, length: usize) -> u32 {
+    finish((head & first(length)).wrapping_mul(SPREAD[1]) ^ salt(length))
+}
+
+/// Tells beginnings of one length from those of another.
+fn salt(length: usize) -> u64 {
+    count(length) << 40
 }
 
 /// Odd numbers without a pattern: digits of the golden ratio and of π.

@@ -2,11 +2,19 @@
 
 use std::collections::BTreeMap;
 
+use super::filter::{Heads, eight};
+use super::words::Words;
+
 const NONE: u32 = u32::MAX;
 
 /// Prefixes in order, each with the longest other one that it begins with.
 #[derive(Debug, Default)]
 pub(super) struct Prefixes {
+    /// Most words end at the first, and most of the others at the second.
+    heads: Heads<4>,
+    longer: Heads<8>,
+    /// The bytes of the shortest one.
+    shortest: u32,
     rows: Vec<Row>,
 }
 
@@ -23,6 +31,8 @@ struct Row {
 impl Prefixes {
     /// Makes the table.
     pub(super) fn new(terms: BTreeMap<Box<str>, u32>) -> Self {
+        let (heads, longer) = (Heads::new(terms.keys()), Heads::new(terms.keys()));
+        let shortest = terms.keys().map(|prefix| prefix.len()).min().unwrap_or(0);
         let mut rows: Vec<Row> = Vec::with_capacity(terms.len());
         let mut open: Vec<(u32, Box<str>)> = Vec::new();
         for (prefix, term) in terms {
@@ -32,12 +42,24 @@ impl Prefixes {
             open.push((row, prefix.clone()));
             rows.push(Row { head: head(&prefix), prefix, term, parent });
         }
-        Self { rows }
+        Self { heads, longer, shortest: u32::try_from(shortest).unwrap_or(0), rows }
     }
 
-    /// Whether there are none.
-    pub(super) fn is_empty(&self) -> bool {
-        self.rows.is_empty()
+    /// Calls `each` with the term of every prefix of every word, and where the word stands.
+    pub(super) fn of_all(&self, words: &Words, each: &mut impl FnMut(u32, u32)) {
+        if self.rows.is_empty() {
+            return;
+        }
+        words.of_length(self.shortest, &mut |places| {
+            let mut known = self.heads.of(places.iter().map(|at| words.head(*at)));
+            while known != 0 {
+                let place = usize::try_from(known.trailing_zeros()).ok().and_then(|place| places.get(place)).copied();
+                known &= known - 1;
+                let Some(at) = place else { continue };
+                let word = usize::try_from(at).ok().and_then(|at| words.word(at)).unwrap_or_default();
+                self.of(word, &mut |term| each(term, at));
+            }
+        });
     }
 
     /// Calls `each` with the term of every prefix of this word, longest first.
@@ -45,6 +67,9 @@ impl Prefixes {
     /// Between a prefix of the word and the word itself stand only texts that begin with that prefix. So the last
     /// row up to the word has every prefix of the word among itself and its parents.
     pub(super) fn of(&self, word: &str, each: &mut impl FnMut(u32)) {
+        if !self.longer.may_begin(eight(word.as_bytes())) {
+            return;
+        }
         let start = head(word);
         let after = self.rows.partition_point(|row| row.head < start || (row.head == start && *row.prefix <= *word));
         let mut at = after.checked_sub(1);

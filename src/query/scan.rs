@@ -3,7 +3,7 @@
 use std::hint::black_box;
 
 use super::atom::language_tag;
-use super::compile::{Beside, Index};
+use super::compile::{Beside, Hung, Index};
 use super::evaluate::{Context, Layer, Spot};
 use super::filter::word_key;
 use super::pattern::odd_words;
@@ -207,11 +207,8 @@ impl Index {
         let plans = || queries.iter().filter_map(|query| self.plan(usize::try_from(*query).ok()?));
         if queries.len() >= MANY {
             black_box(plans().map(|plan| plan.query.atoms).fold(0, u32::wrapping_add));
-            black_box(
-                plans()
-                    .map(|plan| plan.query.root.touch().wrapping_add(plan.pivots.len()))
-                    .fold(0, usize::wrapping_add),
-            );
+            black_box(plans().map(|plan| plan.touch()).fold(0, usize::wrapping_add));
+            black_box(plans().map(|plan| plan.query.root.touch()).fold(0, usize::wrapping_add));
         }
     }
 
@@ -229,17 +226,8 @@ impl Index {
     /// Looks every word up once.
     pub(super) fn layer<'a>(&self, words: &'a Words) -> Layer<'a> {
         let (mut whole, mut begun) = (Vec::new(), Vec::new());
-        for (key, at) in words.keys().iter().zip(0..) {
-            if let Some(term) = self.term(*key) {
-                whole.push((term, at));
-            }
-        }
-        if self.has_prefixes() {
-            for (at, _) in (0..).zip(words.heads()).filter(|(_, head)| self.may_begin(*head)) {
-                let word = usize::try_from(at).ok().and_then(|at| words.word(at)).unwrap_or_default();
-                self.prefixes_of(word, &mut |term| begun.push((term, at)));
-            }
-        }
+        self.terms_of(words.keys(), &mut |at, term| whole.push((term, at)));
+        self.prefixes_of(words, &mut |term, at| begun.push((term, at)));
         Layer::new(words, whole, begun, self.secret)
     }
 
@@ -247,14 +235,23 @@ impl Index {
     fn candidates(&self, item: &Folded, feeds: &[FeedTerms<'_>], layers: &[Layer<'_>; 2]) -> Vec<u32> {
         let mut queries = self.always.clone();
         for layer in layers {
-            for (term, at) in &layer.whole {
-                let key = usize::try_from(*at).ok().and_then(|at| layer.words.keys().get(at)).copied().unwrap_or(0);
-                // A word that is there again brings nothing new.
-                if layer.of(key).next() == Some(*at) {
-                    let hung = self.anchored(*term).iter();
-                    let there = hung.filter(|hung| is_beside(hung.beside, || layer.of(key), layer, layers));
-                    queries.extend(there.map(|hung| hung.query));
-                }
+            let key =
+                |at: u32| usize::try_from(at).ok().and_then(|at| layer.words.keys().get(at)).copied().unwrap_or(0);
+            let words = layer.whole.iter().map(|(term, at)| (*term, *at, key(*at)));
+            // A word that is there again brings nothing new.
+            let words = words.filter(|(_, at, key)| layer.of(*key).next() == Some(*at));
+            let terms: Vec<(u32, &[Hung])> = words.map(|(term, _, key)| (key, self.anchored(term))).collect();
+            // As in `fetch`.
+            black_box(
+                terms
+                    .iter()
+                    .flat_map(|(_, hung)| [hung.first(), hung.last()])
+                    .flatten()
+                    .fold(0, |all, hung| all ^ hung.query),
+            );
+            for (key, hung) in terms {
+                let there = hung.iter().filter(|hung| is_beside(hung.beside, || layer.of(key), layer, layers));
+                queries.extend(there.map(|hung| hung.query));
             }
             for same in layer.begun.chunk_by(|a, b| a.0 == b.0) {
                 let Some((term, _)) = same.first() else { continue };

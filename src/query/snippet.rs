@@ -23,7 +23,7 @@ pub(super) fn brief(spot: &Spot<'_>, source: &str) -> TermHit {
         }
     };
     TermHit {
-        field: field.to_owned(),
+        field: field.into(),
         term: source.get(term.at.range()).unwrap_or_default().to_owned(),
         text: head(text, MAX_SNIPPET).to_owned(),
         snippet: String::new(),
@@ -40,7 +40,7 @@ pub(super) fn show(spot: &Spot<'_>, source: &str) -> TermHit {
             let at = snippet.find(&text).map(|at| (chars(snippet.get(..at).unwrap_or_default()), chars(&text)));
             let highlights = at.map(|(start, length)| (start, start + length)).into_iter().collect();
             let term = source.get(term.at.range()).unwrap_or_default().to_owned();
-            TermHit { field: field.to_owned(), term, text, snippet, highlights }
+            TermHit { field: field.into(), term, text, snippet, highlights }
         }
         Spot::Text { words, first, last, term } => {
             let field = words.part(first).map_or("", |part| part.name());
@@ -50,7 +50,7 @@ pub(super) fn show(spot: &Spot<'_>, source: &str) -> TermHit {
     }
 }
 
-fn passage(words: &Words, raw: Range<usize>, field: &str, term: &Node, source: &str) -> TermHit {
+fn passage(words: &Words, raw: Range<usize>, field: &'static str, term: &Node, source: &str) -> TermHit {
     let bounds = words.bounds(raw.start);
     let met = head(words.text().get(raw.clone()).unwrap_or_default(), MAX_SNIPPET);
     let raw = raw.start..raw.start + met.len();
@@ -58,7 +58,7 @@ fn passage(words: &Words, raw: Range<usize>, field: &str, term: &Node, source: &
     let slice = |range: Range<usize>| words.text().get(range).unwrap_or_default();
     let start = chars(slice(window.start..raw.start));
     TermHit {
-        field: field.to_owned(),
+        field: field.into(),
         term: source.get(term.at.range()).unwrap_or_default().to_owned(),
         text: met.to_owned(),
         snippet: flat(slice(window)),

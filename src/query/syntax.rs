@@ -76,6 +76,15 @@ pub(super) enum NodeKind {
 }
 
 impl Node {
+    /// As [`Self::touch`], but only at what a clause points to.
+    pub(super) fn begin(&self) -> usize {
+        match &self.kind {
+            NodeKind::And(nodes) | NodeKind::Or(nodes) => nodes.first().map_or(0, |node| node.at.range().start),
+            NodeKind::Text(atom) => atom.words.len(),
+            _ => 0,
+        }
+    }
+
     /// Looks at the words of a clause, and gives a number that is of no use. See [`super::scan`]: it brings memory near.
     pub(super) fn touch(&self) -> usize {
         match &self.kind {

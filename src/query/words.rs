@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use super::filter::word_key;
+use super::filter::{eight, word_key};
 use super::text::{Splitter, Word};
 
 /// Bytes of text that are looked at in one item; what is beyond is not searched. Keeps every offset and position
@@ -142,21 +142,30 @@ impl Words {
         self.entries.iter().map(|entry| self.folded_of(entry))
     }
 
-    /// The first four bytes of each; of a shorter one with what stands behind it.
-    pub(super) fn heads(&self) -> impl Iterator<Item = [u8; 4]> {
-        let (lower, others) = (self.lower.as_bytes(), self.others.as_bytes());
-        self.entries.iter().map(move |entry| {
-            let (text, start) = match entry.other {
-                PLAIN => (lower, wide(entry.raw.0)),
-                other => (others, self.other(other).start),
-            };
-            let rest = text.get(start..).unwrap_or_default();
-            rest.first_chunk().copied().unwrap_or_else(|| {
-                let mut head = [0; 4];
-                head.iter_mut().zip(rest).for_each(|(to, from)| *to = *from);
-                head
-            })
-        })
+    /// Calls `each` with the places of words of so many bytes at least, up to 64 at a time; a few shorter ones may be among them.
+    pub(super) fn of_length(&self, least: u32, each: &mut impl FnMut(&[u32])) {
+        for (block, start) in self.entries.chunks(64).zip((0..).step_by(64)) {
+            let (mut places, mut count) = ([0; 64], 0);
+            for (entry, at) in block.iter().zip(start..) {
+                // A slot is written whether the word is one or not: that costs less than to foresee it wrongly.
+                if let Some(slot) = places.get_mut(count & 63) {
+                    *slot = at;
+                }
+                count += usize::from((entry.raw.1 - entry.raw.0 >= least) | (entry.other != PLAIN));
+            }
+            each(places.get(..count).unwrap_or_default());
+        }
+    }
+
+    /// The first four bytes of a word; of a shorter one with what stands behind it.
+    pub(super) fn head(&self, index: u32) -> u64 {
+        let Some(entry) = self.entries.get(wide(index)) else { return 0 };
+        let (text, start) = match entry.other {
+            PLAIN => (&self.lower, wide(entry.raw.0)),
+            other => (&self.others, self.other(other).start),
+        };
+        let rest = text.as_bytes().get(start..).unwrap_or_default();
+        rest.first_chunk().map_or_else(|| eight(rest), |four| u64::from(u32::from_le_bytes(*four)))
     }
 
     /// A word's folded form.

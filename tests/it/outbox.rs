@@ -151,7 +151,7 @@ impl Bench {
     fn candidate(&self, n: u32, hooks: &[usize]) -> Candidate {
         let key = format!("https://x.example/{n}");
         let term = TermHit {
-            field: "title".to_owned(),
+            field: "title".into(),
             term: "story".to_owned(),
             text: "Story".to_owned(),
             snippet: format!("Story {n}"),

@@ -252,7 +252,7 @@ fn a_hit_shows_the_first_term_that_was_met() {
         let hits = Index::new(&[query(text)]).scan(&folded, &feeds);
         let [hit] = hits.as_slice() else { panic!("{text}: {hits:?}") };
         let term = hit.term.as_ref();
-        let shown = term.map(|t| (t.field.as_str(), t.term.as_str(), t.text.as_str(), t.snippet.as_str()));
+        let shown = term.map(|t| (&*t.field, t.term.as_str(), t.text.as_str(), t.snippet.as_str()));
         assert_eq!(shown, want, "{text}");
     }
 }

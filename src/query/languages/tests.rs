@@ -151,7 +151,7 @@ fn one_prefix_finds_a_name_in_both_transliterations_of_an_article() {
     };
     let folded = Folded::new(&document);
     let Verdict::Met(passages) = Query::parse("zelensk*").unwrap().explain(&folded, &[], None) else { panic!() };
-    let shown: Vec<(&str, &str)> = passages.iter().map(|p| (p.field.as_str(), p.text.as_str())).collect();
+    let shown: Vec<(&str, &str)> = passages.iter().map(|p| (&*p.field, p.text.as_str())).collect();
     assert_eq!(shown, [("title", "Zelenskyy"), ("content", "Zelensky"), ("content", "Zelenskiy")]);
     let cyrillic = Document { content: "Зеленський (Зеленский)", ..Document::default() };
     let index = Index::new(&[Query::parse("зеленськ* зеленск*").unwrap()]);
