@@ -716,13 +716,18 @@ async fn no_call_waits_for_the_old_time_when_the_clock_was_put_back() {
         let attempt = Attempt { at: ahead, error: Some("503".to_owned()), ..Attempt::default() };
         let retry = Settlement::new(failed.id, failed.token, attempt, Verdict::Retry(ahead.plus(HOUR / 2)));
         bench.store().settle_delivery(retry).await.unwrap().unwrap();
+        let file = bench.fresh.dir.path().join("t.db");
+        let slowed = "UPDATE webhook SET slow_until = ?1";
+        rusqlite::Connection::open(&file).unwrap().execute(slowed, [ahead.plus(HOUR).as_ms()]).unwrap();
         if restart {
             bench.fresh.store = fresh().store;
-            let again = Sqlite::open(&bench.fresh.dir.path().join("t.db"), &options(Access::Own)).unwrap();
+            let again = Sqlite::open(&file, &options(Access::Own)).unwrap();
             bench.fresh.store = Arc::new(again);
         }
         let back = now().plus(HOUR);
         let due = lease(&bench, back, 10).await;
+        let slow_until = bench.store().webhook_status().await.unwrap()[0].slow_until;
+        assert_eq!(slow_until, Some(back), "what it was slowed for ends now");
         // A start takes over what was under way; otherwise its lease lasts as long as any.
         assert_eq!(due.deliveries.len(), 1 + usize::from(restart));
         assert_eq!(due.next_at, Some(back.plus(HOUR / 2)), "half an hour stays half an hour");

@@ -72,6 +72,8 @@ pub(super) fn after_a_step(db: &Connection, before: Timestamp, now: Timestamp, u
         "UPDATE delivery SET lease_until = ?1 WHERE lease_token IS NOT NULL AND lease_until > ?1",
         [until.as_ms()],
     )?;
+    // A webhook that was slowed, too: its next probe is due.
+    db.execute("UPDATE webhook SET slow_until = ?1 WHERE slow_until > ?1", [now.as_ms()])?;
     if moved > 0 {
         tracing::warn!(deliveries = moved, "the clock was put back; calls that wait are due anew");
     }
