@@ -70,18 +70,22 @@ impl Endpoint {
     /// How many deliveries may be sent at `now`.
     #[must_use]
     pub fn gate(&self, now: Timestamp) -> Gate {
-        match (self.state, self.slow_until) {
-            (WebhookState::Paused | WebhookState::Disabled, _) => Gate::Shut,
-            (WebhookState::Active, _) => Gate::Open,
-            (WebhookState::Slowed, Some(until)) if until > now && until.since(now) <= ABSURD => Gate::Until(until),
-            (WebhookState::Slowed, _) => Gate::Probe,
+        match self.state {
+            WebhookState::Paused | WebhookState::Disabled => Gate::Shut,
+            WebhookState::Active => Gate::Open,
+            WebhookState::Slowed => self.held_until(now).map_or(Gate::Probe, Gate::Until),
         }
+    }
+
+    /// Until when nothing may be sent. What a clock that was put back left far ahead holds nothing.
+    fn held_until(&self, now: Timestamp) -> Option<Timestamp> {
+        self.slow_until.filter(|until| *until > now && until.since(now) <= ABSURD)
     }
 
     /// The state after an attempt, and whether the attempt counts against the schedule of its delivery.
     #[must_use]
     pub fn after(self, end: &End<'_>, pause_after: Duration) -> (Self, bool) {
-        let probe = self.slow_until.is_none_or(|until| end.began >= until);
+        let probe = self.held_until(end.began).is_none();
         let calm = Self { slow_until: None, slow_step: 0, ..self };
         if *end.verdict == Verdict::Succeeded {
             // What was under way when it was slowed is no sign that it is over: Retry-After holds.
@@ -240,5 +244,8 @@ mod tests {
     fn a_clock_that_was_set_back_by_a_year_does_not_slow_for_a_year() {
         let hook = Endpoint { state: WebhookState::Slowed, slow_until: Some(at(31_536_000)), ..Endpoint::default() };
         assert_eq!(hook.gate(at(0)), Gate::Probe);
+        assert_eq!(after(hook, (0, 1), &Verdict::Succeeded, None), (Endpoint::default(), true), "that was the probe");
+        let (slower, _) = after(hook, (0, 1), &retry(), Some(60));
+        assert_eq!(slower.slow_until, Some(at(61)));
     }
 }
