@@ -54,16 +54,17 @@ impl Flight {
     /// was answered is not to be made again for want of patience.
     async fn settle(self, sent: Sent) {
         let outbox = &self.outbox;
-        let now = outbox.clock.now();
-        let verdict = retry::verdict(sent.ending, &self.message_id, self.tries, &self.target.retry, now);
         let overload = retry::overload(sent.ending);
         loop {
             let Some(token) = outbox.state().slots.token(self.delivery) else { return };
+            let ended = outbox.clock.now();
+            let verdict = retry::verdict(sent.ending, &self.message_id, self.tries, &self.target.retry, ended);
             let settlement = Settlement {
                 delivery: self.delivery,
                 token,
                 attempt: sent.attempt.clone(),
-                verdict: verdict.clone(),
+                ended,
+                verdict,
                 overload,
                 pause_after: self.target.pause_after,
                 alerts: Arc::clone(&self.target.alerts),

@@ -101,7 +101,8 @@ impl Endpoint {
         }
         let since = self.failing_since.map_or(end.began, |since| {
             let gap = self.last_try.map_or(Duration::ZERO, |last| end.began.since(last));
-            since.plus(gap.saturating_sub(LONGEST_GAP))
+            // It lies ahead if the clock was put back.
+            since.plus(gap.saturating_sub(LONGEST_GAP)).min(end.began)
         });
         let (after, counts) = match (self.state, end.overload) {
             (WebhookState::Paused | WebhookState::Disabled, _) => (self, false),
@@ -247,5 +248,7 @@ mod tests {
         assert_eq!(after(hook, (0, 1), &Verdict::Succeeded, None), (Endpoint::default(), true), "that was the probe");
         let (slower, _) = after(hook, (0, 1), &retry(), Some(60));
         assert_eq!(slower.slow_until, Some(at(61)));
+        let failing = Endpoint { failing_since: Some(at(31_536_000)), ..Endpoint::default() };
+        assert_eq!(after(failing, (0, 1), &retry(), None).0.failing_since, Some(at(0)), "it is paused in time");
     }
 }

@@ -203,6 +203,8 @@ pub struct Settlement {
     pub token: u64,
     /// What was done.
     pub attempt: Attempt,
+    /// When it was over, by the clock as it is by then: it may have been set meanwhile.
+    pub ended: Timestamp,
     /// What follows, unless the webhook's state wants something else.
     pub verdict: Verdict,
     /// The whole webhook is to be left alone, for at least as long as it asks.
@@ -214,11 +216,12 @@ pub struct Settlement {
 }
 
 impl Settlement {
-    /// An attempt that says nothing of the webhook as a whole; nobody is told.
+    /// An attempt that says nothing of the webhook as a whole; nobody is told, and no clock was set.
     #[must_use]
     pub fn new(delivery: DeliveryId, token: u64, attempt: Attempt, verdict: Verdict) -> Self {
+        let ended = attempt.at.plus(Duration::from_millis(attempt.duration_ms));
         let (overload, pause_after, alerts) = (None, Duration::MAX, Arc::default());
-        Self { delivery, token, attempt, verdict, overload, pause_after, alerts }
+        Self { delivery, token, attempt, ended, verdict, overload, pause_after, alerts }
     }
 }
 

@@ -21,8 +21,8 @@ use feedmill::domain::webhook::{
 use feedmill::publish::views;
 use feedmill::store::sqlite::{Access, Options, Sqlite};
 use feedmill::store::{
-    AliasSource, ArchiveRequest, Cleaned, CommitReport, FeedSpec, Fill, Keymaker, Learned, Learnt, PageRequest,
-    PollCommit, PollResult, Registry, Route, Routes, Store, StoreError, StreamSpec, Subscriptions, Want,
+    AliasSource, ArchiveRequest, Cleaned, CommitReport, FeedSpec, Fill, HookOrder, Keymaker, Learned, Learnt,
+    PageRequest, PollCommit, PollResult, Registry, Route, Routes, Store, StoreError, StreamSpec, Subscriptions, Want,
 };
 use tempfile::TempDir;
 
@@ -727,7 +727,7 @@ async fn no_call_waits_for_the_old_time_when_the_clock_was_put_back() {
         let back = now().plus(HOUR);
         let due = lease(&bench, back, 10).await;
         let slow_until = bench.store().webhook_status().await.unwrap()[0].slow_until;
-        assert_eq!(slow_until, Some(back), "what it was slowed for ends now");
+        assert_eq!(slow_until, Some(back.plus(HOUR)), "what it asked for holds");
         // A start takes over what was under way; otherwise its lease lasts as long as any.
         assert_eq!(due.deliveries.len(), 1 + usize::from(restart));
         assert_eq!(due.next_at, Some(back.plus(HOUR / 2)), "half an hour stays half an hour");
@@ -737,6 +737,50 @@ async fn no_call_waits_for_the_old_time_when_the_clock_was_put_back() {
         let later = lease(&bench, back.plus(2 * HOUR), 10).await.deliveries;
         assert!(later.iter().any(|call| call.id == held.id));
     }
+}
+
+#[tokio::test]
+async fn what_began_before_the_clock_was_put_back_and_ends_after_that_was_seen_waits_for_nothing() {
+    let bench = Bench::new(&[A, B]).await;
+    let load = ["1", "2"].map(|n| bench.matching(candidate(&format!("https://x.example/{n}"), n, "Peace")));
+    bench.load(0, load.into()).await;
+    let webhook = bench.registry.webhooks[0];
+    let lease = async |at: Timestamp| {
+        let wants = vec![Want { webhook, most: 10, strict: false }];
+        bench.store().lease_deliveries(wants, at, at.plus(HOUR)).await.unwrap().deliveries
+    };
+    let calls = lease(now()).await;
+    let back = now().minus(24 * HOUR);
+    assert!(lease(back).await.is_empty(), "that was seen");
+    // A commit, by the old time.
+    bench.load(1, vec![bench.matching(candidate("https://x.example/3", "3", "Peace"))]).await;
+    let fresh = <[_; 1]>::try_from(lease(back.plus(HOUR / 60)).await).unwrap();
+    let good = Attempt { at: back.plus(HOUR / 60), http_status: Some(204), ..Attempt::default() };
+    let good = Settlement::new(fresh[0].id, fresh[0].token, good, Verdict::Succeeded);
+    bench.store().settle_delivery(good).await.unwrap().unwrap();
+    // Two calls that began by the old time, to a server that is down.
+    for call in &calls {
+        let attempt = Attempt { at: now(), duration_ms: 1000, ..Attempt::default() };
+        let ended = back.plus(HOUR / 30);
+        let settled = Settlement {
+            ended,
+            overload: Some(Duration::from_secs(60)),
+            ..Settlement::new(call.id, call.token, attempt, Verdict::Retry(ended.plus(HOUR / 10)))
+        };
+        bench.store().settle_delivery(settled).await.unwrap().unwrap();
+    }
+    let status = bench.store().webhook_status().await.unwrap().remove(0);
+    assert_eq!((status.state, status.slow_until), (WebhookState::Slowed, Some(back.plus(HOUR / 20))));
+    let probe = lease(back.plus(HOUR / 20)).await;
+    assert_eq!(probe.len(), 1, "the one that was put back");
+    // The clock is put back once more, when five minutes of six are left.
+    let again = back.minus(HOUR);
+    assert!(lease(again).await.is_empty());
+    let waiting = bench.store().delivery(calls[0].message_id.clone()).await.unwrap().unwrap();
+    assert_eq!(waiting.next_attempt, Some(again.plus(HOUR / 12)));
+    // Somebody resumes it: also what was owed first by the old time is due.
+    bench.store().order_webhook(status.name, HookOrder::Resume, again.plus(HOUR / 60)).await.unwrap();
+    assert_eq!(lease(again.plus(HOUR / 30)).await.len(), 1, "the other is under way");
 }
 
 #[tokio::test]

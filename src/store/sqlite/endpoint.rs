@@ -180,14 +180,15 @@ pub(super) fn order(db: &Connection, name: &str, order: HookOrder, now: Timestam
                 let changed = (old.state != WebhookState::Active).then_some(now);
                 store(db, webhook, &Endpoint::default(), None, changed)?;
             }
-            // Due since it was enqueued: so the oldest goes first. The schedule of each begins anew.
+            // Due since it was enqueued, so the oldest goes first, and now at the latest, for the clock may have been put back.
+            // The schedule of each begins anew.
             let changed = db
                 .prepare_cached(
-                    "UPDATE delivery SET next_at = created_at, tries = 0 WHERE id IN (
+                    "UPDATE delivery SET next_at = min(created_at, ?3), tries = 0 WHERE id IN (
                        SELECT id FROM delivery WHERE webhook_id = ?1 AND state = 'pending'
-                         AND (next_at > created_at OR tries > 0) LIMIT ?2)",
+                         AND (next_at > min(created_at, ?3) OR tries > 0) LIMIT ?2)",
                 )?
-                .execute(params![webhook.0, STEP])?;
+                .execute(params![webhook.0, STEP, now.as_ms()])?;
             Ok(Some((owed(db, webhook)?, changed == STEP as usize)))
         }
         HookOrder::Drop => {

@@ -1,11 +1,12 @@
 //! Who holds what. Feeds that are being polled are held in memory, for the daemon holds the lock. Deliveries are held in
 //! their rows; what is known here is when that was done last.
 
-use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::super::{Leased, StoreError, Want};
-use super::{Sqlite, outbox};
+use super::Sqlite;
+use super::outbox::{self, Look};
 use crate::domain::feed::{ByFeed, FeedId};
 use crate::domain::time::Timestamp;
 
@@ -13,14 +14,13 @@ pub(super) struct Leases {
     /// Token and end of each lease.
     feeds: Mutex<ByFeed<(u64, Timestamp)>>,
     tokens: AtomicU64,
-    /// When deliveries were leased last, to see a clock that was put back.
-    calls_ms: AtomicI64,
+    /// When deliveries were leased last, to see a clock that was put back. `None`: not since the start.
+    calls: Mutex<Option<Look>>,
 }
 
 impl Default for Leases {
     fn default() -> Self {
-        let (tokens, calls_ms) = (AtomicU64::new(1), AtomicI64::new(Timestamp::MAX.as_ms()));
-        Self { feeds: Mutex::default(), tokens, calls_ms }
+        Self { feeds: Mutex::default(), tokens: AtomicU64::new(1), calls: Mutex::default() }
     }
 }
 
@@ -51,6 +51,10 @@ impl Leases {
         self.feeds().get(&feed).is_some_and(|(held, _)| *held == token)
     }
 
+    fn calls(&self) -> MutexGuard<'_, Option<Look>> {
+        self.calls.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     pub(super) fn end(&self, feed: FeedId, token: u64) {
         let mut leases = self.feeds();
         if leases.get(&feed).is_some_and(|(held, _)| *held == token) {
@@ -68,13 +72,13 @@ impl Sqlite {
         until: Timestamp,
     ) -> Result<Leased, StoreError> {
         let leases = &self.shared.leases;
-        let (token, before) = (leases.token(), Timestamp::from_ms(leases.calls_ms.load(Ordering::Relaxed)));
+        let (token, before) = (leases.token(), *leases.calls());
         let leased = self.write(move |tx| {
-            outbox::after_a_step(tx.db, before, now, until)?;
-            outbox::lease(tx.db, &wants, now, until, token)
+            let look = outbox::look(tx.db, before, now, until)?;
+            Ok((outbox::lease(tx.db, &wants, now, until, token)?, look))
         });
-        let leased = leased.await?;
-        leases.calls_ms.store(now.as_ms(), Ordering::Relaxed);
+        let (leased, look) = leased.await?;
+        *leases.calls() = Some(look);
         Ok(leased)
     }
 }

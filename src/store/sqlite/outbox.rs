@@ -51,29 +51,61 @@ pub(super) fn lease(db: &Connection, wants: &[Want], now: Timestamp, until: Time
 /// A clock that was put back since `before` by more than this makes due times wrong.
 const STEP: Duration = Duration::from_secs(30);
 
-/// If the clock was put back, no delivery waits for the old time to come round again: one that was tried waits as long as
-/// it was to wait after its last attempt, and one that was not is due. In the first look after a start `before` is
-/// [`Timestamp::MAX`]: the clock may have been put back meanwhile.
-pub(super) fn after_a_step(db: &Connection, before: Timestamp, now: Timestamp, until: Timestamp) -> Result<()> {
-    // Times that lie ahead show that it was; without any there is nothing to go through.
-    let ahead = "SELECT coalesce((SELECT max(at) FROM attempt), 0) > ?1
-                 OR coalesce((SELECT created_at FROM delivery ORDER BY id DESC LIMIT 1), 0) > ?1";
-    if before <= now.plus(STEP) || !db.query_row(ahead, [now.as_ms()], |row| row.get::<_, bool>(0))? {
-        return Ok(());
+/// What was seen when deliveries were leased.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Look {
+    at: Timestamp,
+    /// The newest delivery by then.
+    newest: i64,
+}
+
+/// Looks whether the clock was put back since `before`, or, in the first look after a start, ever: then no delivery waits
+/// for the old time to come round again.
+pub(super) fn look(db: &Connection, before: Option<Look>, now: Timestamp, until: Timestamp) -> Result<Look> {
+    match before {
+        None if lies_ahead(db, now)? => after_a_step(db, Timestamp::MAX, now, until)?,
+        Some(before) if before.at > now.plus(STEP) => after_a_step(db, before.at, now, until)?,
+        // A commit that took its time before the clock was put back may come after that was seen.
+        Some(before) => drop(
+            db.prepare_cached(
+                "UPDATE delivery SET next_at = ?1 WHERE id > ?2 AND state = 'pending' AND attempts = 0 AND next_at > ?1",
+            )?
+            .execute([now.as_ms(), before.newest])?,
+        ),
+        None => {}
     }
+    let newest = db.prepare_cached("SELECT coalesce(max(id), 0) FROM delivery")?.query_row([], |row| row.get(0))?;
+    Ok(Look { at: now, newest })
+}
+
+/// Whether times lie ahead that only a clock which was put back can leave there: of an attempt, or of a call that was never
+/// tried, for that is due since it is owed.
+fn lies_ahead(db: &Connection, now: Timestamp) -> Result<bool> {
+    let sql = "SELECT coalesce((SELECT max(at) FROM attempt), 0) > ?1
+                 OR EXISTS (SELECT 1 FROM delivery WHERE state = 'pending' AND next_at > ?1 AND attempts = 0)";
+    db.query_row(sql, [now.as_ms()], |row| row.get(0))
+}
+
+/// A delivery that was tried waits as long as it was to wait after its last attempt, or what was left of that at `before`;
+/// one that was not is due.
+fn after_a_step(db: &Connection, before: Timestamp, now: Timestamp, until: Timestamp) -> Result<()> {
     let moved = db.execute(
         "UPDATE delivery SET next_at = ?1 + next_at - told.at
-         FROM (SELECT d.id, coalesce((SELECT max(a.at) FROM attempt a WHERE a.delivery_id = d.id), d.next_at) AS at
+         FROM (SELECT d.id, min(?2, coalesce((SELECT max(a.at) FROM attempt a WHERE a.delivery_id = d.id), d.next_at)) AS at
                FROM delivery d WHERE d.state = 'pending' AND d.next_at > ?1) told
          WHERE delivery.id = told.id AND told.at > ?1 AND told.at <= next_at",
-        [now.as_ms()],
+        [now.as_ms(), before.as_ms()],
     )?;
     db.execute(
         "UPDATE delivery SET lease_until = ?1 WHERE lease_token IS NOT NULL AND lease_until > ?1",
         [until.as_ms()],
     )?;
-    // A webhook that was slowed, too: its next probe is due.
-    db.execute("UPDATE webhook SET slow_until = ?1 WHERE slow_until > ?1", [now.as_ms()])?;
+    // A webhook that was slowed, too.
+    db.execute(
+        "UPDATE webhook SET slow_until = ?1 + max(0, slow_until - min(?2, last_at))
+         WHERE slow_until > ?1 AND min(?2, last_at) > ?1",
+        [now.as_ms(), before.as_ms()],
+    )?;
     if moved > 0 {
         tracing::warn!(deliveries = moved, "the clock was put back; calls that wait are due anew");
     }

@@ -1,5 +1,7 @@
 //! The end of an attempt: what becomes of the delivery, and of its webhook.
 
+use std::time::Duration;
+
 use rusqlite::{Connection, OptionalExtension as _, params};
 
 use super::super::Instance;
@@ -13,9 +15,7 @@ const MOST_ATTEMPTS: u32 = 64;
 
 /// Ends an attempt.
 pub(super) fn settle(db: &Connection, instance: &Instance, settlement: &Settlement) -> Result<Option<Settled>> {
-    let (id, attempt) = (settlement.delivery.0, &settlement.attempt);
-    let ended =
-        Timestamp::from_ms(attempt.at.as_ms().saturating_add(i64::try_from(attempt.duration_ms).unwrap_or(i64::MAX)));
+    let (id, attempt, ended) = (settlement.delivery.0, &settlement.attempt, settlement.ended);
     let found: Option<(i64, u32, i64)> = db
         .prepare_cached(
             "SELECT webhook_id, attempts, created_at FROM delivery WHERE id = ?1 AND lease_token = ?2 AND state = 'pending'",
@@ -28,7 +28,9 @@ pub(super) fn settle(db: &Connection, instance: &Instance, settlement: &Settleme
     let webhook = WebhookId(webhook);
     let old = endpoint::load(db, webhook)?.unwrap_or_default();
     let (verdict, overload) = (&settlement.verdict, settlement.overload);
-    let (new, counts) = old.after(&End { began: attempt.at, ended, verdict, overload }, settlement.pause_after);
+    // Not `attempt.at`: what follows is reckoned by one clock.
+    let began = ended.minus(Duration::from_millis(attempt.duration_ms));
+    let (new, counts) = old.after(&End { began, ended, verdict, overload }, settlement.pause_after);
     let verdict = match verdict {
         Verdict::Retry(_) | Verdict::Failed if !counts => Verdict::PutBack,
         other => other.clone(),
