@@ -21,8 +21,9 @@ use feedmill::domain::webhook::{
 use feedmill::publish::views;
 use feedmill::store::sqlite::{Access, Options, Sqlite};
 use feedmill::store::{
-    AliasSource, ArchiveRequest, Cleaned, CommitReport, FeedSpec, Fill, HookOrder, Keymaker, Learned, Learnt,
-    PageRequest, PollCommit, PollResult, Registry, Route, Routes, Store, StoreError, StreamSpec, Subscriptions, Want,
+    AliasSource, ArchiveRequest, Cleaned, CommitReport, FeedSpec, Fill, HookOrder, Hunt, Keymaker, Learned, Learnt,
+    PageRequest, PollCommit, PollResult, Registry, Resolution, Route, Routes, Store, StoreError, StreamSpec,
+    Subscriptions, Want,
 };
 use tempfile::TempDir;
 
@@ -781,6 +782,37 @@ async fn what_began_before_the_clock_was_put_back_and_ends_after_that_was_seen_w
     // Somebody resumes it: also what was owed first by the old time is due.
     bench.store().order_webhook(status.name, HookOrder::Resume, again.plus(HOUR / 60)).await.unwrap();
     assert_eq!(lease(again.plus(HOUR / 30)).await.len(), 1, "the other is under way");
+}
+
+#[tokio::test]
+async fn no_short_link_waits_for_the_old_time_when_the_clock_was_put_back() {
+    let bench = Bench::new(&[A]).await;
+    let store = bench.store();
+    let link = "https://s.example/1";
+    bench.load(0, vec![candidate(link, "urn:1", "One")]).await;
+    let minute = HOUR / 60;
+    for tried in [false, true] {
+        let (ahead, back) = (now().plus(365 * 24 * HOUR), now().plus(HOUR));
+        let hunt = Hunt { hosts: vec!["s.example".to_owned()], above: None, below: None, since: now().minus(HOUR) };
+        assert_eq!(store.hunt_links(hunt, ahead).await.unwrap().found, 1);
+        let item = store.unresolved(ahead, 10).await.unwrap().links.remove(0).item;
+        if tried {
+            let hold = Some(("s.example".to_owned(), ahead.plus(HOUR)));
+            let failed = Resolution { item, outcome: "held", next: Some(ahead.plus(HOUR)), hold };
+            store.keep_resolution(failed, ahead).await.unwrap();
+            let waits = store.unresolved(ahead.plus(minute), 10).await.unwrap();
+            assert_eq!((waits.links.len(), waits.tried_today, waits.held.len()), (0, 1, 1));
+        }
+        let due = store.unresolved(back, 10).await.unwrap();
+        assert_eq!((due.links.len(), due.tried_today, due.held.len()), (1, 0, 0), "{tried}");
+        if tried {
+            let hold = Some(("s.example".to_owned(), back.plus(HOUR)));
+            let failed = Resolution { item, outcome: "held", next: Some(back.plus(HOUR)), hold };
+            store.keep_resolution(failed, back).await.unwrap();
+            let waits = store.unresolved(back.plus(minute), 10).await.unwrap();
+            assert_eq!((waits.links.len(), waits.tried_today, waits.held.len()), (0, 1, 1), "as ever");
+        }
+    }
 }
 
 #[tokio::test]

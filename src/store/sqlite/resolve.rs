@@ -1,5 +1,7 @@
 //! Short links: found among recent items, newest first and a page at a time, and what became of each.
 
+use std::time::Duration;
+
 use rusqlite::{Connection, params};
 use url::Url;
 
@@ -12,6 +14,8 @@ use crate::domain::time::Timestamp;
 /// Items of one page.
 const PAGE: i64 = 2_000;
 const DAY_MS: i64 = 86_400_000;
+/// No host is left alone for longer: beyond that lies what a clock that was put back has left.
+const LONGEST_HOLD: Duration = Duration::from_secs(7 * 86_400);
 
 /// Links of one page, each with host and port.
 #[derive(Default)]
@@ -77,22 +81,25 @@ pub(super) fn enlist(db: &Connection, links: &[(ItemId, String)], now: Timestamp
     Ok(())
 }
 
+/// What is to be followed at `now`. Nothing waits for a time that only a clock which was put back can have left.
 pub(super) fn unresolved(db: &Connection, now: Timestamp, limit: u32) -> Result<Unresolved> {
     let mut read = db.prepare_cached(
         "SELECT r.item_id, i.link, i.key, r.tries FROM resolution r JOIN item i ON i.id = r.item_id
-         WHERE r.next_at <= ?1 AND i.state = ?3 AND i.link IS NOT NULL
-           AND NOT EXISTS (SELECT 1 FROM resolution_hold h WHERE h.host = r.host AND h.until > ?1)
+         WHERE r.next_at IS NOT NULL AND (r.next_at <= ?1 OR coalesce(r.tried_at, r.found_at) > ?1)
+           AND i.state = ?3 AND i.link IS NOT NULL
+           AND NOT EXISTS (SELECT 1 FROM resolution_hold h WHERE h.host = r.host AND h.until > ?1 AND h.until <= ?4)
          ORDER BY r.item_id DESC LIMIT ?2",
     )?;
-    let links = read.query_map(params![now.as_ms(), limit, SHOWN], |row| {
+    let latest = now.plus(LONGEST_HOLD).as_ms();
+    let links = read.query_map(params![now.as_ms(), limit, SHOWN, latest], |row| {
         Ok(ShortLink { item: ItemId(row.get(0)?), link: row.get(1)?, key: row.get(2)?, tries: row.get(3)? })
     })?;
     let links = links.collect::<Result<_>>()?;
     let tried_today = db
-        .prepare_cached("SELECT count(*) FROM resolution WHERE tried_at > ?1")?
-        .query_row([now.as_ms() - DAY_MS], |row| row.get(0))?;
-    let mut read = db.prepare_cached("SELECT host FROM resolution_hold WHERE until > ?1")?;
-    let held = read.query_map([now.as_ms()], |row| row.get(0))?.collect::<Result<_>>()?;
+        .prepare_cached("SELECT count(*) FROM resolution WHERE tried_at > ?1 AND tried_at <= ?2")?
+        .query_row([now.as_ms() - DAY_MS, now.as_ms()], |row| row.get(0))?;
+    let mut read = db.prepare_cached("SELECT host FROM resolution_hold WHERE until > ?1 AND until <= ?2")?;
+    let held = read.query_map([now.as_ms(), latest], |row| row.get(0))?.collect::<Result<_>>()?;
     Ok(Unresolved { links, tried_today, held })
 }
 
@@ -104,9 +111,9 @@ pub(super) fn keep(db: &Connection, kept: &Resolution, now: Timestamp) -> Result
     if let Some((host, until)) = &kept.hold {
         db.prepare_cached(
             "INSERT INTO resolution_hold VALUES (?1, ?2)
-             ON CONFLICT (host) DO UPDATE SET until = max(until, excluded.until)",
+             ON CONFLICT (host) DO UPDATE SET until = iif(until > ?3, excluded.until, max(until, excluded.until))",
         )?
-        .execute(params![host, until.as_ms()])?;
+        .execute(params![host, until.as_ms(), now.plus(LONGEST_HOLD).as_ms()])?;
     }
     Ok(())
 }
