@@ -95,7 +95,7 @@ impl Fetcher {
 
     /// Asks once, following redirects by hand. Never fails otherwise than in an [`Outcome`].
     pub async fn fetch(&self, ask: &Ask, now: Timestamp) -> Outcome {
-        let exchange = Box::pin(self.exchange(ask, now));
+        let exchange = std::pin::pin!(self.exchange(ask, now));
         match tokio::time::timeout(ask.timeout, exchange).await {
             Ok(Ok(outcome)) => outcome,
             Ok(Err(error)) => Outcome::Failed { error, retry_after: None },

@@ -16,9 +16,12 @@ const ACCEPT_FEEDS: &str = "application/atom+xml, application/rss+xml, applicati
 
 const ACCEPT_PAGES: &str = "text/html, application/xhtml+xml;q=0.9, */*;q=0.1";
 
+/// Fields that a request has room for at once: ours, and a condition's.
+const USUAL: usize = 6;
+
 /// All fields of a request for a page: nobody's secrets, no condition.
 pub(super) fn page_headers(agent: &HeaderValue) -> HeaderMap {
-    let mut headers = HeaderMap::new();
+    let mut headers = HeaderMap::with_capacity(USUAL);
     headers.insert(USER_AGENT, agent.clone());
     headers.insert(ACCEPT, HeaderValue::from_static(ACCEPT_PAGES));
     headers.insert(ACCEPT_ENCODING, HeaderValue::from_static(body::ACCEPT_ENCODING));
@@ -45,7 +48,7 @@ pub(super) fn user_agent(contact: Option<&str>, readers: u64) -> Result<HeaderVa
 
 /// All fields of a request for `url`, the condition excepted.
 pub(super) fn headers(ask: &Ask, agent: &HeaderValue, url: &Url) -> Result<HeaderMap, PollError> {
-    let mut headers = HeaderMap::new();
+    let mut headers = HeaderMap::with_capacity(USUAL);
     let agent = match &ask.user_agent {
         Some(own) => HeaderValue::from_str(own).map_err(|_| {
             failure(ErrorKind::Refused, "the feed's user_agent has characters that no header field may hold")

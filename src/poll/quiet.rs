@@ -69,7 +69,12 @@ impl Quiet {
             }
         };
         let _ = tokio::time::timeout(LINGER, company).await;
-        let gathered = std::mem::take(&mut *self.gathered.lock().unwrap_or_else(PoisonError::into_inner));
+        let gathered = {
+            let mut gathered = self.gathered.lock().unwrap_or_else(PoisonError::into_inner);
+            // As many will come the next time.
+            let room = Vec::with_capacity(gathered.len());
+            std::mem::replace(&mut *gathered, room)
+        };
         let (polls, answers): (Vec<PollCommit>, Vec<Answer>) = gathered.into_iter().unzip();
         match self.store.commit_quiet(polls).await {
             Ok(reports) => {

@@ -108,18 +108,19 @@ impl Stages {
     }
 
     /// Polls a feed that was leased. What is fetched is read under the plan that holds by then.
-    pub(super) async fn poll(&self, plan: &RwLock<Arc<Plan>>, feed: Arc<FeedPlan>, lease: FeedLease) -> PollReport {
+    pub(super) async fn poll(&self, plan: &RwLock<Arc<Plan>>, feed: Arc<FeedPlan>, mut lease: FeedLease) -> PollReport {
         let (begun, away) = (Instant::now(), self.quiet.begin());
         if let Some(until) = lease.state.retry_until.filter(|until| *until > self.clock.now()) {
             return self.held(&feed, &lease, until).await;
         }
-        let fetcher = self.fetcher();
         let asked_at = self.clock.now();
         let behind_ms = behind(&lease.state, asked_at);
-        let (way, fetched) = match ask(&feed, &lease, asked_at) {
-            Ok((way, ask)) => (way, fetcher.fetch(&ask, asked_at).await),
+        let (way, ask) = match ask(&feed, &mut lease.state, asked_at) {
+            Ok(asked) => asked,
             Err(refused) => return self.unasked(&feed, &lease, refused, None).await,
         };
+        let fetched = self.fetcher().fetch(&ask, asked_at).await;
+        lease.state.validators = ask.validators;
         let body_bytes = if let Fetched::Body(answer) = &fetched { size(&answer.body) } else { 0 };
         // Kept until the commit is done.
         let _room = self.room(body_bytes).await;
@@ -143,8 +144,7 @@ impl Stages {
         }
         let (outcome, error) = told(&result);
         let next_due = next.due_at;
-        let throttled = throttled(error.as_ref(), next.retry_until);
-        let redirect = redirect_of(&result);
+        let (throttled, redirect) = (throttled(error.as_ref(), next.retry_until), redirect_of(&result));
         let poll = PollCommit { feed: feed.id, token, at: now, result, next, alerts: Arc::clone(&plan.alerts) };
         let committed = match judge {
             Some(judge) => self.store.commit_poll(poll, judge, Arc::clone(&plan.routes)).await,
@@ -395,13 +395,14 @@ async fn alone<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> 
     done.await.ok()
 }
 
-/// Where a feed is asked, and for what; the reason, if the configured address is none, which it always is.
-fn ask(feed: &FeedPlan, lease: &FeedLease, now: Timestamp) -> Result<(Way, Ask), String> {
+/// Where a feed is asked, and for what, with the validators of `state`; the reason, if the configured address is none, which it
+/// always is.
+fn ask(feed: &FeedPlan, state: &mut FeedState, now: Timestamp) -> Result<(Way, Ask), String> {
     let own = feed.url.url().map_err(|e| format!("{} is no address: {e}", mask(feed.url.as_str())))?;
-    let way = Way::of(&lease.state, &own, now);
+    let way = Way::of(state, &own, now);
     let ask = Ask {
         url: way.url.clone(),
-        validators: lease.state.validators.clone(),
+        validators: state.validators.take(),
         timeout: feed.manner.timeout,
         max_body_bytes: feed.manner.max_body_bytes,
         user_agent: feed.manner.user_agent.clone(),

@@ -1,5 +1,6 @@
 //! Spans and times as the reasons tell them.
 
+use std::fmt::{self, Display};
 use std::time::Duration;
 
 use chrono::Timelike as _;
@@ -22,13 +23,14 @@ pub(super) fn span(span: Duration) -> String {
 }
 
 /// The hour and minute in a zone; with the date where it is not the day of `from`.
-pub(super) fn clock(at: Timestamp, from: Timestamp, zone: Tz) -> String {
+pub(super) fn clock(at: Timestamp, from: Timestamp, zone: Tz) -> impl Display {
     let (at, from) = (at.to_chrono().with_timezone(&zone).naive_local(), from.to_chrono().with_timezone(&zone));
-    // A pattern would be read anew for each of them.
-    let (hour, minute) = (at.hour(), at.minute());
-    if at.date() == from.date_naive() {
-        format!("{hour:02}:{minute:02}")
-    } else {
-        format!("{} {hour:02}:{minute:02}", at.date())
-    }
+    let date = Some(at.date()).filter(|date| *date != from.date_naive());
+    fmt::from_fn(move |f| {
+        if let Some(date) = date {
+            write!(f, "{date} ")?;
+        }
+        // A pattern would be read anew for each of them.
+        write!(f, "{:02}:{:02}", at.hour(), at.minute())
+    })
 }
