@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::hash::{BuildHasher as _, RandomState};
 use std::sync::Arc;
 
-use super::filter::word_key;
+use super::filter::{eight, first_bytes, word_key};
 use super::pattern::Required;
 use super::prefixes::Prefixes;
 use super::syntax::{Field, Node, NodeKind, Parsed, Query, TextAtom};
@@ -107,10 +107,20 @@ pub(super) struct Hung {
 /// Another word that must be there as well: most of what hangs on a common word is ruled out by it without a look at the query.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Default)]
 pub(super) struct Beside {
-    /// Its key; 0: none is known.
+    /// Its key, 0: none is known; of a prefix its first bytes.
     pub(super) key: u32,
     /// How many words after the one that the query hangs on it stands; 0: anywhere.
     pub(super) step: i16,
+    /// How many bytes of a prefix `key` has; 0: it is a whole word.
+    pub(super) head: u8,
+}
+
+impl Beside {
+    /// A word at a certain place that begins so.
+    fn begun(prefix: &str, step: i16) -> Self {
+        let head = prefix.len().min(4);
+        Self { key: first_bytes(eight(prefix.as_bytes()), head), step, head: u8::try_from(head).unwrap_or(0) }
+    }
 }
 
 /// The word by which an atom is found.
@@ -254,9 +264,9 @@ struct Word {
 }
 
 impl Word {
-    /// Beside what hangs on another atom.
-    fn anywhere(self) -> Self {
-        Self { beside: Beside { step: 0, ..self.beside }, ..self }
+    /// Beside what hangs on another atom. Of a prefix nothing is known then.
+    fn anywhere(self) -> Option<Self> {
+        (self.beside.head == 0).then_some(Self { beside: Beside { step: 0, ..self.beside }, ..self })
     }
 }
 
@@ -271,7 +281,7 @@ impl Anchor {
     /// The rarer of two that must both be met, and what is known of the other.
     fn and(self, other: Self) -> Self {
         let (mut best, rest) = if other.cost < self.cost { (other, self) } else { (self, other) };
-        let others = [rest.own, rest.other].into_iter().flatten().map(Word::anywhere);
+        let others = [rest.own, rest.other].into_iter().flatten().filter_map(Word::anywhere);
         best.other = best.other.into_iter().chain(others).min();
         best
     }
@@ -416,22 +426,23 @@ impl Builder<'_> {
         }
     }
 
-    /// The pivot, and the rarest of the other whole words.
+    /// The pivot, and the rarest of the other words.
     fn text_anchor(&self, atom: &TextAtom, pivots: &[Pivot]) -> Option<Anchor> {
         let pivot = usize::try_from(atom.id).ok().and_then(|id| pivots.get(id))?;
         let at = usize::from(pivot.word);
         let is_prefix = |word: usize| atom.prefix && word + 1 == atom.words.len();
         let cost = self.cost(atom.words.iter().nth(at).unwrap_or_default(), pivot.prefix);
         let (mut own, mut other) = (None, None);
-        for (word, text) in atom.words.iter().enumerate().filter(|(word, _)| !is_prefix(*word)) {
-            let (cost, key) = (self.cost(text, false), key_of(text));
-            if word == at {
-                own = Some(Word { cost, beside: Beside { key, step: 0 } });
-                continue;
-            }
+        for (word, text) in atom.words.iter().enumerate() {
+            let cost = self.cost(text, is_prefix(word));
             let step = i16::try_from(word).ok()? - i16::try_from(at).ok()?;
-            let here = Word { cost: cost / PLACED, beside: Beside { key, step } };
-            other = other.into_iter().chain([here]).min();
+            let beside =
+                if is_prefix(word) { Beside::begun(text, step) } else { Beside { key: key_of(text), step, head: 0 } };
+            if word == at {
+                own = (!pivot.prefix).then_some(Word { cost, beside });
+            } else {
+                other = other.into_iter().chain([Word { cost: cost / PLACED, beside }]).min();
+            }
         }
         let hook = if pivot.prefix { Hook::Prefix(pivot.find) } else { Hook::Word(pivot.find) };
         Some(Anchor { hooks: vec![(hook, None)], cost, own, other })

@@ -5,7 +5,7 @@ use std::hint::black_box;
 use super::atom::language_tag;
 use super::compile::{Beside, Hung, Index};
 use super::evaluate::{Context, Layer, Spot};
-use super::filter::word_key;
+use super::filter::{first_bytes, word_key};
 use super::pattern::odd_words;
 use super::snippet;
 use super::words::{Part, Words};
@@ -235,8 +235,7 @@ impl Index {
     fn candidates(&self, item: &Folded, feeds: &[FeedTerms<'_>], layers: &[Layer<'_>; 2]) -> Vec<u32> {
         let mut queries = self.always.clone();
         for layer in layers {
-            let key =
-                |at: u32| usize::try_from(at).ok().and_then(|at| layer.words.keys().get(at)).copied().unwrap_or(0);
+            let key = |at: u32| layer.words.key(at).unwrap_or(0);
             let words = layer.whole.iter().map(|(term, at)| (*term, *at, key(*at)));
             // A word that is there again brings nothing new.
             let words = words.filter(|(_, at, key)| layer.of(*key).next() == Some(*at));
@@ -302,17 +301,22 @@ fn is_beside<I: Iterator<Item = u32>>(
     layer: &Layer<'_>,
     layers: &[Layer<'_>; 2],
 ) -> bool {
-    let Beside { key, step } = beside;
+    let Beside { key, step, head } = beside;
     if key == 0 {
         return true;
     }
     if step == 0 {
         return layers.iter().any(|layer| layer.has(key));
     }
-    let at = |place: u32| usize::try_from(place).ok()?.checked_add_signed(step.into());
     let mut places = places();
-    let is_there = |place: u32| at(place).and_then(|at| layer.words.keys().get(at)) == Some(&key);
-    places.by_ref().take(MOST_PLACES).any(is_there) || (places.next().is_some() && layer.has(key))
+    let is_there = |place: u32| {
+        let Some(at) = place.checked_add_signed(step.into()) else { return false };
+        match usize::from(head) {
+            0 => layer.words.key(at) == Some(key),
+            head => first_bytes(layer.words.head(at), head) == key,
+        }
+    };
+    places.by_ref().take(MOST_PLACES).any(is_there) || (places.next().is_some() && (head != 0 || layer.has(key)))
 }
 
 #[cfg(test)]
@@ -345,5 +349,26 @@ mod tests {
         assert_eq!(met(&format!("{many} bb")), [0, 1]);
         assert_eq!(met(&format!("bb {many}")), [1]);
         assert!(met(&many).is_empty());
+        let index = Index::new(&[Query::parse("\"aaaa bb*\"").unwrap()]);
+        let met = |content: &str| index.met(&Folded::new(&Document { content, ..Document::default() }), &[]);
+        assert_eq!(met(&format!("{many} bbb")), [0]);
+        assert!(met(&format!("bbb {many}")).is_empty());
+    }
+
+    #[test]
+    fn a_phrase_whose_prefix_is_not_there_is_ruled_out_without_a_look_at_the_query() {
+        let index = Index::new(&[
+            Query::parse("\"constitution re*\"").unwrap(),
+            Query::parse("\"constitution straße*\"").unwrap(),
+        ]);
+        let candidates = |content: &str| {
+            let item = Folded::new(&Document { content, ..Document::default() });
+            let tags = Words::default();
+            index.candidates(&item, &[], &[index.layer(item.words()), index.layer(&tags)])
+        };
+        assert_eq!(candidates("The constitution remains"), [0]);
+        assert_eq!(candidates("The constitution, Straßen"), [1]);
+        assert!(candidates("The constitution of re").is_empty());
+        assert!(candidates("re constitution").is_empty());
     }
 }

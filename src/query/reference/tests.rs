@@ -210,6 +210,9 @@ const WORDS: &[&str] = &[
     "\u{AD}上",
 ];
 
+/// How a word begins: shorter than four bytes, of four, and longer; one word, or several.
+const BEGINNINGS: &[&str] = &["pe", "Peac", "peace", "ta", "talk", "stras", "ab", "abc", "uk", "l'Uk", "上海", "क्या"];
+
 /// A text of few words, so that queries have a chance.
 fn any_text() -> impl Strategy<Value = String> {
     let separator = proptest::sample::select(vec![" ", " ", " ", "\n", ", ", "-", "  ", " + "]);
@@ -312,6 +315,7 @@ fn any_query() -> impl Strategy<Value = String> {
             4 => words(1..2),
             2 => words(1..4).prop_map(|words| format!("\"{words}\"")),
             1 => words(1..3).prop_map(|words| format!("=\"{words}\"")),
+            1 => (words(1..3), proptest::sample::select(BEGINNINGS)).prop_map(|(words, end)| format!("\"{words} {end}*\"")),
             1 => proptest::sample::select(vec!["pea*", "ta*", "tal*", "ab*", "abc*", "\"peace ta*\"", "=Pe*", "上海*"])
                 .prop_map(str::to_owned),
         ]
@@ -418,6 +422,10 @@ proptest! {
         for mark in ["", "="] {
             let query = Query::parse(&format!("{mark}\"{slice}\"")).unwrap();
             prop_assert_eq!(Index::new(&[query]).scan(&folded, &[]).len(), 1, "{}{:?} in {:?}", mark, slice, text);
+        }
+        // Of one letter nothing may begin.
+        if let Ok(query) = Query::parse(&format!("\"{slice}*\"")) {
+            prop_assert_eq!(Index::new(&[query]).scan(&folded, &[]).len(), 1, "{:?}* in {:?}", slice, text);
         }
     }
 
