@@ -18,9 +18,9 @@ use crate::domain::time::Timestamp;
 /// Many queries behind one index of words.
 #[derive(Debug, Default)]
 pub struct Index {
-    /// Each with where its pivots begin: what is looked at together stands together.
-    queries: Vec<(Arc<Parsed>, u32)>,
-    /// For each query, the pivots of its atoms, by their ids.
+    /// Each with its pivots: what is looked at together stands together.
+    queries: Vec<(Arc<Parsed>, Pivots)>,
+    /// For each query of several atoms their pivots, by their ids.
     pivots: Vec<Pivot>,
     /// The words that queries hang on, and all prefixes by which an atom is found.
     words: Terms,
@@ -97,22 +97,23 @@ impl<T> Lists<T> {
     }
 }
 
-/// A query that hangs on a term.
+/// A query that hangs on a term. Those with the same to look for beside it stand together, so that a processor foresees what is
+/// asked of the next one.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub(super) struct Hung {
-    pub(super) query: u32,
     pub(super) beside: Beside,
+    pub(super) query: u32,
 }
 
 /// Another word that must be there as well: most of what hangs on a common word is ruled out by it without a look at the query.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Default)]
 pub(super) struct Beside {
-    /// Its key, 0: none is known; of a prefix its first bytes.
-    pub(super) key: u32,
     /// How many words after the one that the query hangs on it stands; 0: anywhere.
     pub(super) step: i16,
     /// How many bytes of a prefix `key` has; 0: it is a whole word.
     pub(super) head: u8,
+    /// Its key, 0: none is known; of a prefix its first bytes.
+    pub(super) key: u32,
 }
 
 impl Beside {
@@ -121,6 +122,15 @@ impl Beside {
         let head = prefix.len().min(4);
         Self { key: first_bytes(eight(prefix.as_bytes()), head), step, head: u8::try_from(head).unwrap_or(0) }
     }
+}
+
+/// The pivots of a query.
+#[derive(Clone, Copy, Debug)]
+enum Pivots {
+    /// It has one atom.
+    One(Pivot),
+    /// It has none, or several: where they begin in `pivots`.
+    From(u32),
 }
 
 /// The word by which an atom is found.
@@ -216,10 +226,15 @@ impl Index {
 
     /// A query, ready to be tried.
     pub(super) fn plan(&self, query: usize) -> Option<Plan<'_>> {
-        let (query, start) = self.queries.get(query)?;
-        let start = usize::try_from(*start).ok()?;
-        let end = start + usize::try_from(query.atoms).ok()?;
-        Some(Plan { query, pivots: self.pivots.get(start..end)? })
+        let (query, pivots) = self.queries.get(query)?;
+        let pivots = match pivots {
+            Pivots::One(pivot) => std::slice::from_ref(pivot),
+            Pivots::From(start) => {
+                let start = usize::try_from(*start).ok()?;
+                self.pivots.get(start..start + usize::try_from(query.atoms).ok()?)?
+            }
+        };
+        Some(Plan { query, pivots })
     }
 }
 
@@ -317,7 +332,6 @@ impl Builder<'_> {
         self.pivots(&parsed.root, &mut pivots);
         pivots.sort_unstable_by_key(|(id, _)| *id);
         let pivots: Vec<Pivot> = pivots.into_iter().map(|(_, pivot)| pivot).collect();
-        let start = u32::try_from(self.index.pivots.len()).unwrap_or(u32::MAX);
         match self.anchor(&parsed.root, &pivots) {
             None => {
                 self.index.always.push(number);
@@ -332,8 +346,12 @@ impl Builder<'_> {
         }
         self.index.looks_at_feeds |= self.index.looks_at_tags;
         self.index.looks_at_dates |= parsed.has_date();
-        self.index.queries.push((Arc::clone(parsed), start));
-        self.index.pivots.extend(pivots);
+        let own = match *pivots {
+            [pivot] => Pivots::One(pivot),
+            _ => Pivots::From(u32::try_from(self.index.pivots.len()).unwrap_or(u32::MAX)),
+        };
+        self.index.queries.push((Arc::clone(parsed), own));
+        self.index.pivots.extend(pivots.into_iter().filter(|_| matches!(own, Pivots::From(_))));
     }
 
     fn hang(&mut self, hung: Hung, hook: Hook) {

@@ -12,7 +12,7 @@ use super::compile::Index;
 use super::explain::Verdict;
 use super::moment::When;
 use super::scan::{Document, FeedTerms, Folded};
-use super::syntax::{Field, Near, Node, NodeKind, Query, TextAtom};
+use super::syntax::{Field, Near, Node, NodeKind, Query, Raw, TextAtom};
 use super::text;
 use crate::domain::time::Timestamp;
 
@@ -135,15 +135,20 @@ fn is_at(block: &Block, atom: &TextAtom, start: usize) -> bool {
         });
     let before = |raw: &Range<usize>, want: &str| block.text[..raw.start].ends_with(want);
     let after = |raw: &Range<usize>, want: &str| block.text[raw.end..].starts_with(want);
-    let symbols = atom.symbols.iter().all(|s| before(&words[s.word].1, &s.before) && after(&words[s.word].1, &s.after));
-    let exact = atom.exact.as_ref().is_none_or(|exact| {
-        let raw = words[0].1.start..words[length - 1].1.end;
-        let own: String = as_written(&block.text[raw.clone()]).collect();
-        let body = if atom.prefix { own.starts_with(&*exact.body) } else { own == *exact.body };
-        body && before(&raw, &exact.before) && after(&raw, &exact.after)
-    });
+    let written = match atom.raw.as_deref() {
+        None => true,
+        Some(Raw::Symbols(symbols)) => {
+            symbols.iter().all(|s| before(&words[s.word].1, &s.before) && after(&words[s.word].1, &s.after))
+        }
+        Some(Raw::Exact(exact)) => {
+            let raw = words[0].1.start..words[length - 1].1.end;
+            let own: String = as_written(&block.text[raw.clone()]).collect();
+            let body = if atom.prefix { own.starts_with(&*exact.body) } else { own == *exact.body };
+            body && before(&raw, &exact.before) && after(&raw, &exact.after)
+        }
+    };
     let whole = atom.field != Field::Tag || (start == 0 && (atom.prefix || length == block.words.len()));
-    same && symbols && exact && whole
+    same && written && whole
 }
 
 fn is_near(block: &Block, near: &Near, at: usize, last: Option<&Range<usize>>) -> bool {
