@@ -7,7 +7,7 @@ use unicode_normalization::UnicodeNormalization as _;
 use super::grammar::error;
 use super::moment;
 use super::script::{Kind, Script, is_ignorable, kind};
-use super::syntax::{Exact, Field, MAX_PHRASE, NodeKind, Phrase, Symbols, SyntaxError, TextAtom};
+use super::syntax::{Exact, Field, MAX_PHRASE, NodeKind, Phrase, Raw, Symbols, SyntaxError, TextAtom};
 use super::text::{push_folded, split};
 
 /// A value as it was typed, without quotes.
@@ -134,9 +134,7 @@ fn text(field: Field, typed: &Typed<'_>, atoms: &mut u32) -> Result<NodeKind, Sy
     }
     let id = *atoms;
     *atoms += 1;
-    let exact = typed.exact.then(|| Box::new(exact(core, &places)));
-    let symbols = if typed.exact { Box::default() } else { edges(core, &places).into() };
-    Ok(NodeKind::Text(Box::new(TextAtom { id, field, words: Phrase::new(&joined), prefix, exact, symbols })))
+    Ok(NodeKind::Text(TextAtom { id, field, words: Phrase::new(&joined), prefix, raw: raw(typed, core, &places) }))
 }
 
 /// The `*` must follow a letter, and two letters at least; a script without spaces counts them over its words.
@@ -154,6 +152,14 @@ fn check_prefix(typed: &Typed<'_>, core: &str, joined: &str, places: &[Range<usi
         return Err(error("So short a beginning would find nearly everything.", star, hint));
     }
     Ok(())
+}
+
+fn raw(typed: &Typed<'_>, core: &str, places: &[Range<usize>]) -> Option<Box<Raw>> {
+    if typed.exact {
+        return Some(Box::new(Raw::Exact(exact(core, places))));
+    }
+    let symbols = edges(core, places);
+    (!symbols.is_empty()).then(|| Box::new(Raw::Symbols(symbols.into())))
 }
 
 fn exact(core: &str, places: &[Range<usize>]) -> Exact {

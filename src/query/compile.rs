@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::hash::{BuildHasher as _, RandomState};
 use std::sync::Arc;
 
-use super::filter::word_key;
+use super::filter::{eight, first_bytes, word_key};
 use super::pattern::Required;
 use super::prefixes::Prefixes;
 use super::syntax::{Field, Node, NodeKind, Parsed, Query, TextAtom};
@@ -18,9 +18,9 @@ use crate::domain::time::Timestamp;
 /// Many queries behind one index of words.
 #[derive(Debug, Default)]
 pub struct Index {
-    /// Each with where its pivots begin: what is looked at together stands together.
-    queries: Vec<(Arc<Parsed>, u32)>,
-    /// For each query, the pivots of its atoms, by their ids.
+    /// Each with its pivots: what is looked at together stands together.
+    queries: Vec<(Arc<Parsed>, Pivots)>,
+    /// For each query of several atoms their pivots, by their ids.
     pivots: Vec<Pivot>,
     /// The words that queries hang on, and all prefixes by which an atom is found.
     words: Terms,
@@ -97,20 +97,40 @@ impl<T> Lists<T> {
     }
 }
 
-/// A query that hangs on a term.
+/// A query that hangs on a term. Those with the same to look for beside it stand together, so that a processor foresees what is
+/// asked of the next one.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub(super) struct Hung {
-    pub(super) query: u32,
     pub(super) beside: Beside,
+    pub(super) query: u32,
 }
 
 /// Another word that must be there as well: most of what hangs on a common word is ruled out by it without a look at the query.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Default)]
 pub(super) struct Beside {
-    /// Its key; 0: none is known.
-    pub(super) key: u32,
     /// How many words after the one that the query hangs on it stands; 0: anywhere.
     pub(super) step: i16,
+    /// How many bytes of a prefix `key` has; 0: it is a whole word.
+    pub(super) head: u8,
+    /// Its key, 0: none is known; of a prefix its first bytes.
+    pub(super) key: u32,
+}
+
+impl Beside {
+    /// A word at a certain place that begins so.
+    fn begun(prefix: &str, step: i16) -> Self {
+        let head = prefix.len().min(4);
+        Self { key: first_bytes(eight(prefix.as_bytes()), head), step, head: u8::try_from(head).unwrap_or(0) }
+    }
+}
+
+/// The pivots of a query.
+#[derive(Clone, Copy, Debug)]
+enum Pivots {
+    /// It has one atom.
+    One(Pivot),
+    /// It has none, or several: where they begin in `pivots`.
+    From(u32),
 }
 
 /// The word by which an atom is found.
@@ -206,10 +226,15 @@ impl Index {
 
     /// A query, ready to be tried.
     pub(super) fn plan(&self, query: usize) -> Option<Plan<'_>> {
-        let (query, start) = self.queries.get(query)?;
-        let start = usize::try_from(*start).ok()?;
-        let end = start + usize::try_from(query.atoms).ok()?;
-        Some(Plan { query, pivots: self.pivots.get(start..end)? })
+        let (query, pivots) = self.queries.get(query)?;
+        let pivots = match pivots {
+            Pivots::One(pivot) => std::slice::from_ref(pivot),
+            Pivots::From(start) => {
+                let start = usize::try_from(*start).ok()?;
+                self.pivots.get(start..start + usize::try_from(query.atoms).ok()?)?
+            }
+        };
+        Some(Plan { query, pivots })
     }
 }
 
@@ -254,9 +279,9 @@ struct Word {
 }
 
 impl Word {
-    /// Beside what hangs on another atom.
-    fn anywhere(self) -> Self {
-        Self { beside: Beside { step: 0, ..self.beside }, ..self }
+    /// Beside what hangs on another atom. Of a prefix nothing is known then.
+    fn anywhere(self) -> Option<Self> {
+        (self.beside.head == 0).then_some(Self { beside: Beside { step: 0, ..self.beside }, ..self })
     }
 }
 
@@ -271,7 +296,7 @@ impl Anchor {
     /// The rarer of two that must both be met, and what is known of the other.
     fn and(self, other: Self) -> Self {
         let (mut best, rest) = if other.cost < self.cost { (other, self) } else { (self, other) };
-        let others = [rest.own, rest.other].into_iter().flatten().map(Word::anywhere);
+        let others = [rest.own, rest.other].into_iter().flatten().filter_map(Word::anywhere);
         best.other = best.other.into_iter().chain(others).min();
         best
     }
@@ -307,7 +332,6 @@ impl Builder<'_> {
         self.pivots(&parsed.root, &mut pivots);
         pivots.sort_unstable_by_key(|(id, _)| *id);
         let pivots: Vec<Pivot> = pivots.into_iter().map(|(_, pivot)| pivot).collect();
-        let start = u32::try_from(self.index.pivots.len()).unwrap_or(u32::MAX);
         match self.anchor(&parsed.root, &pivots) {
             None => {
                 self.index.always.push(number);
@@ -322,8 +346,12 @@ impl Builder<'_> {
         }
         self.index.looks_at_feeds |= self.index.looks_at_tags;
         self.index.looks_at_dates |= parsed.has_date();
-        self.index.queries.push((Arc::clone(parsed), start));
-        self.index.pivots.extend(pivots);
+        let own = match *pivots {
+            [pivot] => Pivots::One(pivot),
+            _ => Pivots::From(u32::try_from(self.index.pivots.len()).unwrap_or(u32::MAX)),
+        };
+        self.index.queries.push((Arc::clone(parsed), own));
+        self.index.pivots.extend(pivots.into_iter().filter(|_| matches!(own, Pivots::From(_))));
     }
 
     fn hang(&mut self, hung: Hung, hook: Hook) {
@@ -416,22 +444,23 @@ impl Builder<'_> {
         }
     }
 
-    /// The pivot, and the rarest of the other whole words.
+    /// The pivot, and the rarest of the other words.
     fn text_anchor(&self, atom: &TextAtom, pivots: &[Pivot]) -> Option<Anchor> {
         let pivot = usize::try_from(atom.id).ok().and_then(|id| pivots.get(id))?;
         let at = usize::from(pivot.word);
         let is_prefix = |word: usize| atom.prefix && word + 1 == atom.words.len();
         let cost = self.cost(atom.words.iter().nth(at).unwrap_or_default(), pivot.prefix);
         let (mut own, mut other) = (None, None);
-        for (word, text) in atom.words.iter().enumerate().filter(|(word, _)| !is_prefix(*word)) {
-            let (cost, key) = (self.cost(text, false), key_of(text));
-            if word == at {
-                own = Some(Word { cost, beside: Beside { key, step: 0 } });
-                continue;
-            }
+        for (word, text) in atom.words.iter().enumerate() {
+            let cost = self.cost(text, is_prefix(word));
             let step = i16::try_from(word).ok()? - i16::try_from(at).ok()?;
-            let here = Word { cost: cost / PLACED, beside: Beside { key, step } };
-            other = other.into_iter().chain([here]).min();
+            let beside =
+                if is_prefix(word) { Beside::begun(text, step) } else { Beside { key: key_of(text), step, head: 0 } };
+            if word == at {
+                own = (!pivot.prefix).then_some(Word { cost, beside });
+            } else {
+                other = other.into_iter().chain([Word { cost: cost / PLACED, beside }]).min();
+            }
         }
         let hook = if pivot.prefix { Hook::Prefix(pivot.find) } else { Hook::Word(pivot.find) };
         Some(Anchor { hooks: vec![(hook, None)], cost, own, other })

@@ -6,7 +6,7 @@ use super::atom::as_written;
 use super::compile::{Pivot, Plan};
 use super::pattern::Pattern;
 use super::scan::{FeedTerms, Folded};
-use super::syntax::{Exact, Field, Near, Node, NodeKind, Symbols, TextAtom};
+use super::syntax::{Exact, Field, Near, Node, NodeKind, Raw, Symbols, TextAtom};
 use super::words::{Part, Words};
 use crate::domain::time::Timestamp;
 
@@ -14,19 +14,22 @@ use crate::domain::time::Timestamp;
 #[derive(Debug)]
 pub(super) struct Layer<'a> {
     pub(super) words: &'a Words,
-    /// Terms that are whole words and the words that they are, in the order of these.
-    pub(super) whole: Vec<(u32, u32)>,
-    /// Terms that are prefixes and the words that they begin, in order.
-    pub(super) begun: Vec<(u32, u32)>,
+    /// Terms and the words that they are, or begin, in order.
+    pub(super) found: Vec<(u32, u32)>,
     /// Odd, and of this process alone.
     secret: u64,
     chains: OnceCell<Chains>,
 }
 
 impl<'a> Layer<'a> {
-    pub(super) fn new(words: &'a Words, whole: Vec<(u32, u32)>, mut begun: Vec<(u32, u32)>, secret: u64) -> Self {
-        begun.sort_unstable();
-        Self { words, whole, begun, secret, chains: OnceCell::new() }
+    pub(super) fn new(words: &'a Words, mut found: Vec<(u32, u32)>, secret: u64) -> Self {
+        found.sort_unstable_by_key(|(term, word)| u64::from(*term) << 32 | u64::from(*word));
+        Self { words, found, secret, chains: OnceCell::new() }
+    }
+
+    /// What was found, term by term.
+    pub(super) fn terms(&self) -> impl Iterator<Item = &[(u32, u32)]> {
+        self.found.chunk_by(|a, b| a.0 == b.0)
     }
 
     /// The words of a key, in order.
@@ -42,8 +45,8 @@ impl<'a> Layer<'a> {
 
     /// The words that a prefix begins, in order.
     fn begun(&self, term: u32) -> impl Iterator<Item = u32> {
-        let start = self.begun.partition_point(|(other, _)| *other < term);
-        let rest = self.begun.get(start..).unwrap_or_default();
+        let start = self.found.partition_point(|(other, _)| *other < term);
+        let rest = self.found.get(start..).unwrap_or_default();
         rest.iter().take_while(move |(other, _)| *other == term).map(|(_, word)| *word)
     }
 
@@ -306,8 +309,10 @@ fn stands(words: &Words, first: usize, atom: &TextAtom) -> bool {
     words.part(first).is_some_and(|part| looks_in(atom.field, part))
         && is_sequence(words, first, atom)
         && (atom.field != Field::Tag || is_whole(words, first, last, atom.prefix))
-        && atom.symbols.iter().all(|symbols| has_symbols(words, first, symbols))
-        && atom.exact.as_deref().is_none_or(|exact| is_exactly(words, first, last, exact, atom.prefix))
+        && atom.raw.as_deref().is_none_or(|raw| match raw {
+            Raw::Exact(exact) => is_exactly(words, first, last, exact, atom.prefix),
+            Raw::Symbols(symbols) => symbols.iter().all(|symbols| has_symbols(words, first, symbols)),
+        })
 }
 
 fn looks_in(field: Field, part: Part) -> bool {

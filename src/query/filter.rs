@@ -83,6 +83,11 @@ pub(super) fn eight(word: &[u8]) -> u64 {
     u64::from_le_bytes(eight)
 }
 
+/// The first bytes of a word, four at most, of eight.
+pub(super) fn first_bytes(eight: u64, length: usize) -> u32 {
+    u32::try_from(eight & first(length.min(4))).unwrap_or(0)
+}
+
 /// Of the first bytes of a word.
 fn head_key(head: u64, length: usize) -> u32 {
     finish((head & first(length)).wrapping_mul(SPREAD[1]) ^ salt(length))

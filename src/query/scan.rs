@@ -3,9 +3,9 @@
 use std::hint::black_box;
 
 use super::atom::language_tag;
-use super::compile::{Beside, Hung, Index};
+use super::compile::{Beside, Index};
 use super::evaluate::{Context, Layer, Spot};
-use super::filter::word_key;
+use super::filter::{first_bytes, word_key};
 use super::pattern::odd_words;
 use super::snippet;
 use super::words::{Part, Words};
@@ -225,39 +225,24 @@ impl Index {
 
     /// Looks every word up once.
     pub(super) fn layer<'a>(&self, words: &'a Words) -> Layer<'a> {
-        let (mut whole, mut begun) = (Vec::new(), Vec::new());
-        self.terms_of(words.keys(), &mut |at, term| whole.push((term, at)));
-        self.prefixes_of(words, &mut |term, at| begun.push((term, at)));
-        Layer::new(words, whole, begun, self.secret)
+        let mut found = Vec::new();
+        self.terms_of(words.keys(), &mut |at, term| found.push((term, at)));
+        self.prefixes_of(words, &mut |term, at| found.push((term, at)));
+        Layer::new(words, found, self.secret)
     }
 
     /// The queries that may be met: those of which an anchor is there, and those without one. In order.
     fn candidates(&self, item: &Folded, feeds: &[FeedTerms<'_>], layers: &[Layer<'_>; 2]) -> Vec<u32> {
         let mut queries = self.always.clone();
         for layer in layers {
-            let key =
-                |at: u32| usize::try_from(at).ok().and_then(|at| layer.words.keys().get(at)).copied().unwrap_or(0);
-            let words = layer.whole.iter().map(|(term, at)| (*term, *at, key(*at)));
-            // A word that is there again brings nothing new.
-            let words = words.filter(|(_, at, key)| layer.of(*key).next() == Some(*at));
-            let terms: Vec<(u32, &[Hung])> = words.map(|(term, _, key)| (key, self.anchored(term))).collect();
+            let mut terms = Vec::with_capacity(layer.found.len());
+            terms.extend(layer.terms().filter_map(|places| Some((places, self.anchored(places.first()?.0)))));
             // As in `fetch`.
-            black_box(
-                terms
-                    .iter()
-                    .flat_map(|(_, hung)| [hung.first(), hung.last()])
-                    .flatten()
-                    .fold(0, |all, hung| all ^ hung.query),
-            );
-            for (key, hung) in terms {
-                let there = hung.iter().filter(|hung| is_beside(hung.beside, || layer.of(key), layer, layers));
+            let ends = terms.iter().flat_map(|(_, hung)| [hung.first(), hung.last()]).flatten();
+            black_box(ends.fold(0, |all, hung| all ^ hung.query));
+            for (places, hung) in terms {
+                let there = hung.iter().filter(|hung| is_beside(hung.beside, places, layer, layers));
                 queries.extend(there.map(|hung| hung.query));
-            }
-            for same in layer.begun.chunk_by(|a, b| a.0 == b.0) {
-                let Some((term, _)) = same.first() else { continue };
-                let places = || same.iter().map(|(_, at)| *at);
-                let hung = self.anchored(*term).iter().filter(|hung| is_beside(hung.beside, places, layer, layers));
-                queries.extend(hung.map(|hung| hung.query));
             }
             if self.has_patterns {
                 odd_words(layer.words.text(), &mut |word| {
@@ -295,24 +280,24 @@ const MOST_PLACES: usize = 64;
 /// Queries whose memory is worth a look beforehand.
 const MANY: usize = 4;
 
-/// Whether the word that must be there beside one at these places is: it errs on one side.
-fn is_beside<I: Iterator<Item = u32>>(
-    beside: Beside,
-    places: impl Fn() -> I,
-    layer: &Layer<'_>,
-    layers: &[Layer<'_>; 2],
-) -> bool {
-    let Beside { key, step } = beside;
+/// Whether the word that must be there beside a term, which was found at these places, is: it errs on one side.
+fn is_beside(beside: Beside, places: &[(u32, u32)], layer: &Layer<'_>, layers: &[Layer<'_>; 2]) -> bool {
+    let Beside { key, step, head } = beside;
     if key == 0 {
         return true;
     }
     if step == 0 {
         return layers.iter().any(|layer| layer.has(key));
     }
-    let at = |place: u32| usize::try_from(place).ok()?.checked_add_signed(step.into());
-    let mut places = places();
-    let is_there = |place: u32| at(place).and_then(|at| layer.words.keys().get(at)) == Some(&key);
-    places.by_ref().take(MOST_PLACES).any(is_there) || (places.next().is_some() && layer.has(key))
+    let is_there = |(_, place): &(u32, u32)| {
+        let Some(at) = place.checked_add_signed(step.into()) else { return false };
+        match usize::from(head) {
+            0 => layer.words.key(at) == Some(key),
+            head => first_bytes(layer.words.head(at), head) == key,
+        }
+    };
+    let more = places.len() > MOST_PLACES && (head != 0 || layer.has(key));
+    more || places.iter().take(MOST_PLACES).any(is_there)
 }
 
 #[cfg(test)]
@@ -345,5 +330,26 @@ mod tests {
         assert_eq!(met(&format!("{many} bb")), [0, 1]);
         assert_eq!(met(&format!("bb {many}")), [1]);
         assert!(met(&many).is_empty());
+        let index = Index::new(&[Query::parse("\"aaaa bb*\"").unwrap()]);
+        let met = |content: &str| index.met(&Folded::new(&Document { content, ..Document::default() }), &[]);
+        assert_eq!(met(&format!("{many} bbb")), [0]);
+        assert!(met(&format!("bbb {many}")).is_empty());
+    }
+
+    #[test]
+    fn a_phrase_whose_prefix_is_not_there_is_ruled_out_without_a_look_at_the_query() {
+        let index = Index::new(&[
+            Query::parse("\"constitution re*\"").unwrap(),
+            Query::parse("\"constitution straße*\"").unwrap(),
+        ]);
+        let candidates = |content: &str| {
+            let item = Folded::new(&Document { content, ..Document::default() });
+            let tags = Words::default();
+            index.candidates(&item, &[], &[index.layer(item.words()), index.layer(&tags)])
+        };
+        assert_eq!(candidates("The constitution remains"), [0]);
+        assert_eq!(candidates("The constitution, Straßen"), [1]);
+        assert!(candidates("The constitution of re").is_empty());
+        assert!(candidates("re constitution").is_empty());
     }
 }

@@ -81,6 +81,7 @@ fn chars(text: &str) -> usize {
 /// The first characters of a text.
 fn head(text: &str, most: usize) -> &str {
     let end = match text.as_bytes().get(..most) {
+        None => text.len(),
         Some(bytes) if bytes.is_ascii() => most,
         _ => text.char_indices().nth(most).map_or(text.len(), |(at, _)| at),
     };

@@ -60,7 +60,7 @@ pub(super) enum NodeKind {
     Or(Box<[Node]>),
     Not(Box<Node>),
     Near(Box<Near>),
-    Text(Box<TextAtom>),
+    Text(TextAtom),
     /// A feed's name, with `*` for any text.
     Feed(Box<str>),
     /// A host in lower case, IDNA.
@@ -80,7 +80,7 @@ impl Node {
     pub(super) fn begin(&self) -> usize {
         match &self.kind {
             NodeKind::And(nodes) | NodeKind::Or(nodes) => nodes.first().map_or(0, |node| node.at.range().start),
-            NodeKind::Text(atom) => atom.words.len(),
+            NodeKind::Text(_) => self.touch(),
             _ => 0,
         }
     }
@@ -102,7 +102,7 @@ pub(super) struct Near {
     pub(super) rest: Box<[(u32, Node)]>,
 }
 
-/// Words one after the other.
+/// Words one after the other. Small, for it stands in its node: what is looked at together lies together.
 #[derive(PartialEq, Eq, Debug)]
 pub(super) struct TextAtom {
     /// Its number in the query.
@@ -112,10 +112,17 @@ pub(super) struct TextAtom {
     pub(super) words: Phrase,
     /// Whether the last word is only how a word begins.
     pub(super) prefix: bool,
-    /// `=`: what the text must be, character by character.
-    pub(super) exact: Option<Box<Exact>>,
-    /// Symbols that must stand before or after a word.
-    pub(super) symbols: Box<[Symbols]>,
+    /// What the text itself must be; of most atoms nothing.
+    pub(super) raw: Option<Box<Raw>>,
+}
+
+/// What the text itself must be, where its folded words do not say all.
+#[derive(PartialEq, Eq, Debug)]
+pub(super) enum Raw {
+    /// `=`: character by character.
+    Exact(Exact),
+    /// Symbols must stand before or after a word.
+    Symbols(Box<[Symbols]>),
 }
 
 /// Folded words, end to end with a space after each but the last: with many queries, every allocation counts.

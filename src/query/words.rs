@@ -178,6 +178,11 @@ impl Words {
         &self.keys
     }
 
+    /// The key of a word.
+    pub(super) fn key(&self, index: u32) -> Option<u32> {
+        self.keys.get(wide(index)).copied()
+    }
+
     /// A word's position.
     pub(super) fn position(&self, index: usize) -> Option<u32> {
         self.entries.get(index).map(|entry| entry.position)

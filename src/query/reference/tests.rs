@@ -12,7 +12,7 @@ use super::compile::Index;
 use super::explain::Verdict;
 use super::moment::When;
 use super::scan::{Document, FeedTerms, Folded};
-use super::syntax::{Field, Near, Node, NodeKind, Query, TextAtom};
+use super::syntax::{Field, Near, Node, NodeKind, Query, Raw, TextAtom};
 use super::text;
 use crate::domain::time::Timestamp;
 
@@ -135,15 +135,20 @@ fn is_at(block: &Block, atom: &TextAtom, start: usize) -> bool {
         });
     let before = |raw: &Range<usize>, want: &str| block.text[..raw.start].ends_with(want);
     let after = |raw: &Range<usize>, want: &str| block.text[raw.end..].starts_with(want);
-    let symbols = atom.symbols.iter().all(|s| before(&words[s.word].1, &s.before) && after(&words[s.word].1, &s.after));
-    let exact = atom.exact.as_ref().is_none_or(|exact| {
-        let raw = words[0].1.start..words[length - 1].1.end;
-        let own: String = as_written(&block.text[raw.clone()]).collect();
-        let body = if atom.prefix { own.starts_with(&*exact.body) } else { own == *exact.body };
-        body && before(&raw, &exact.before) && after(&raw, &exact.after)
-    });
+    let written = match atom.raw.as_deref() {
+        None => true,
+        Some(Raw::Symbols(symbols)) => {
+            symbols.iter().all(|s| before(&words[s.word].1, &s.before) && after(&words[s.word].1, &s.after))
+        }
+        Some(Raw::Exact(exact)) => {
+            let raw = words[0].1.start..words[length - 1].1.end;
+            let own: String = as_written(&block.text[raw.clone()]).collect();
+            let body = if atom.prefix { own.starts_with(&*exact.body) } else { own == *exact.body };
+            body && before(&raw, &exact.before) && after(&raw, &exact.after)
+        }
+    };
     let whole = atom.field != Field::Tag || (start == 0 && (atom.prefix || length == block.words.len()));
-    same && symbols && exact && whole
+    same && written && whole
 }
 
 fn is_near(block: &Block, near: &Near, at: usize, last: Option<&Range<usize>>) -> bool {
@@ -209,6 +214,9 @@ const WORDS: &[&str] = &[
     "straße\u{AD}ab",
     "\u{AD}上",
 ];
+
+/// How a word begins: shorter than four bytes, of four, and longer; one word, or several.
+const BEGINNINGS: &[&str] = &["pe", "Peac", "peace", "ta", "talk", "stras", "ab", "abc", "uk", "l'Uk", "上海", "क्या"];
 
 /// A text of few words, so that queries have a chance.
 fn any_text() -> impl Strategy<Value = String> {
@@ -312,6 +320,7 @@ fn any_query() -> impl Strategy<Value = String> {
             4 => words(1..2),
             2 => words(1..4).prop_map(|words| format!("\"{words}\"")),
             1 => words(1..3).prop_map(|words| format!("=\"{words}\"")),
+            1 => (words(1..3), proptest::sample::select(BEGINNINGS)).prop_map(|(words, end)| format!("\"{words} {end}*\"")),
             1 => proptest::sample::select(vec!["pea*", "ta*", "tal*", "ab*", "abc*", "\"peace ta*\"", "=Pe*", "上海*"])
                 .prop_map(str::to_owned),
         ]
@@ -418,6 +427,10 @@ proptest! {
         for mark in ["", "="] {
             let query = Query::parse(&format!("{mark}\"{slice}\"")).unwrap();
             prop_assert_eq!(Index::new(&[query]).scan(&folded, &[]).len(), 1, "{}{:?} in {:?}", mark, slice, text);
+        }
+        // Of one letter nothing may begin.
+        if let Ok(query) = Query::parse(&format!("\"{slice}*\"")) {
+            prop_assert_eq!(Index::new(&[query]).scan(&folded, &[]).len(), 1, "{:?}* in {:?}", slice, text);
         }
     }
 
