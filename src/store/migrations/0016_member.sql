@@ -20,9 +20,7 @@ END;
 
 -- Memberships by story, which is where new ones are added at the end; both orders of a stream have nothing but numbers, for they are
 -- written all over.
-CREATE TABLE stream_item_15 AS SELECT * FROM stream_item;
-DROP TABLE stream_item;
-CREATE TABLE stream_item (
+CREATE TABLE stream_item_16 (
   item_id      INTEGER NOT NULL REFERENCES item (id),
   stream_id    INTEGER NOT NULL,          -- has a `stream_state`, which gave the number
   effective_at INTEGER NOT NULL,
@@ -30,8 +28,11 @@ CREATE TABLE stream_item (
   term         TEXT,                      -- why, as JSON
   PRIMARY KEY (item_id, stream_id)
 ) WITHOUT ROWID;
-INSERT INTO stream_item SELECT item_id, stream_id, effective_at, seq, term FROM stream_item_15 ORDER BY item_id, stream_id;
-DROP TABLE stream_item_15;
+-- By the index: there may be more than can be sorted in memory.
+INSERT INTO stream_item_16 SELECT item_id, stream_id, effective_at, seq, term
+  FROM stream_item INDEXED BY stream_item_item ORDER BY item_id, stream_id;
+DROP TABLE stream_item;
+ALTER TABLE stream_item_16 RENAME TO stream_item;
 CREATE INDEX stream_item_date ON stream_item (stream_id, effective_at, item_id);
 CREATE UNIQUE INDEX stream_item_seq ON stream_item (stream_id, seq);
 

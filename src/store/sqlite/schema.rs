@@ -247,7 +247,7 @@ mod tests {
             .unwrap();
         db.execute_batch("INSERT INTO stream (id, name, definition, filled) VALUES (8, 'z', 'three', 0)").unwrap();
         assert_eq!(lines("SELECT concat_ws(',', stream_id, version) FROM stream_state"), ["4,14", "6,2", "8,0"]);
-        assert_eq!(lines("SELECT name FROM sqlite_schema WHERE name LIKE '%\\_15' ESCAPE '\\'"), [""; 0]);
+        assert_eq!(lines("SELECT name FROM sqlite_schema WHERE name LIKE '%\\_16' ESCAPE '\\'"), [""; 0]);
         assert_eq!(lines("SELECT \"table\" FROM pragma_foreign_key_check"), [""; 0]);
     }
 
