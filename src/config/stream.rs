@@ -1,6 +1,6 @@
 //! `[[stream]]`.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::ops::Range;
 
 use super::section::Section;
@@ -117,12 +117,13 @@ pub(super) fn check_webhook(section: &Section<'_>, name: &Name, at: &Range<usize
 
 /// `all` first, whether it was written or not, then the others in order; says which names stand twice.
 pub(super) fn finish(drafts: Vec<Draft<'_>>, title: &str, webhooks: &HashMap<Name, ()>) -> Vec<StreamSettings> {
-    let mut streams: Vec<StreamSettings> = Vec::new();
+    let mut streams: Vec<StreamSettings> = Vec::with_capacity(drafts.len() + 1);
+    let mut taken = HashSet::with_capacity(drafts.len());
     for draft in drafts {
         for (name, at) in &draft.notify {
             check_webhook(&draft.section, name, at, webhooks);
         }
-        if streams.iter().any(|other| other.name == draft.settings.name) {
+        if !taken.insert(draft.settings.name.clone()) {
             let at = draft.section.value("name").map_or_else(|| draft.section.at(), |value| value.at);
             draft.section.mistake(at, format!("There is another stream named `{}`.", draft.settings.name), None);
         }

@@ -170,6 +170,10 @@ fn wrong_values_get_a_sentence_each() {
         ("[[stream]]\nname = \"status\"\nmatch = \"x\"", "address of Feedmill's own"),
         ("[[stream]]\nname = \"all\"\nmatch = \"x\"", "holds everything"),
         ("[[stream]]\nname = \"x\"", "has no `match`"),
+        (
+            "[[stream]]\nname = \"x\"\nmatch = \"y\"\n[[stream]]\nname = \"x\"\nmatch = \"z\"",
+            "another stream named `x`",
+        ),
         ("[[stream]]\nname = \"x\"\nmatch = \"y\"\nnotify = [\"nobody\"]", "no webhook named `nobody`"),
         ("[[webhook]]\nname = \"x\"\nurl = \"https://a.example/\"", "has no `secret`"),
         ("[[webhook]]\nname = \"x\"\nurl = \"https://a.example/\"\nsecret = \"plain\"", "whsec_ and base64"),

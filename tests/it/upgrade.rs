@@ -52,7 +52,12 @@ pub(crate) fn old(path: &Path, version: usize, stories: u32) {
            SELECT n, 1, 'msg_' || n, 'succeeded', '[]', x'7b7d', 1, 0, n * 1000, n * 1000 FROM n WHERE n <= 100;
          INSERT INTO delivery_event SELECT n, n FROM n WHERE n <= 100;
          INSERT INTO attempt SELECT n, 1, n * 1000, 5, 204, NULL, '', '' FROM n WHERE n <= 100;
+         INSERT INTO stream (id, name, definition, filled) VALUES (1, 'river', 'story', 1);
+         UPDATE {state} SET last_seq = {stories}, changed_at = 7000 WHERE {stream} = 1;
+         INSERT INTO stream_item (stream_id, effective_at, item_id, seq) SELECT 1, n * 1000, n, {stories} + 1 - n FROM n;
          DROP TABLE n",
+        state = if version < 16 { "stream" } else { "stream_state" },
+        stream = if version < 16 { "id" } else { "stream_id" },
         twin = if version < 7 { "" } else { "twin_hash," },
         twin_value = if version < 7 { "" } else { "n," },
     ))
@@ -67,13 +72,13 @@ fn number(db: &Connection, sql: &str) -> i64 {
 }
 
 /// What is in a database that nobody uses.
-fn told(path: &Path) -> [i64; 6] {
+fn told(path: &Path) -> [i64; 7] {
     let db = Connection::open(path).unwrap();
     let verdict: String = db.query_row("PRAGMA integrity_check", [], |row| row.get(0)).unwrap();
     assert_eq!(verdict, "ok");
     assert_eq!(number(&db, "SELECT count(*) FROM pragma_foreign_key_check"), 0);
     assert_eq!(number(&db, "PRAGMA user_version"), number(&db, "SELECT max(version) FROM migration"), "never between");
-    ["item", "item_body", "sighting", "event", "delivery", "attempt"]
+    ["item", "item_body", "sighting", "stream_item", "event", "delivery", "attempt"]
         .map(|table| number(&db, &format!("SELECT count(*) FROM {table}")))
 }
 

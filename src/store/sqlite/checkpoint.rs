@@ -11,8 +11,9 @@ use rusqlite::Connection;
 use super::broken::Broken;
 use super::{Result, open};
 
-/// Pages of the log that are not in the file yet, before the thread is woken.
-const LONG: i64 = 1_000;
+/// Pages of the log that are not in the file yet, before the thread is woken (16 MB): a page that several commits changed is written
+/// into the file once.
+const LONG: i64 = 4_000;
 /// In the log, before the writer does it itself: the thread does not keep up (64 MB).
 const TOO_LONG: i64 = 16_000;
 
@@ -170,7 +171,7 @@ mod tests {
         writer.execute_batch("CREATE TABLE t (x BLOB); INSERT INTO t VALUES (randomblob(100000))").unwrap();
         checkpointer.committed(&writer);
         assert!(checkpointer.thread.is_none(), "a short log is left alone");
-        writer.execute_batch("INSERT INTO t VALUES (randomblob(6000000))").unwrap();
+        writer.execute_batch("INSERT INTO t VALUES (randomblob(24000000))").unwrap();
         assert!(waiting() > LONG);
         checkpointer.committed(&writer);
         for _ in 0..1_000 {

@@ -2,6 +2,8 @@
 //! time, in one transaction. The decision about each entry is asked for in here, where nothing else can
 //! come between what is known and what is done.
 
+use std::cell::RefCell;
+
 use rusqlite::{OptionalExtension as _, params};
 
 use super::super::{CommitReport, PollCommit, PollResult, Routes};
@@ -10,6 +12,7 @@ use super::keys::Keys;
 use super::known::{Looked, Place, Present, known_as_it_is};
 use super::listing::{self, Digest, LONGEST, Listing};
 use super::remember::{Unmodified, remember};
+use super::streams::Door;
 use super::writer::Tx;
 use super::{Instance, Result, items, public, streams};
 use crate::domain::decision::{Candidate, Decision, Judge, Life, LinkChange, Survey};
@@ -31,6 +34,8 @@ pub(super) struct Commit<'a> {
     pub(super) instance: &'a Instance,
     pub(super) judge: &'a dyn Judge,
     pub(super) routes: &'a Routes,
+    /// Opened by the first item that enters a stream.
+    pub(super) door: RefCell<Option<Door<'a>>>,
 }
 
 /// The load that is being stored.

@@ -3,7 +3,7 @@
 use super::Result;
 use super::commit::{Commit, Load};
 use super::feeds::json;
-use super::streams::{self, Entering};
+use super::streams::{self, Door, Entering};
 use crate::domain::decision::Candidate;
 use crate::domain::feed::FeedId;
 use crate::domain::item::ItemId;
@@ -64,7 +64,12 @@ impl Commit<'_> {
     ) -> Result<bool> {
         let term = found.term.as_ref().map(|hit| json(&hit.brief())).transpose()?;
         let entering = Entering { stream: found.stream, item, effective_at, term: term.as_deref(), at };
-        streams::add(self.tx.db, &entering, hidden)
+        let mut door = self.door.borrow_mut();
+        let door = match &mut *door {
+            Some(door) => door,
+            none => none.insert(Door::open(self.tx.db)?),
+        };
+        door.enter(&entering, hidden)
     }
 
     /// The streams that an item is in, and why: as its text is now, else as it was when it entered.

@@ -47,6 +47,7 @@ mod trace;
 mod unions;
 mod writer;
 
+use std::cell::RefCell;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -197,7 +198,8 @@ impl Store for Sqlite {
             let report = self
                 .write(move |tx| {
                     let keys = keys::Keys { db: tx.db, hasher };
-                    commit::Commit { tx, keys, instance: &instance, judge: judge.as_ref(), routes: &routes }.run(&poll)
+                    let (judge, routes, door) = (judge.as_ref(), &*routes, RefCell::default());
+                    commit::Commit { tx, keys, instance: &instance, judge, routes, door }.run(&poll)
                 })
                 .await;
             self.shared.leases.end(feed, token);

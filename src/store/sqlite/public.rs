@@ -26,7 +26,7 @@ CREATE TEMP VIEW ignored AS SELECT * FROM main.ignored
 CREATE TEMP VIEW stream_item AS SELECT * FROM main.stream_item
   WHERE NOT EXISTS (SELECT 1 FROM main.feed WHERE private)
      OR (SELECT main_feed FROM main.item WHERE id = item_id) NOT IN (SELECT id FROM main.feed WHERE private);
-CREATE TEMP VIEW stream AS SELECT id, name, definition, filled, last_seq, version, public_at AS changed_at FROM main.stream;
+CREATE TEMP VIEW stream_state AS SELECT stream_id, last_seq, version, public_at AS changed_at FROM main.stream_state;
 -- The index of ages finds them by feed; it has no purged rows.
 CREATE TEMP VIEW tally AS SELECT name, n - iif(name = 'items', (SELECT count(*) FROM main.item
   WHERE state = 0 AND state <> 2 AND main_feed IN (SELECT id FROM main.feed WHERE private)), 0) AS n FROM main.tally;

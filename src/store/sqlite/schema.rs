@@ -26,6 +26,7 @@ const MIGRATIONS: &[(&str, &str)] = &[
     ("0013_publish", include_str!("../migrations/0013_publish.sql")),
     ("0014_public", include_str!("../migrations/0014_public.sql")),
     ("0015_due", include_str!("../migrations/0015_due.sql")),
+    ("0016_member", include_str!("../migrations/0016_member.sql")),
 ];
 
 /// The version that this program writes.
@@ -161,16 +162,7 @@ mod tests {
 
     #[test]
     fn a_database_of_the_first_version_becomes_one_of_the_newest_with_what_is_in_it() {
-        let mut db = Connection::open_in_memory().unwrap();
-        db.pragma_update(None, "foreign_keys", true).unwrap();
-        db.execute_batch(
-            "CREATE TABLE migration (version INTEGER PRIMARY KEY, name TEXT NOT NULL, sha256 TEXT NOT NULL)",
-        )
-        .unwrap();
-        let (name, sql) = MIGRATIONS[0];
-        db.execute_batch(sql).unwrap();
-        let sum = hex(&Sha256::digest(sql.as_bytes()));
-        db.execute("INSERT INTO migration VALUES (1, ?1, ?2)", params![name, sum]).unwrap();
+        let mut db = of_version(1);
         let prints = [
             Fingerprint { title: 7, text: 9 },
             Fingerprint { title: u32::MAX, text: 1 },
@@ -211,19 +203,57 @@ mod tests {
         assert_eq!(number("SELECT count(*) FROM pragma_foreign_key_check"), 0);
     }
 
-    #[test]
-    fn alerts_that_are_owed_and_attempts_that_were_made_outlive_the_table_that_is_made_anew() {
-        let mut db = Connection::open_in_memory().unwrap();
+    /// A database as the program of that version left it: empty.
+    fn of_version(version: usize) -> Connection {
+        let db = Connection::open_in_memory().unwrap();
         db.pragma_update(None, "foreign_keys", true).unwrap();
         db.execute_batch(
             "CREATE TABLE migration (version INTEGER PRIMARY KEY, name TEXT NOT NULL, sha256 TEXT NOT NULL)",
         )
         .unwrap();
-        for (version, (name, sql)) in (1_i64..).zip(&MIGRATIONS[..9]) {
+        for (version, (name, sql)) in (1_i64..).zip(&MIGRATIONS[..version]) {
             db.execute_batch(sql).unwrap();
             let sum = hex(&Sha256::digest(sql.as_bytes()));
             db.execute("INSERT INTO migration VALUES (?1, ?2, ?3)", params![version, name, sum]).unwrap();
         }
+        db
+    }
+
+    #[test]
+    fn who_is_in_a_stream_in_which_order_and_what_it_counts_outlive_the_tables_that_are_made_anew() {
+        let mut db = of_version(15);
+        db.execute_batch(
+            "INSERT INTO feed (id, name, config_url, active, enabled, added_at) VALUES (1, 'a', 'https://a/', 1, 1, 0);
+             INSERT INTO item (id, ident_hash, scope_feed, key, published_id, published_hash, main_feed, first_seen, updated,
+               effective_at) VALUES (1, 1, 0, 'a', 'urn:1', 1, 1, 1, 1, 30), (2, 2, 0, 'b', 'urn:2', 2, 1, 1, 1, 20);
+             INSERT INTO stream (id, name, definition, filled, last_seq, changed_at, version, public_at)
+               VALUES (4, 'x', 'one', 1, 9, 50, 12, 40), (6, 'y', 'two', 0, 1, 60, 1, NULL);
+             INSERT INTO stream_item VALUES (4, 30, 1, 7, '[]'), (4, 20, 2, 9, NULL), (6, 30, 1, 1, NULL)",
+        )
+        .unwrap();
+        assert!(run(&mut db, "example.org,2026-01-01").is_ok());
+        let lines = |sql: &str| {
+            let mut read = db.prepare(sql).unwrap();
+            let rows = read.query_map([], |row| row.get::<_, String>(0)).unwrap();
+            rows.map(std::result::Result::unwrap).collect::<Vec<_>>()
+        };
+        let state = "SELECT concat_ws(',', s.id, name, definition, filled, last_seq, version, changed_at, public_at)
+                     FROM stream s JOIN stream_state t ON t.stream_id = s.id ORDER BY s.id";
+        assert_eq!(lines(state), ["4,x,one,1,9,12,50,40", "6,y,two,0,1,1,60"]);
+        let places = "SELECT concat_ws(',', stream_id, effective_at, item_id, seq, term) FROM stream_item ORDER BY stream_id, seq";
+        assert_eq!(lines(places), ["4,30,1,7,[]", "4,20,2,9", "6,30,1,1"]);
+        // What follows from a change does so as before.
+        db.execute_batch("DELETE FROM stream_item WHERE stream_id = 6; UPDATE item SET key = 'c' WHERE id = 2")
+            .unwrap();
+        db.execute_batch("INSERT INTO stream (id, name, definition, filled) VALUES (8, 'z', 'three', 0)").unwrap();
+        assert_eq!(lines("SELECT concat_ws(',', stream_id, version) FROM stream_state"), ["4,14", "6,2", "8,0"]);
+        assert_eq!(lines("SELECT name FROM sqlite_schema WHERE name LIKE '%\\_16' ESCAPE '\\'"), [""; 0]);
+        assert_eq!(lines("SELECT \"table\" FROM pragma_foreign_key_check"), [""; 0]);
+    }
+
+    #[test]
+    fn alerts_that_are_owed_and_attempts_that_were_made_outlive_the_table_that_is_made_anew() {
+        let mut db = of_version(9);
         db.execute_batch(
             "INSERT INTO feed (id, name, config_url, active, enabled, added_at) VALUES (1, 'a', 'https://a/', 1, 1, 0);
              INSERT INTO webhook (id, name, active) VALUES (1, 'ops', 1);

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use rusqlite::{Connection, OptionalExtension as _, params};
+use rusqlite::{CachedStatement, Connection, OptionalExtension as _, params};
 
 use super::super::{Cursor, Fill, Page, PageRequest, StreamSpec};
 use super::writer::Tx;
@@ -39,7 +39,7 @@ pub(super) fn enter(
     let hidden = db
         .prepare_cached("SELECT f.private FROM item i JOIN feed f ON f.id = i.main_feed WHERE i.id = ?1")?
         .query_row([item.0], |row| row.get(0))?;
-    add(db, &Entering { stream, item, effective_at, term, at }, hidden)
+    Door::open(db)?.enter(&Entering { stream, item, effective_at, term, at }, hidden)
 }
 
 /// An item that enters a stream.
@@ -52,32 +52,46 @@ pub(super) struct Entering<'a> {
     pub(super) at: Timestamp,
 }
 
-/// The same where it is known whether the item is from a private feed. A cold import does this more often than anything else: a
-/// subquery with rows of its own, or an insertion from a query, would take a temporary table or a statement journal each.
-pub(super) fn add(db: &Connection, entering: &Entering<'_>, hidden: bool) -> Result<bool> {
-    let Entering { stream, item, effective_at, term, at } = *entering;
-    // Ignored as well: the stream is gone, and has no number to give.
-    let added = db
-        .prepare_cached(
-            "INSERT OR IGNORE INTO stream_item (stream_id, effective_at, item_id, seq, term)
-             VALUES (?1, ?2, ?3, (SELECT last_seq + 1 FROM stream WHERE id = ?1), ?4)",
-        )?
-        .execute(params![stream.0, effective_at.as_ms(), item.0, term])?;
-    if added > 0 {
-        db.prepare_cached(
-            "UPDATE stream SET last_seq = last_seq + 1, version = version + 1, changed_at = ?2,
-               public_at = iif(?3, public_at, ?2)
-             WHERE id = ?1",
-        )?
-        .execute(params![stream.0, at.as_ms(), hidden])?;
+/// What it takes to put items into streams. A cold import does this more often than anything else, and to look the statements up would
+/// be a tenth of it; a subquery with rows of its own, or an insertion from a query, would take a temporary table or a statement
+/// journal each.
+pub(super) struct Door<'a> {
+    add: CachedStatement<'a>,
+    count: CachedStatement<'a>,
+}
+
+impl<'a> Door<'a> {
+    pub(super) fn open(db: &'a Connection) -> Result<Self> {
+        Ok(Self {
+            // Ignored as well: the stream is gone, and has no number to give.
+            add: db.prepare_cached(
+                "INSERT OR IGNORE INTO stream_item (stream_id, effective_at, item_id, seq, term)
+                 VALUES (?1, ?2, ?3, (SELECT last_seq + 1 FROM stream_state WHERE stream_id = ?1), ?4)",
+            )?,
+            count: db.prepare_cached(
+                "UPDATE stream_state SET last_seq = last_seq + 1, version = version + 1, changed_at = ?2,
+                   public_at = iif(?3, public_at, ?2)
+                 WHERE stream_id = ?1",
+            )?,
+        })
     }
-    Ok(added > 0)
+
+    /// `hidden`: the item is from a private feed. False: it was in the stream.
+    pub(super) fn enter(&mut self, entering: &Entering<'_>, hidden: bool) -> Result<bool> {
+        let Entering { stream, item, effective_at, term, at } = *entering;
+        let added = self.add.execute(params![stream.0, effective_at.as_ms(), item.0, term])?;
+        if added > 0 {
+            self.count.execute(params![stream.0, at.as_ms(), hidden])?;
+        }
+        Ok(added > 0)
+    }
 }
 
 /// An item is in other streams than before: the documents of all of them name them.
 pub(super) fn renamed(db: &Connection, item: ItemId) -> Result<()> {
     db.prepare_cached(
-        "UPDATE stream SET version = version + 1 WHERE id IN (SELECT stream_id FROM stream_item WHERE item_id = ?1)",
+        "UPDATE stream_state SET version = version + 1
+         WHERE stream_id IN (SELECT stream_id FROM stream_item WHERE item_id = ?1)",
     )?
     .execute([item.0])?;
     Ok(())
@@ -85,16 +99,18 @@ pub(super) fn renamed(db: &Connection, item: ItemId) -> Result<()> {
 
 /// A number that grows with what the stream's documents show.
 pub(super) fn version(db: &Connection, stream: StreamId) -> Result<i64> {
-    let found = db.prepare_cached("SELECT version FROM stream WHERE id = ?1")?.query_row([stream.0], |row| row.get(0));
+    let found = db
+        .prepare_cached("SELECT version FROM stream_state WHERE stream_id = ?1")?
+        .query_row([stream.0], |row| row.get(0));
     Ok(found.optional()?.unwrap_or(-1))
 }
 
 /// An item that is in streams changed: so did they; `for_all`: not only for who sees private feeds.
 pub(super) fn touch(db: &Connection, item: ItemId, at: Timestamp, for_all: bool) -> Result<()> {
     db.prepare_cached(
-        "UPDATE stream SET changed_at = ?2, version = version + 1, public_at = iif(
+        "UPDATE stream_state SET changed_at = ?2, version = version + 1, public_at = iif(
            ?3 AND (SELECT main_feed FROM item WHERE id = ?1) NOT IN (SELECT id FROM feed WHERE private), ?2, public_at)
-         WHERE id IN (SELECT stream_id FROM stream_item WHERE item_id = ?1)",
+         WHERE stream_id IN (SELECT stream_id FROM stream_item WHERE item_id = ?1)",
     )?
     .execute(params![item.0, at.as_ms(), for_all])?;
     Ok(())
@@ -103,12 +119,14 @@ pub(super) fn touch(db: &Connection, item: ItemId, at: Timestamp, for_all: bool)
 /// A feed is called something else from now on, and any stream may show its name. To look for those that do would cost more
 /// than to make documents again that turn out the same.
 pub(super) fn renew(db: &Connection) -> Result<()> {
-    db.execute("UPDATE stream SET version = version + 1", []).map(|_| ())
+    db.execute("UPDATE stream_state SET version = version + 1", []).map(|_| ())
 }
 
 /// The last number that the stream gave.
 pub(super) fn last_seq(db: &Connection, stream: StreamId) -> Result<i64> {
-    let found = db.prepare_cached("SELECT last_seq FROM stream WHERE id = ?1")?.query_row([stream.0], |row| row.get(0));
+    let found = db
+        .prepare_cached("SELECT last_seq FROM stream_state WHERE stream_id = ?1")?
+        .query_row([stream.0], |row| row.get(0));
     Ok(found.optional()?.unwrap_or(0))
 }
 
@@ -146,7 +164,7 @@ pub(super) fn fill(tx: &Tx<'_>, part: &Fill, done: bool, at: Timestamp) -> Resul
 fn changed_at(db: &Connection, stream: Option<StreamId>) -> Result<Option<Timestamp>> {
     let at: Option<Option<i64>> = match stream {
         Some(stream) => db
-            .prepare_cached("SELECT changed_at FROM stream WHERE id = ?1")?
+            .prepare_cached("SELECT changed_at FROM stream_state WHERE stream_id = ?1")?
             .query_row([stream.0], |row| row.get(0))
             .optional()?,
         None => db
