@@ -80,8 +80,12 @@ impl Folded {
             words.add(Part::Tag, tag, false);
         }
         // `url:münchen` means what is in the address, however it is coded (RFC 3986 2.1).
-        let url = percent_encoding::percent_decode_str(document.url).decode_utf8_lossy();
-        words.add(Part::Url, &url, false);
+        if document.url.contains('%') {
+            let url = percent_encoding::percent_decode_str(document.url).decode_utf8_lossy();
+            words.add(Part::Url, &url, false);
+        } else {
+            words.add(Part::Url, document.url, false);
+        }
         // Last, so that a text beyond the limit crowds out nothing else.
         words.add(Part::Content, document.content, true);
         let types = document.types.iter().map(|t| t.split(';').next().unwrap_or_default().trim().to_ascii_lowercase());

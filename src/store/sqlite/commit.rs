@@ -227,6 +227,9 @@ impl Commit<'_> {
         }
         load.newest = load.newest.max(Some(effective_at));
         load.report.new += 1;
+        if load.quiet {
+            return Ok(item);
+        }
         let matches = candidate.matches.clone();
         self.owe(
             load,
