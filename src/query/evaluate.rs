@@ -1,6 +1,6 @@
 //! One query on one item, once the words that both have are known.
 
-use std::cell::OnceCell;
+use std::cell::{Cell, OnceCell};
 
 use super::atom::as_written;
 use super::compile::{Pivot, Plan};
@@ -18,13 +18,20 @@ pub(super) struct Layer<'a> {
     pub(super) found: Vec<(u32, u32)>,
     /// Odd, and of this process alone.
     secret: u64,
+    /// How many keys were looked for.
+    asked: Cell<usize>,
     chains: OnceCell<Chains>,
 }
+
+/// For so many keys, to walk through all words takes less than to sort them into chains.
+const FEW: usize = 16;
+/// Words that are compared at once.
+const LANES: usize = 32;
 
 impl<'a> Layer<'a> {
     pub(super) fn new(words: &'a Words, mut found: Vec<(u32, u32)>, secret: u64) -> Self {
         found.sort_unstable_by_key(|(term, word)| u64::from(*term) << 32 | u64::from(*word));
-        Self { words, found, secret, chains: OnceCell::new() }
+        Self { words, found, secret, asked: Cell::new(0), chains: OnceCell::new() }
     }
 
     /// What was found, term by term.
@@ -34,13 +41,23 @@ impl<'a> Layer<'a> {
 
     /// The words of a key, in order.
     pub(super) fn of(&self, key: u32) -> impl Iterator<Item = u32> {
-        let keys = self.words.keys();
-        self.chains.get_or_init(|| Chains::new(keys, self.secret)).words(keys, key)
+        let (keys, chains) = (self.words.keys(), self.chains());
+        let walked = chains.is_none().then(|| walk(keys, key));
+        let chained = chains.map(|chains| chains.words(keys, key));
+        walked.into_iter().flatten().chain(chained.into_iter().flatten())
     }
 
     /// Whether there is a word of this key.
     pub(super) fn has(&self, key: u32) -> bool {
-        self.of(key).next().is_some()
+        let keys = self.words.keys();
+        self.chains().map_or_else(|| keys.contains(&key), |chains| chains.words(keys, key).next().is_some())
+    }
+
+    /// Once they are worth it.
+    fn chains(&self) -> Option<&Chains> {
+        let asked = self.asked.get();
+        self.asked.set(asked.saturating_add(1));
+        (asked >= FEW).then(|| self.chains.get_or_init(|| Chains::new(self.words.keys(), self.secret)))
     }
 
     /// The words that a prefix begins, in order.
@@ -58,8 +75,15 @@ impl<'a> Layer<'a> {
     }
 }
 
-/// Which words have a key: those of a place stand in a chain. Made when the first is looked for, which is in few items where there
-/// are few queries.
+/// The words of a key, in order.
+fn walk(keys: &[u32], key: u32) -> impl Iterator<Item = u32> {
+    let here = (0_u32..).step_by(LANES).zip(keys.chunks(LANES)).filter(move |(_, keys)| keys.contains(&key));
+    here.flat_map(move |(first, keys)| {
+        (first..).zip(keys).filter_map(move |(word, other)| (*other == key).then_some(word))
+    })
+}
+
+/// Which words have a key: those of a place stand in a chain.
 #[derive(Debug)]
 struct Chains {
     /// A power of two of them: the first word of each chain.
