@@ -229,7 +229,8 @@ impl Index {
 
     /// Looks every word up once.
     pub(super) fn layer<'a>(&self, words: &'a Words) -> Layer<'a> {
-        let mut found = Vec::new();
+        // With many queries every fourth word is a term of one.
+        let mut found = Vec::with_capacity(words.keys().len() / 4);
         self.terms_of(words.keys(), &mut |at, term| found.push((term, at)));
         self.prefixes_of(words, &mut |term, at| found.push((term, at)));
         Layer::new(words, found, self.secret)
