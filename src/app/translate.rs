@@ -183,11 +183,10 @@ fn routes(settings: &Settings, registry: &Registry) -> Routes {
         let routes = stream.notify.iter().filter_map(|name| webhooks.get(name.as_str()).copied());
         routes.map(|route| Route { private, ..route }).collect()
     };
-    let mut routes: Routes = streams(settings, registry).map(|(stream, id, _)| (Some(id), called(stream))).collect();
-    if let Some(all) = settings.streams.iter().find(|stream| stream.name.as_str() == ALL) {
-        routes.insert(None, called(all));
-    }
-    routes
+    let all = settings.streams.iter().find(|stream| stream.name.as_str() == ALL);
+    let named = streams(settings, registry).map(|(stream, id, _)| (Some(id), called(stream)));
+    // Most streams call nobody, and each story that enters one asks.
+    named.chain(all.map(|all| (None, called(all)))).filter(|(_, routes)| !routes.is_empty()).collect()
 }
 
 /// The feeds that are polled, each with its due time.

@@ -122,7 +122,7 @@ pub(super) fn matches(plan: &Plan, folded: &Folded, feeds: &[&FeedPlan], date: T
     plan.index.visit(folded, &terms(feeds), date, &mut |query, seen| {
         let Some(stream) = plan.streams.get(query).copied() else { return };
         // A membership keeps no snippet; only a call shows one.
-        let called = plan.routes.get(&Some(stream)).is_some_and(|routes| !routes.is_empty());
+        let called = plan.routes.contains_key(&Some(stream));
         found.push(Match { stream, term: if called { seen.shown() } else { seen.brief() } });
     });
     found

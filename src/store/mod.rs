@@ -224,7 +224,7 @@ pub struct Route {
     pub private: bool,
 }
 
-/// Whom each stream calls. `None` stands for `all`.
+/// Whom each stream calls; those that call nobody are left out. `None` stands for `all`.
 pub type Routes = HashMap<Option<StreamId>, Vec<Route>>;
 
 /// How a poll ended.
