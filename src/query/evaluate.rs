@@ -18,21 +18,20 @@ pub(super) struct Layer<'a> {
     pub(super) found: Vec<(u32, u32)>,
     /// Odd, and of this process alone.
     secret: u64,
-    marks: OnceCell<Marks>,
-    /// How many keys of words that may be there were looked for.
+    /// How many keys were looked for.
     asked: Cell<usize>,
     chains: OnceCell<Chains>,
 }
 
 /// For so many keys, to walk through all words takes less than to sort them into chains.
-const FEW: usize = 16;
+const FEW: usize = 4;
 /// Words that are compared at once.
 const LANES: usize = 32;
 
 impl<'a> Layer<'a> {
     pub(super) fn new(words: &'a Words, mut found: Vec<(u32, u32)>, secret: u64) -> Self {
         found.sort_unstable_by_key(|(term, word)| u64::from(*term) << 32 | u64::from(*word));
-        Self { words, found, secret, marks: OnceCell::new(), asked: Cell::new(0), chains: OnceCell::new() }
+        Self { words, found, secret, asked: Cell::new(0), chains: OnceCell::new() }
     }
 
     /// What was found, term by term.
@@ -51,10 +50,7 @@ impl<'a> Layer<'a> {
     /// Whether there is a word of this key.
     pub(super) fn has(&self, key: u32) -> bool {
         let keys = self.words.keys();
-        // Most are not there.
-        !keys.is_empty()
-            && self.marks.get_or_init(|| Marks::of(keys)).has(key)
-            && self.chains().map_or_else(|| keys.contains(&key), |chains| chains.words(keys, key).next().is_some())
+        self.chains().map_or_else(|| keys.contains(&key), |chains| chains.words(keys, key).next().is_some())
     }
 
     /// Once they are worth it.
@@ -76,32 +72,6 @@ impl<'a> Layer<'a> {
         let prefixed = pivot.prefix.then(|| self.begun(pivot.find));
         let whole = (!pivot.prefix).then(|| self.of(pivot.find));
         prefixed.into_iter().flatten().chain(whole.into_iter().flatten())
-    }
-}
-
-/// A bit for each key; of a text of the usual length every tenth is set.
-#[derive(Debug)]
-struct Marks(Vec<u64>);
-
-impl Marks {
-    fn of(keys: &[u32]) -> Self {
-        let mut marks = vec![0_u64; 128];
-        for key in keys {
-            let (word, bit) = Self::place(*key);
-            if let Some(word) = marks.get_mut(word) {
-                *word |= bit;
-            }
-        }
-        Self(marks)
-    }
-
-    fn has(&self, key: u32) -> bool {
-        let (word, bit) = Self::place(key);
-        self.0.get(word).is_some_and(|word| word & bit != 0)
-    }
-
-    fn place(key: u32) -> (usize, u64) {
-        (place(key >> 6 & 127), 1 << (key & 63))
     }
 }
 
