@@ -30,9 +30,9 @@ impl Name {
     #[must_use]
     pub fn slug(text: &str) -> Self {
         let mut out = String::with_capacity(text.len().min(63));
-        for c in text.chars().map(|c| c.to_ascii_lowercase()) {
-            if c.is_ascii_lowercase() || c.is_ascii_digit() {
-                out.push(c);
+        for b in text.bytes() {
+            if b.is_ascii_alphanumeric() {
+                out.push(b.to_ascii_lowercase().into());
             } else if !out.is_empty() && !out.ends_with('-') {
                 out.push('-');
             }
