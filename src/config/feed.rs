@@ -1,6 +1,6 @@
 //! `[[feed]]` and `[[subscriptions]]`.
 
-use std::collections::{HashMap, HashSet};
+use std::borrow::Borrow;
 use std::fmt::Write as _;
 use std::hash::Hash;
 use std::ops::Range;
@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use chrono_tz::Tz;
+use foldhash::{HashSet, HashSetExt as _};
 use secrecy::SecretString;
 use sha2::{Digest as _, Sha256};
 use url::Url;
@@ -263,7 +264,7 @@ impl Drafts {
             name: name.unwrap_or_else(|| derived(url)),
             url: url.into(),
             title: title.map(Into::into),
-            tags: one_of(&mut self.tags, from.tags.into()),
+            tags: one_of(&mut self.tags, from.tags),
             terms,
             access,
         });
@@ -272,10 +273,11 @@ impl Drafts {
 }
 
 /// The one that is known already, if it is equal.
-fn one_of<T: Eq + Hash + ?Sized>(known: &mut HashSet<Arc<T>>, new: Arc<T>) -> Arc<T> {
-    if let Some(one) = known.get(&new) {
+fn one_of<T: Eq + Hash + ?Sized>(known: &mut HashSet<Arc<T>>, new: impl Borrow<T> + Into<Arc<T>>) -> Arc<T> {
+    if let Some(one) = known.get(new.borrow()) {
         return Arc::clone(one);
     }
+    let new = new.into();
     known.insert(Arc::clone(&new));
     new
 }
@@ -388,9 +390,12 @@ pub(super) fn finish(drafts: Drafts, complain: impl Fn(usize, Range<usize>, Stri
     let plain: Vec<Name> = unnamed.iter().map(|feed| feed.name.clone()).collect();
     // Six digits of the hash tell a few apart; among a hundred thousand some still meet, and get more.
     for digits in [6, 16] {
-        let wanted = counted(unnamed.iter().map(|feed| &feed.name));
+        let contested = contested(unnamed.iter().map(|feed| &feed.name), &named);
+        if contested.is_empty() {
+            break;
+        }
         for (feed, plain) in unnamed.iter_mut().zip(&plain) {
-            if wanted.get(&feed.name).is_some_and(|count| *count > 1) || named.contains(&feed.name) {
+            if contested.contains(&feed.name) {
                 feed.name = with_hash(plain, &feed.url, digits);
             }
         }
@@ -398,18 +403,24 @@ pub(super) fn finish(drafts: Drafts, complain: impl Fn(usize, Range<usize>, Stri
     feeds
 }
 
+/// Those of the names that stand twice, or that a feed was given.
+fn contested<'a>(names: impl ExactSizeIterator<Item = &'a Name>, given: &HashSet<Name>) -> HashSet<Name> {
+    let mut seen: HashSet<&Name> = HashSet::with_capacity(names.len());
+    names.filter(|name| given.contains(name) || !seen.insert(name)).cloned().collect()
+}
+
 /// A URL stands once: one that is written out wins over one of a list.
 fn once_each(feeds: &mut Vec<FeedSettings>, places: &mut Vec<Place>, complain: &impl Fn(usize, Range<usize>, String)) {
-    let mut seen: HashSet<Address> = HashSet::new();
+    let mut seen: HashSet<&Address> = HashSet::with_capacity(feeds.len());
     for (feed, place) in feeds.iter().zip(&*places) {
         if let Some((file, at)) = &place.url
-            && !seen.insert(feed.url.clone())
+            && !seen.insert(&feed.url)
         {
             complain(*file, at.clone(), "There is another feed with this URL.".to_owned());
         }
     }
     let both = feeds.iter().zip(&*places);
-    let stays: Vec<bool> = both.map(|(feed, place)| place.url.is_some() || seen.insert(feed.url.clone())).collect();
+    let stays: Vec<bool> = both.map(|(feed, place)| place.url.is_some() || seen.insert(&feed.url)).collect();
     let mut next = stays.iter();
     feeds.retain(|_| next.next() == Some(&true));
     let mut next = stays.iter();
@@ -420,7 +431,7 @@ fn once_each(feeds: &mut Vec<FeedSettings>, places: &mut Vec<Place>, complain: &
 fn derived(url: &Url) -> Name {
     let host = url.host_str().unwrap_or_default();
     let host = host.strip_prefix("www.").unwrap_or(host);
-    Name::slug(&format!("{host}{}", url.path()))
+    Name::slug(&[host, url.path()].concat())
 }
 
 fn with_hash(name: &Name, url: &Address, digits: usize) -> Name {
@@ -430,12 +441,4 @@ fn with_hash(name: &Name, url: &Address, digits: usize) -> Name {
         let _ = write!(text, "{byte:02x}");
     }
     Name::slug(&text)
-}
-
-fn counted<'a>(names: impl Iterator<Item = &'a Name>) -> HashMap<Name, usize> {
-    let mut counts = HashMap::new();
-    for name in names {
-        *counts.entry(name.clone()).or_default() += 1;
-    }
-    counts
 }

@@ -6,6 +6,8 @@
 
 use std::ops::Range;
 
+use memchr::memmem;
+
 use super::source::Source;
 
 /// A file, or what is left of it.
@@ -38,7 +40,7 @@ impl Cut {
 pub(super) fn cut(source: Source, most: usize) -> Cut {
     let text = &source.text;
     // A line of a long string may look like a header.
-    let long_strings = text.contains("\"\"\"") || text.contains("'''");
+    let long_strings = [b"\"\"\"", b"'''"].iter().any(|quotes| memmem::find(text.as_bytes(), *quotes).is_some());
     if long_strings || text.matches("[[feed]]").nth(most).is_none() {
         return Cut { rest: source, text: String::new(), pieces: Vec::new() };
     }

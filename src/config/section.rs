@@ -96,8 +96,8 @@ impl<'a> Section<'a> {
 
     /// The value of a key, unless the key was refused already.
     pub(super) fn value(&self, key: &'a str) -> Option<Value<'a>> {
-        let usable = self.table.key(key).is_some_and(|known| known.status == Status::Now);
-        let value = self.map.get(key).filter(|_| usable)?;
+        let usable = || self.table.key(key).is_some_and(|known| known.status == Status::Now);
+        let value = self.map.get(key).filter(|_| usable())?;
         Some(Value { section: *self, key, at: value.span(), value: value.get_ref() })
     }
 
