@@ -4,6 +4,7 @@ use std::fmt;
 use std::time::{Duration, UNIX_EPOCH};
 
 use chrono::{DateTime, SecondsFormat, Utc};
+use serde::de::{self, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 /// A point in time: milliseconds since 1970-01-01T00:00:00Z, leap seconds not counted.
@@ -129,8 +130,22 @@ impl Serialize for Timestamp {
 
 impl<'de> Deserialize<'de> for Timestamp {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = String::deserialize(deserializer)?;
-        Self::parse_rfc3339(&text).ok_or_else(|| serde::de::Error::custom("not an RFC 3339 time"))
+        deserializer.deserialize_str(Rfc3339)
+    }
+}
+
+/// Reads a time where its text stands, copying nothing: there is one in the state of each feed.
+struct Rfc3339;
+
+impl Visitor<'_> for Rfc3339 {
+    type Value = Timestamp;
+
+    fn expecting(&self, to: &mut fmt::Formatter<'_>) -> fmt::Result {
+        to.write_str("an RFC 3339 time")
+    }
+
+    fn visit_str<E: de::Error>(self, text: &str) -> Result<Timestamp, E> {
+        Timestamp::parse_rfc3339(text).ok_or_else(|| E::custom("not an RFC 3339 time"))
     }
 }
 
