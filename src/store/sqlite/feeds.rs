@@ -43,7 +43,7 @@ fn unchanged(db: &Connection, specs: &[FeedSpec]) -> Result<Option<Rows>> {
         "SELECT f.id, s.due_at, f.name, f.config_url, f.title, f.enabled, f.own_headers, f.private
          FROM feed f JOIN feed_state s ON s.feed_id = f.id WHERE f.active",
     )?;
-    let places: HashMap<&str, usize> = specs.iter().enumerate().map(|(n, spec)| (&*spec.url, n)).collect();
+    let places: foldhash::HashMap<&str, usize> = specs.iter().enumerate().map(|(n, spec)| (&*spec.url, n)).collect();
     let mut found: Vec<Option<(FeedId, Option<Timestamp>)>> = vec![None; specs.len()];
     let mut rows = read.query([])?;
     // Row by row, and nothing copied: there may be a hundred thousand.
@@ -175,21 +175,17 @@ const STATE: &str = "s.current_url, s.validator_url, s.etag, s.last_modified, s.
      s.merged_into, s.ignore, s.paused_at";
 
 /// Reads the columns of [`STATE`], which begin at `base`. By number: by name, each read of a row would compare
-/// some 200 names.
+/// some 200 names. What a failure writes and the next success clears is read only after a failure.
 fn state(row: &Row<'_>, base: usize) -> Result<FeedState> {
     let time = |n: usize| Ok::<_, rusqlite::Error>(row.get::<_, Option<i64>>(base + n)?.map(Timestamp::from_ms));
     let validators = match row.get::<_, Option<String>>(base + 1)? {
         Some(url) => Some(Validators { url, etag: row.get(base + 2)?, last_modified: row.get(base + 3)? }),
         None => None,
     };
-    let kind: Option<String> = row.get(base + 14)?;
-    let error = match kind.as_deref().and_then(ErrorKind::parse) {
-        Some(kind) => Some(PollError {
-            kind,
-            http_status: row.get(base + 15)?,
-            message: row.get::<_, Option<String>>(base + 16)?.unwrap_or_default(),
-        }),
-        None => None,
+    let errors = row.get(base + 12)?;
+    let (failing_since, error, gone, dead) = match errors {
+        0 => Default::default(),
+        _ => (time(13)?, error(row, base + 14)?, row.get(base + 17)?, row.get(base + 22)?),
     };
     Ok(FeedState {
         current_url: row.get(base)?,
@@ -202,19 +198,27 @@ fn state(row: &Row<'_>, base: usize) -> Result<FeedState> {
         due_reason: row.get(base + 9)?,
         fresh_until: time(10)?,
         retry_until: time(11)?,
-        errors: row.get(base + 12)?,
-        failing_since: time(13)?,
+        errors,
+        failing_since,
         error,
-        gone: row.get(base + 17)?,
+        gone,
         habits: from_json(row, base + 18)?,
         cadence: from_json(row, base + 19)?,
         moved: time(20)?.zip(row.get(base + 21)?),
-        dead: row.get(base + 22)?,
+        dead,
         broken_at: time(23)?,
         merged_into: row.get::<_, Option<i64>>(base + 24)?.map(FeedId),
         ignore: row.get(base + 25)?,
         paused_at: time(26)?,
     })
+}
+
+/// The last failure, whose columns begin at `base`.
+fn error(row: &Row<'_>, base: usize) -> Result<Option<PollError>> {
+    let kind: Option<String> = row.get(base)?;
+    let Some(kind) = kind.as_deref().and_then(ErrorKind::parse) else { return Ok(None) };
+    let message = row.get::<_, Option<String>>(base + 2)?.unwrap_or_default();
+    Ok(Some(PollError { kind, http_status: row.get(base + 1)?, message }))
 }
 
 /// A value that is JSON in a column; `NULL` is the default.
