@@ -1,7 +1,7 @@
 //! Points in time: UTC milliseconds inside, RFC 3339 and RFC 822 at the edges.
 
 use std::fmt;
-use std::time::{Duration, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use chrono::{DateTime, SecondsFormat, Utc};
 use serde::de::{self, Visitor};
@@ -162,7 +162,8 @@ pub struct SystemClock;
 impl Clock for SystemClock {
     #[allow(clippy::disallowed_methods, reason = "the one place where the wall clock is read")]
     fn now(&self) -> Timestamp {
-        Timestamp::from_chrono(Utc::now())
+        // A clock before 1970 counts as 1970. Not by chrono, which would make a date of it first.
+        Timestamp::from_ms(millis(SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default()))
     }
 }
 
