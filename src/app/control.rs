@@ -117,7 +117,7 @@ pub(crate) fn shape(report: Polled) -> PollShape {
         Outcome::Held => PollOutcome::Skipped,
     };
     PollShape {
-        name: report.name.to_string(),
+        name: (*report.name).to_owned(),
         outcome,
         new: report.stored.new,
         changed: report.stored.changed,

@@ -9,6 +9,7 @@ use super::{StartError, control, fetcher, rekey, translate};
 use crate::config::Settings;
 use crate::deliver::Target;
 use crate::domain::feed::FeedId;
+use crate::domain::name::Name;
 use crate::domain::time::{Clock, Timestamp};
 use crate::domain::webhook::WebhookId;
 use crate::poll::{Observer, Plan, PollReport, Poller, Stages};
@@ -39,7 +40,7 @@ pub async fn poll_once(
     store: Arc<dyn Store>,
     clock: Arc<dyn Clock>,
     observer: Arc<dyn Observer>,
-) -> Result<(Arc<Poller>, Vec<(String, FeedId, bool)>), StartError> {
+) -> Result<(Arc<Poller>, Vec<(Name, FeedId, bool)>), StartError> {
     let registry = store.apply_subscriptions(translate::subscriptions(settings), clock.now()).await?;
     let others = not_on_their_own(store.as_ref()).await?;
     rekey::Rekey::new(settings, &registry).recent(store.as_ref(), clock.as_ref()).await?;
@@ -50,8 +51,7 @@ pub async fn poll_once(
     let scheduled = translate::scheduled(settings, &registry, |_| None);
     poller.replace(Plan { by_hand: true, ..translate::plan(settings, &registry, &Common::default()) }, scheduled);
     let feeds = settings.feeds.iter().zip(&registry.feeds).filter(|(feed, _)| feed.terms.enabled);
-    let feeds =
-        feeds.map(|(feed, (id, _))| (feed.name.to_string(), *id, !others.contains(feed.name.as_str()))).collect();
+    let feeds = feeds.map(|(feed, (id, _))| (feed.name.clone(), *id, !others.contains(feed.name.as_str()))).collect();
     Ok((poller, feeds))
 }
 

@@ -111,7 +111,7 @@ pub(super) fn plan(settings: &Settings, registry: &Registry, common: &Common) ->
 
 /// One manner for all feeds that share terms and access.
 #[derive(Default)]
-struct Manners(HashMap<(*const Terms, *const Access), Arc<Manner>>);
+struct Manners(foldhash::HashMap<(*const Terms, *const Access), Arc<Manner>>);
 
 impl Manners {
     fn of(&mut self, settings: &Settings, rules: &Arc<Rules>, feed: &FeedSettings) -> Arc<Manner> {

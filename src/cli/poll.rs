@@ -14,6 +14,7 @@ use super::reach::Place;
 use super::{Failure, out};
 use crate::app::{self, Deaf};
 use crate::domain::feed::FeedId;
+use crate::domain::name::Name;
 use crate::domain::time::{Clock as _, SystemClock};
 use crate::publish::serve::control::{PollOutcome, PollReport, PollRequest, PollShape};
 use crate::store::Store;
@@ -95,16 +96,16 @@ async fn directly(names: Option<Vec<String>>, place: &Place) -> Result<PollRepor
     let (poller, feeds) = app::poll_once(settings, Arc::clone(&store), clock, Arc::new(Deaf)).await?;
     let wanted = wanted(names, feeds)?;
     let bar = out::bar(Some(wanted.len()), "");
+    let mut polled = Vec::with_capacity(wanted.len());
     let mut reports = poller.poll_now(wanted);
     let (stop, tasks) = (CancellationToken::new(), TaskTracker::new());
     let running = tasks.spawn(Arc::clone(&poller).run(stop.clone(), tasks.clone()));
     let told = bar.clone();
     // In a task: each report would wake the thread from the outside if it was waited for here.
     let heard = tasks.spawn(async move {
-        let mut polled = Vec::new();
         while let Some(report) = reports.recv().await {
-            told.inc(1);
             if !told.is_hidden() {
+                told.inc(1);
                 told.set_message(report.name.to_string());
             }
             polled.push(app::poll_shape(report));
@@ -123,15 +124,15 @@ async fn directly(names: Option<Vec<String>>, place: &Place) -> Result<PollRepor
 }
 
 /// Those that were named, else all that are asked on their own.
-fn wanted(names: Option<Vec<String>>, feeds: Vec<(String, FeedId, bool)>) -> Result<Vec<FeedId>, Failure> {
+fn wanted(names: Option<Vec<String>>, feeds: Vec<(Name, FeedId, bool)>) -> Result<Vec<FeedId>, Failure> {
     let Some(names) = names else {
         return Ok(feeds.into_iter().filter(|(_, _, own)| *own).map(|(_, id, _)| id).collect());
     };
-    let known: HashMap<String, FeedId> = feeds.into_iter().map(|(name, id, _)| (name, id)).collect();
+    let known: HashMap<&str, FeedId> = feeds.iter().map(|(name, id, _)| (name.as_str(), *id)).collect();
     let find = |name: &String| {
         let unknown =
             || Failure::new(format!("there is no feed `{name}`, or it is switched off. `feedmill feeds` lists them."));
-        known.get(name).copied().ok_or_else(unknown)
+        known.get(name.as_str()).copied().ok_or_else(unknown)
     };
     names.iter().map(find).collect()
 }
