@@ -119,7 +119,7 @@ async fn directly(names: Option<Vec<String>>, place: &Place) -> Result<PollRepor
     tasks.close();
     tasks.wait().await;
     store.close().await?;
-    polled.sort_by(|a: &PollShape, b| a.name.cmp(&b.name));
+    polled.sort_unstable_by(|a: &PollShape, b| a.name.cmp(&b.name));
     Ok(PollReport { count: polled.len(), feeds: polled })
 }
 
