@@ -570,6 +570,30 @@ async fn a_lost_lease_changes_nothing() {
 }
 
 #[tokio::test]
+async fn feeds_that_are_leased_together_have_each_its_own_state_in_the_order_that_was_asked() {
+    let bench = Bench::new(&[A, B]).await;
+    bench.load(0, vec![]).await;
+    let (a, b, later) = (bench.feed(0), bench.feed(1), now().plus(2 * HOUR));
+    let leases = bench.store().lease_due_feeds(vec![b, FeedId(77), a], later, later.plus(HOUR)).await.unwrap();
+    let [second, first] = leases.as_slice() else { panic!("nobody knows feed 77") };
+    assert_eq!((second.feed, first.feed), (b, a));
+    assert_eq!((second.state.current_url.as_str(), first.state.current_url.as_str()), (B.1, A.1));
+    assert_eq!((second.state.loaded_once, first.state.loaded_once), (false, true));
+    for lease in [first, second] {
+        let poll = PollCommit {
+            feed: lease.feed,
+            token: lease.token,
+            at: later,
+            result: PollResult::NotModified { validators: None, redirect: None },
+            next: NextPoll::default(),
+            alerts: Arc::default(),
+        };
+        let report = bench.store().commit_poll(poll, Arc::new(Plain { both: None }), Arc::default()).await.unwrap();
+        assert!(!report.lost);
+    }
+}
+
+#[tokio::test]
 async fn due_times_that_were_reckoned_anew_are_kept_and_leave_no_time_ahead() {
     let bench = Bench::new(&[A]).await;
     bench.load(0, vec![]).await;
