@@ -10,8 +10,7 @@ const MAX_VALIDATOR_BYTES: usize = 4096;
 
 /// What the answer from `url` can be recognised by.
 pub(super) fn given(headers: &HeaderMap, url: &Url) -> Option<Validators> {
-    let etag = bytes(headers, ETAG);
-    let last_modified = bytes(headers, LAST_MODIFIED);
+    let [etag, last_modified] = [ETAG, LAST_MODIFIED].map(|name| bytes(headers, name).map(<[u8]>::to_vec));
     let any = etag.is_some() || last_modified.is_some();
     any.then(|| Validators { url: url.as_str().to_owned(), etag, last_modified })
 }
@@ -32,18 +31,23 @@ pub(super) fn ask(headers: &mut HeaderMap, validators: Option<&Validators>, url:
     asked
 }
 
-/// The validators after a 304: its fields take the place of the old ones (RFC 9111 3.2).
-pub(super) fn merged(old: &Validators, headers: &HeaderMap) -> Validators {
-    Validators {
-        url: old.url.clone(),
-        etag: bytes(headers, ETAG).or_else(|| old.etag.clone()),
-        last_modified: bytes(headers, LAST_MODIFIED).or_else(|| old.last_modified.clone()),
+/// The validators after a 304, if it brought others: its fields take the place of the old ones (RFC 9111 3.2).
+pub(super) fn merged(old: &Validators, headers: &HeaderMap) -> Option<Validators> {
+    let fields = [(ETAG, &old.etag), (LAST_MODIFIED, &old.last_modified)];
+    let [etag, last_modified] = fields.map(|(name, old)| bytes(headers, name).or(old.as_deref()));
+    if etag == old.etag.as_deref() && last_modified == old.last_modified.as_deref() {
+        return None;
     }
+    Some(Validators {
+        url: old.url.clone(),
+        etag: etag.map(<[u8]>::to_vec),
+        last_modified: last_modified.map(<[u8]>::to_vec),
+    })
 }
 
-fn bytes(headers: &HeaderMap, name: impl AsHeaderName) -> Option<Vec<u8>> {
+fn bytes(headers: &HeaderMap, name: impl AsHeaderName) -> Option<&[u8]> {
     let value = headers.get(name)?.as_bytes();
-    (1..=MAX_VALIDATOR_BYTES).contains(&value.len()).then(|| value.to_vec())
+    (1..=MAX_VALIDATOR_BYTES).contains(&value.len()).then_some(value)
 }
 
 #[cfg(test)]
@@ -94,8 +98,10 @@ mod tests {
     fn fields_of_a_304_take_the_place_of_the_old_ones() {
         let old = Validators { url: "u".to_owned(), etag: Some(b"\"1\"".to_vec()), last_modified: Some(b"x".to_vec()) };
         let mut headers = HeaderMap::new();
-        assert_eq!(merged(&old, &headers), old);
+        assert_eq!(merged(&old, &headers), None);
+        headers.insert(ETAG, HeaderValue::from_static("\"1\""));
+        assert_eq!(merged(&old, &headers), None, "the same");
         headers.insert(ETAG, HeaderValue::from_static("\"2\""));
-        assert_eq!(merged(&old, &headers), Validators { etag: Some(b"\"2\"".to_vec()), ..old });
+        assert_eq!(merged(&old, &headers), Some(Validators { etag: Some(b"\"2\"".to_vec()), ..old }));
     }
 }

@@ -13,8 +13,9 @@ use crate::domain::feed::{PollError, Validators};
 pub enum Outcome {
     /// 304.
     NotModified {
-        /// The validators, new fields of the 304 put in place of the old ones (RFC 9111 3.2).
-        validators: Validators,
+        /// Other validators than were sent: the fields of the 304 put in place of the old ones (RFC 9111 3.2). `None`: it brought
+        /// none, or the same, as most do.
+        validators: Option<Validators>,
         /// For how long it is fresh.
         fresh_for: Option<Duration>,
         /// The leading permanent redirects, as in [`Answer::moved`]: its validators show that there is a feed.

@@ -1,11 +1,13 @@
 //! The tasks that polls run on. What a poll keeps while it waits is several kilobytes: a task that takes one poll after the other
 //! spares the allocator most of a round of 304s.
 
+use std::collections::VecDeque;
 use std::panic::AssertUnwindSafe;
-use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use futures_util::FutureExt as _;
-use tokio::sync::{Mutex, mpsc};
+use tokio::sync::{Notify, mpsc};
 use tokio_util::task::TaskTracker;
 
 use super::FeedPlan;
@@ -19,18 +21,18 @@ pub(super) struct Job {
 }
 
 /// Tasks that wait for polls. They end when the crew is dropped and nothing is left to do.
+#[derive(Default)]
 pub(super) struct Crew {
-    put: mpsc::UnboundedSender<Job>,
-    jobs: Arc<Mutex<mpsc::UnboundedReceiver<Job>>>,
+    board: Arc<Board>,
     hands: usize,
 }
 
-impl Default for Crew {
-    fn default() -> Self {
-        // As many jobs as the loop has places for.
-        let (put, jobs) = mpsc::unbounded_channel();
-        Self { put, jobs: Arc::new(Mutex::new(jobs)), hands: 0 }
-    }
+/// Where polls wait for a task: as many as the loop has places for. One task is woken for each.
+#[derive(Default)]
+struct Board {
+    jobs: Mutex<VecDeque<Job>>,
+    changed: Notify,
+    closed: AtomicBool,
 }
 
 impl Crew {
@@ -43,12 +45,13 @@ impl Crew {
         done: &mpsc::UnboundedSender<Told>,
         tasks: &TaskTracker,
     ) {
+        self.board.jobs.lock().unwrap_or_else(PoisonError::into_inner).push_back(job);
         if self.hands <= busy {
             self.hands += 1;
-            tasks.spawn(work(Arc::clone(poller), Arc::clone(&self.jobs), done.clone()));
+            tasks.spawn(work(Arc::clone(poller), Arc::clone(&self.board), done.clone()));
+        } else {
+            self.board.changed.notify_one();
         }
-        // The receiver is ours, too.
-        let _ = self.put.send(job);
     }
 
     /// Whether it has any tasks.
@@ -57,14 +60,37 @@ impl Crew {
     }
 }
 
+impl Drop for Crew {
+    fn drop(&mut self) {
+        self.board.closed.store(true, Ordering::Release);
+        self.board.changed.notify_waiters();
+    }
+}
+
+impl Board {
+    /// The next poll; `None`: there will be none.
+    async fn next(&self) -> Option<Job> {
+        loop {
+            // Before the look, so that nothing is told between the two.
+            let changed = self.changed.notified();
+            if let Some(job) = self.jobs.lock().unwrap_or_else(PoisonError::into_inner).pop_front() {
+                return Some(job);
+            }
+            if self.closed.load(Ordering::Acquire) {
+                return None;
+            }
+            changed.await;
+        }
+    }
+}
+
 /// Polls what is there to poll, one after the other. A panic is that poll's failure, and its place does not go with it.
-async fn work(poller: Arc<Poller>, jobs: Arc<Mutex<mpsc::UnboundedReceiver<Job>>>, done: mpsc::UnboundedSender<Told>) {
-    loop {
-        let Some(job) = jobs.lock().await.recv().await else { return };
+async fn work(poller: Arc<Poller>, board: Arc<Board>, done: mpsc::UnboundedSender<Told>) {
+    while let Some(job) = board.next().await {
         let (feed, begun) = (Arc::clone(&job.feed), poller.stages().clock().now());
         let poll = AssertUnwindSafe(poller.poll(job, &done)).catch_unwind();
-        let report = poll.await.unwrap_or_else(|_| lost(feed.id, feed.name.shared(), begun));
-        if done.send(Told::Ended(report)).is_err() {
+        let reports = poll.await.unwrap_or_else(|_| vec![lost(feed.id, feed.name.shared(), begun)]);
+        if !reports.is_empty() && done.send(Told::Ended(reports)).is_err() {
             return;
         }
     }

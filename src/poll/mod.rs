@@ -8,6 +8,7 @@
 
 mod crew;
 pub mod discover;
+mod end;
 mod judge;
 mod moves;
 mod outage;

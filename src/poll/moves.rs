@@ -29,7 +29,6 @@ impl Way {
 
     /// What the address becomes after a feed answered; `moved`: the permanent redirects on the way to it.
     pub(super) fn ended(&self, state: &FeedState, moved: Option<(u16, Url)>) -> Option<Redirect> {
-        let from = state.current_url.clone();
         let (status, to) = match (moved, self.back) {
             (Some((status, to)), false) => (Some(status), to),
             (Some((_, to)), true) => (None, to),
@@ -37,6 +36,7 @@ impl Way {
             (None, false) => return None,
         };
         // The old address may lead to the new one still, and that may be a feed again.
+        let from = state.current_url.clone();
         Some(Redirect { status, from, to: to.into() }).filter(|redirect| redirect.to != redirect.from)
     }
 

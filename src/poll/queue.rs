@@ -3,6 +3,7 @@
 
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, VecDeque};
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::sites::{Sites, site};
@@ -20,13 +21,13 @@ pub(super) struct Queue {
     /// By due time. An entry that no longer agrees with its slot is stale and dropped when it comes up.
     heap: BinaryHeap<Reverse<(Timestamp, FeedId)>>,
     /// By their names, which come from the configuration: a hash need not resist anyone.
-    hosts: foldhash::HashMap<String, Host>,
+    hosts: foldhash::HashMap<Arc<str>, Host>,
     /// Hosts with feeds that wait and a free place, in turn.
-    turn: VecDeque<String>,
+    turn: VecDeque<Arc<str>>,
     /// Sites that asked for fewer requests.
     sites: Sites,
     /// Hosts that had their turn too early, and when it comes.
-    parked: BinaryHeap<Reverse<(Timestamp, String)>>,
+    parked: BinaryHeap<Reverse<(Timestamp, Arc<str>)>>,
 }
 
 struct Slot {
@@ -52,6 +53,7 @@ enum State {
 
 #[derive(Default)]
 struct Host {
+    name: Arc<str>,
     running: usize,
     waiting: VecDeque<FeedId>,
     in_turn: bool,
@@ -131,7 +133,7 @@ impl Queue {
                 }
                 out.push(feed);
             }
-            self.offer(name);
+            self.offer(&name);
         }
         out
     }
@@ -183,11 +185,12 @@ impl Queue {
     pub(super) fn finished(&mut self, feed: FeedId, due: Option<Timestamp>, now: Timestamp) {
         let Some(slot) = self.feeds.get_mut(&feed) else { return };
         let was = std::mem::replace(&mut slot.state, State::Sleeping);
-        let name = slot.url.host().to_owned();
+        let url = slot.url.clone();
+        let name = url.host();
         // One that its site held back never had a place.
         if was == State::Running {
-            self.sites.ended(&name, now);
-            if let Some(host) = self.hosts.get_mut(&name) {
+            self.sites.ended(name, now);
+            if let Some(host) = self.hosts.get_mut(name) {
                 host.running = host.running.saturating_sub(1);
             }
         }
@@ -238,37 +241,42 @@ impl Queue {
             if let Some(host) = self.hosts.get_mut(&name) {
                 host.in_turn = false;
             }
-            self.offer(name);
+            self.offer(&name);
         }
         while let Some(due) = self.earliest_due().filter(|due| *due <= now) {
             let Some(Reverse((_, feed))) = self.heap.pop() else { break };
             let Some(slot) = self.feeds.get_mut(&feed).filter(|slot| slot.due == Some(due)) else { continue };
             slot.state = State::Waiting;
-            let name = slot.url.host().to_owned();
+            let url = slot.url.clone();
+            let name = url.host();
             self.owe(due, feed);
-            match self.hosts.get_mut(&name) {
+            match self.hosts.get_mut(name) {
                 Some(host) => host.waiting.push_back(feed),
-                None => self.hosts.entry(name.clone()).or_default().waiting.push_back(feed),
+                None => {
+                    let name = Arc::<str>::from(name);
+                    let host = Host { name: Arc::clone(&name), waiting: VecDeque::from([feed]), ..Host::default() };
+                    self.hosts.insert(name, host);
+                }
             }
             self.offer(name);
         }
     }
 
     /// Gives a host its turn, if it has a feed that waits and a free place.
-    fn offer(&mut self, name: String) {
-        let Some(host) = self.hosts.get_mut(&name) else { return };
+    fn offer(&mut self, name: &str) {
+        let Some(host) = self.hosts.get_mut(name) else { return };
         if host.waiting.is_empty() && host.running == 0 {
-            self.hosts.remove(&name);
+            self.hosts.remove(name);
         } else if !host.in_turn && host.running < self.per_host && !host.waiting.is_empty() {
             host.in_turn = true;
-            self.turn.push_back(name);
+            self.turn.push_back(Arc::clone(&host.name));
         }
     }
 
     fn offer_all(&mut self) {
-        let names: Vec<String> = self.hosts.keys().cloned().collect();
+        let names: Vec<Arc<str>> = self.hosts.keys().cloned().collect();
         for name in names {
-            self.offer(name);
+            self.offer(&name);
         }
     }
 }

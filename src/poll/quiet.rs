@@ -5,19 +5,21 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use tokio::sync::{Notify, oneshot};
+use tokio::sync::Notify;
 
 use crate::store::{CommitReport, PollCommit, Store, StoreError};
 
 /// How long the first of them waits for company, if others are under way. Little hangs on it: at most an alert is owed.
 const LINGER: Duration = Duration::from_millis(10);
 
-type Answer = oneshot::Sender<Result<CommitReport, StoreError>>;
+/// How the commit of a poll went, and what was to be done with that.
+pub(super) type Settled<T> = (T, Result<CommitReport, StoreError>);
 
-/// The place where they gather: as many as there are polls in flight, so it is bounded by `[poll] concurrency`.
-pub(super) struct Quiet {
+/// The place where they gather: as many as there are polls in flight, so it is bounded by `[poll] concurrency`. With each, what
+/// its end is told with.
+pub(super) struct Quiet<T> {
     store: Arc<dyn Store>,
-    gathered: Mutex<Vec<(PollCommit, Answer)>>,
+    gathered: Mutex<(Vec<PollCommit>, Vec<T>)>,
     /// Polls that may still come here.
     away: AtomicUsize,
     /// Told when there is none.
@@ -25,17 +27,20 @@ pub(super) struct Quiet {
 }
 
 /// A poll on its way.
-pub(super) struct Away<'a>(&'a Quiet);
+pub(super) struct Away<'a> {
+    away: &'a AtomicUsize,
+    all_in: &'a Notify,
+}
 
 impl Drop for Away<'_> {
     fn drop(&mut self) {
-        if self.0.away.fetch_sub(1, Ordering::AcqRel) == 1 {
-            self.0.all_in.notify_one();
+        if self.away.fetch_sub(1, Ordering::AcqRel) == 1 {
+            self.all_in.notify_one();
         }
     }
 }
 
-impl Quiet {
+impl<T> Quiet<T> {
     pub(super) fn new(store: Arc<dyn Store>) -> Self {
         Self { store, gathered: Mutex::default(), away: AtomicUsize::new(0), all_in: Notify::new() }
     }
@@ -43,25 +48,23 @@ impl Quiet {
     /// A poll begins. Until it ends or comes here, it may be waited for.
     pub(super) fn begin(&self) -> Away<'_> {
         self.away.fetch_add(1, Ordering::AcqRel);
-        Away(self)
+        Away { away: &self.away, all_in: &self.all_in }
     }
 
-    /// Commits a poll, with those that come within a moment; the first of them sees to it. To be awaited to the end.
-    pub(super) async fn commit(&self, poll: PollCommit, away: Away<'_>) -> Result<CommitReport, StoreError> {
-        let (answer, answered) = oneshot::channel();
+    /// Commits a poll, with those that come within a moment. The first of them sees to it, and gets the ends of all;
+    /// the others get none. To be awaited to the end.
+    pub(super) async fn commit(&self, poll: PollCommit, end: T, away: Away<'_>) -> Vec<Settled<T>> {
         let first = {
             let mut gathered = self.gathered.lock().unwrap_or_else(PoisonError::into_inner);
-            gathered.push((poll, answer));
-            gathered.len() == 1
+            gathered.0.push(poll);
+            gathered.1.push(end);
+            gathered.1.len() == 1
         };
         drop(away);
-        if first {
-            self.settle().await;
-        }
-        answered.await.map_err(|_| StoreError::Closed)?
+        if first { self.settle().await } else { Vec::new() }
     }
 
-    async fn settle(&self) {
+    async fn settle(&self) -> Vec<Settled<T>> {
         let company = async {
             // What was told of an earlier moment is looked at again.
             while self.away.load(Ordering::Acquire) > 0 {
@@ -69,27 +72,20 @@ impl Quiet {
             }
         };
         let _ = tokio::time::timeout(LINGER, company).await;
-        let gathered = {
+        let (polls, ends) = {
             let mut gathered = self.gathered.lock().unwrap_or_else(PoisonError::into_inner);
             // As many will come the next time.
-            let room = Vec::with_capacity(gathered.len());
-            std::mem::replace(&mut *gathered, room)
+            let room = gathered.1.len();
+            std::mem::replace(&mut *gathered, (Vec::with_capacity(room), Vec::with_capacity(room)))
         };
-        let (polls, answers): (Vec<PollCommit>, Vec<Answer>) = gathered.into_iter().unzip();
         match self.store.commit_quiet(polls).await {
-            Ok(reports) => {
-                for (answer, report) in answers.into_iter().zip(reports) {
-                    let _ = answer.send(Ok(report));
-                }
-            }
+            Ok(reports) => ends.into_iter().zip(reports.into_iter().map(Ok)).collect(),
             Err(e) => {
                 let cause = match e {
                     StoreError::Failed(cause) => cause,
                     other => other.to_string(),
                 };
-                for answer in answers {
-                    let _ = answer.send(Err(StoreError::Failed(cause.clone())));
-                }
+                ends.into_iter().map(|end| (end, Err(StoreError::Failed(cause.clone())))).collect()
             }
         }
     }

@@ -61,8 +61,8 @@ enum Order {
 pub(super) enum Told {
     /// It takes long: its place goes to another.
     Slow(FeedId),
-    /// It ended.
-    Ended(PollReport),
+    /// These ended.
+    Ended(Vec<PollReport>),
 }
 
 /// The handle of the schedule loop.
@@ -188,11 +188,13 @@ impl Poller {
                 }
             }
             Told::Slow(_) => {}
-            Told::Ended(report) => {
-                if !desk.slow.remove(&report.feed) {
-                    desk.running = desk.running.saturating_sub(1);
+            Told::Ended(reports) => {
+                for report in reports {
+                    if !desk.slow.remove(&report.feed) {
+                        desk.running = desk.running.saturating_sub(1);
+                    }
+                    self.end(&report, desk);
                 }
-                self.end(&report, desk);
             }
         }
     }
@@ -358,20 +360,18 @@ impl Poller {
         }
     }
 
-    /// Polls a feed, and says so if it takes long.
-    pub(super) async fn poll(&self, mut job: Job, done: &mpsc::UnboundedSender<Told>) -> PollReport {
-        let (id, paused) = (job.feed.id, job.lease.state.paused_at.is_some());
+    /// Polls a feed, and says so if it takes long. The reports are as those of [`Stages::poll`].
+    pub(super) async fn poll(&self, mut job: Job, done: &mpsc::UnboundedSender<Told>) -> Vec<PollReport> {
+        let id = job.feed.id;
         job.lease.state.judge_anew(job.feed.manner.ignored());
         let mut poll = std::pin::pin!(self.stages.poll(&self.plan, job.feed, job.lease));
-        let report = match tokio::time::timeout(SLOW, &mut poll).await {
-            Ok(report) => report,
+        match tokio::time::timeout(SLOW, &mut poll).await {
+            Ok(reports) => reports,
             Err(_) => {
                 let _ = done.send(Told::Slow(id));
                 poll.await
             }
-        };
-        // Somebody asked for it by hand; on its own it is not asked.
-        PollReport { next_due: report.next_due.filter(|_| !paused), ..report }
+        }
     }
 
     fn end(&self, report: &PollReport, desk: &mut Desk) {

@@ -8,7 +8,8 @@ use std::time::{Duration, Instant};
 use siphasher::sip::SipHasher13;
 use tokio::sync::{Notify, Semaphore, SemaphorePermit, oneshot};
 
-use super::moves::{Way, tell_move, tell_unions};
+use super::end::{End, millis, unless_paused};
+use super::moves::Way;
 use super::outage::{Outage, Sign, Turn};
 use super::poison::Poison;
 use super::quiet::Quiet;
@@ -47,7 +48,7 @@ pub struct Stages {
     /// document becomes several times its body in between.
     room: Semaphore,
     /// Where polls that brought no document are committed together.
-    quiet: Quiet,
+    quiet: Quiet<End>,
     outage: Mutex<Outage>,
     poison: Arc<Poison>,
     longest_read: Duration,
@@ -107,20 +108,27 @@ impl Stages {
         &self.clock
     }
 
-    /// Polls a feed that was leased. What is fetched is read under the plan that holds by then.
-    pub(super) async fn poll(&self, plan: &RwLock<Arc<Plan>>, feed: Arc<FeedPlan>, mut lease: FeedLease) -> PollReport {
+    /// Polls a feed that was leased. What is fetched is read under the plan that holds by then. Gives the reports of all polls that
+    /// ended with this one: its own, those that were committed with it, or none if it is committed with another, which tells of it.
+    pub(super) async fn poll(
+        &self,
+        plan: &RwLock<Arc<Plan>>,
+        feed: Arc<FeedPlan>,
+        mut lease: FeedLease,
+    ) -> Vec<PollReport> {
         let (begun, away) = (Instant::now(), self.quiet.begin());
         if let Some(until) = lease.state.retry_until.filter(|until| *until > self.clock.now()) {
-            return self.held(&feed, &lease, until).await;
+            return vec![self.held(&feed, &lease, until).await];
         }
         let asked_at = self.clock.now();
         let behind_ms = behind(&lease.state, asked_at);
-        let (way, ask) = match ask(&feed, &mut lease.state, asked_at) {
+        let (ask, back) = match ask(&feed, &mut lease.state, asked_at) {
             Ok(asked) => asked,
-            Err(refused) => return self.unasked(&feed, &lease, refused, None).await,
+            Err(refused) => return vec![self.unasked(&feed, &lease, refused, None).await],
         };
         let fetched = self.fetcher().fetch(&ask, asked_at).await;
         lease.state.validators = ask.validators;
+        let way = Way { url: ask.url, back };
         let body_bytes = if let Fetched::Body(answer) = &fetched { size(&answer.body) } else { 0 };
         // Kept until the commit is done.
         let _room = self.room(body_bytes).await;
@@ -132,7 +140,7 @@ impl Stages {
         let failure = if let PollResult::Failed(error) = &result { Some(error) } else { None };
         let ours = !plan.by_hand && self.is_ours(&feed, failure, &state, now);
         if let Some(error) = failure.filter(|_| ours) {
-            return self.put_off(&feed, (token, &state), error.clone(), begun, now).await;
+            return vec![self.put_off(&feed, (token, &state), error.clone(), begun, now).await];
         }
         if let PollResult::Loaded { cadence: Some(cadence), .. } = &result {
             state.cadence = cadence.as_ref().clone();
@@ -140,54 +148,33 @@ impl Stages {
         let mut next = next_poll(&feed.pace(), &state, ended, now);
         if state.merged_into.is_some() {
             // Somebody asked for it by hand; on its own it is not asked.
-            next = NextPoll { reason: state.due_reason, ..NextPoll::default() };
+            next = NextPoll { reason: state.due_reason.clone(), ..NextPoll::default() };
         }
         let (outcome, error) = told(&result);
-        let next_due = next.due_at;
-        let (throttled, redirect) = (throttled(error.as_ref(), next.retry_until), redirect_of(&result));
-        let poll = PollCommit { feed: feed.id, token, at: now, result, next, alerts: Arc::clone(&plan.alerts) };
-        let committed = match judge {
-            Some(judge) => self.store.commit_poll(poll, judge, Arc::clone(&plan.routes)).await,
-            None => self.quiet.commit(poll, away).await,
-        };
-        let mut report = PollReport {
+        let report = PollReport {
             feed: feed.id,
             name: feed.name.shared(),
             outcome,
             stored: CommitReport::default(),
-            duration_ms: millis(begun),
+            duration_ms: 0,
+            throttled: throttled(error.as_ref(), next.retry_until),
             error,
-            next_due,
-            throttled,
+            next_due: unless_paused(&state, next.due_at),
             body_bytes,
             behind_ms,
         };
-        match committed {
-            Ok(stored) => {
-                self.tell(&plan, &feed, redirect.filter(|_| !stored.lost).as_ref(), &stored);
-                report.next_due =
-                    next_due.filter(|_| !stored.unions.joined.iter().any(|(joined, _)| *joined == feed.id));
-                report.stored = stored;
+        let (paused, redirect) = (state.paused_at.is_some(), redirect_of(&result));
+        let poll = PollCommit { feed: feed.id, token, at: now, result, next, alerts: Arc::clone(&plan.alerts) };
+        let routes = judge.map(|judge| (judge, Arc::clone(&plan.routes)));
+        let end = End { plan, feed, begun, at: now, paused, redirect, report };
+        match routes {
+            Some((judge, routes)) => {
+                vec![end.told(self.store.commit_poll(poll, judge, routes).await, &self.owed)]
             }
-            Err(e) => {
-                // Nothing was stored, the validators neither: the same is fetched again.
-                report.outcome = Outcome::Failed;
-                report.error =
-                    Some(PollError { kind: ErrorKind::Body, http_status: None, message: format!("not stored: {e}") });
-                report.next_due = Some(now.plus(feed.manner.backoff));
+            None => {
+                let settled = self.quiet.commit(poll, end, away).await;
+                settled.into_iter().map(|(end, committed)| end.told(committed, &self.owed)).collect()
             }
-        }
-        report
-    }
-
-    /// What a commit did, to the journal and to those who deliver what is owed.
-    fn tell(&self, plan: &Plan, feed: &FeedPlan, redirect: Option<&Redirect>, stored: &CommitReport) {
-        if let Some(redirect) = redirect {
-            tell_move(feed, redirect);
-        }
-        tell_unions(plan, &stored.unions);
-        if stored.deliveries > 0 {
-            self.owed.notify_one();
         }
     }
 
@@ -255,7 +242,7 @@ impl Stages {
             stored: CommitReport::default(),
             duration_ms: millis(begun),
             error: Some(error),
-            next_due: Some(now),
+            next_due: unless_paused(state, Some(now)),
             throttled: None,
             body_bytes: 0,
             behind_ms: None,
@@ -284,7 +271,7 @@ impl Stages {
             stored: CommitReport::default(),
             duration_ms: 0,
             error: Some(PollError { kind: ErrorKind::Http, http_status: None, message }),
-            next_due: next,
+            next_due: unless_paused(&lease.state, next),
             throttled: None,
             body_bytes: 0,
             behind_ms: None,
@@ -302,9 +289,12 @@ impl Stages {
     ) -> (PollResult, Ended, Option<Arc<dyn Judge>>) {
         match fetched {
             Fetched::NotModified { validators, fresh_for, moved } => {
-                let validators = changed(lease, Some(validators));
                 let redirect = way.ended(&lease.state, moved);
-                (PollResult::NotModified { validators, redirect }, Ended::Well { fresh_for }, None)
+                (
+                    PollResult::NotModified { validators: validators.map(Some), redirect },
+                    Ended::Well { fresh_for },
+                    None,
+                )
             }
             // Where it moved lately. The address before that is tried first.
             Fetched::Gone(error) if lease.state.address_before(self.clock.now()).is_some() => {
@@ -397,11 +387,11 @@ async fn alone<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> 
 
 /// Where a feed is asked, and for what, with the validators of `state`; the reason, if the configured address is none, which it
 /// always is.
-fn ask(feed: &FeedPlan, state: &mut FeedState, now: Timestamp) -> Result<(Way, Ask), String> {
+fn ask(feed: &FeedPlan, state: &mut FeedState, now: Timestamp) -> Result<(Ask, bool), String> {
     let own = feed.url.url().map_err(|e| format!("{} is no address: {e}", mask(feed.url.as_str())))?;
-    let way = Way::of(state, &own, now);
+    let Way { url, back } = Way::of(state, &own, now);
     let ask = Ask {
-        url: way.url.clone(),
+        url,
         validators: state.validators.take(),
         timeout: feed.manner.timeout,
         max_body_bytes: feed.manner.max_body_bytes,
@@ -410,7 +400,7 @@ fn ask(feed: &FeedPlan, state: &mut FeedState, now: Timestamp) -> Result<(Way, A
         private_origin: own,
         reach: Arc::clone(&feed.manner.reach),
     };
-    Ok((way, ask))
+    Ok((ask, back))
 }
 
 fn told(result: &PollResult) -> (Outcome, Option<PollError>) {
@@ -437,10 +427,6 @@ fn size(body: &[u8]) -> u64 {
 fn behind(state: &FeedState, now: Timestamp) -> Option<u64> {
     let due = state.due_at.filter(|due| *due <= now)?;
     Some(u64::try_from(now.since(due).as_millis()).unwrap_or(u64::MAX))
-}
-
-fn millis(begun: Instant) -> u64 {
-    u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX)
 }
 
 /// Whether it was too many requests that the server complained of: 429, or 503 with a time (RFC 6585 4, RFC 9110 15.6.4).

@@ -135,7 +135,7 @@ async fn validators_are_echoed_byte_for_byte_however_odd() {
         assert_eq!(ask.validators.as_ref().unwrap().url, origin.url(&path));
         let outcome = fetcher.fetch(&ask, now()).await;
         let Outcome::NotModified { validators, fresh_for, moved: None } = outcome else { panic!("{outcome:?}") };
-        assert_eq!((Some(validators), fresh_for), (ask.validators, None));
+        assert_eq!((validators, fresh_for), (None, None), "they are as they were");
         let requests = origin.requests(&path);
         assert_eq!(requests[0].header("if-none-match"), None);
         assert_eq!(requests[1].header("if-none-match"), Some(etag));
@@ -164,7 +164,7 @@ async fn a_304_brings_its_own_validators_and_freshness() {
         last_modified: Some(b"Mon, 23 Nov 2026 08:00:00 GMT".to_vec()),
     };
     ask.validators = Some(old.clone());
-    let validators = Validators { etag: Some(b"\"2\"".to_vec()), ..old };
+    let validators = Some(Validators { etag: Some(b"\"2\"".to_vec()), ..old });
     let fresh_for = Some(Duration::from_secs(1500));
     assert_eq!(fetcher().fetch(&ask, now()).await, Outcome::NotModified { validators, fresh_for, moved: None });
 }
