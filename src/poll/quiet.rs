@@ -1,10 +1,12 @@
 //! Polls that brought no document, committed together: most of a round is 304s, and a transaction, a sync and
 //! a wake-up each would be most of its cost.
 
+use std::panic::AssertUnwindSafe;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use futures_util::FutureExt as _;
 use tokio::sync::Notify;
 
 use crate::store::{CommitReport, PollCommit, Store, StoreError};
@@ -78,7 +80,10 @@ impl<T> Quiet<T> {
             let room = gathered.1.len();
             std::mem::replace(&mut *gathered, (Vec::with_capacity(room), Vec::with_capacity(room)))
         };
-        match self.store.commit_quiet(polls).await {
+        // Of a panic all have to hear, or their feeds would wait for the end for ever.
+        let committed = AssertUnwindSafe(async { self.store.commit_quiet(polls).await }).catch_unwind();
+        let failed = |_| Err(StoreError::Failed("it failed inside Feedmill; please report this".to_owned()));
+        match committed.await.unwrap_or_else(failed) {
             Ok(reports) => ends.into_iter().zip(reports.into_iter().map(Ok)).collect(),
             Err(e) => {
                 let cause = match e {

@@ -56,6 +56,7 @@ impl Observer for Heard {
 struct House {
     clock: Arc<Hands>,
     heard: Arc<Heard>,
+    faulty: Arc<Faulty>,
     store: Arc<dyn Store>,
     poller: Arc<Poller>,
     /// No connection carries a byte.
@@ -122,9 +123,9 @@ impl House {
             });
         }
         let options = Options { access: Access::Own, check: true, tagging: "example.org,2026-01-01".to_owned() };
-        let store = Faulty::new(Arc::new(Sqlite::open(&dir.path().join("t.db"), &options).unwrap()));
-        store.panics.store(panics, Ordering::SeqCst);
-        let store: Arc<dyn Store> = Arc::new(store);
+        let faulty = Arc::new(Faulty::new(Arc::new(Sqlite::open(&dir.path().join("t.db"), &options).unwrap())));
+        faulty.panics.store(panics, Ordering::SeqCst);
+        let store: Arc<dyn Store> = Arc::clone(&faulty) as Arc<dyn Store>;
         let feeds = urls.iter().enumerate().map(|(n, url)| FeedSpec {
             name: format!("f{n}").into(),
             url: url.as_str().into(),
@@ -147,7 +148,7 @@ impl House {
         poller.replace(Plan { feeds: plans.collect(), concurrency, per_host: 1, ..Plan::default() }, scheduled);
         let (stop, tasks) = (CancellationToken::new(), TaskTracker::new());
         tasks.spawn(Arc::clone(&poller).run(stop.clone(), tasks.clone()));
-        Self { clock, heard, store, poller, down, stop, origin, _dir: dir }
+        Self { clock, heard, faulty, store, poller, down, stop, origin, _dir: dir }
     }
 
     async fn states(&self) -> Vec<FeedState> {
@@ -273,6 +274,29 @@ async fn a_poll_that_panics_keeps_no_place_and_is_told_as_failed() {
     house.once_each(0);
     let failed = house.since(0).values().flatten().filter(|outcome| **outcome == Outcome::Failed).count();
     assert_eq!(failed, 3);
+    house.stop.cancel();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn polls_that_are_committed_together_all_end_if_that_panics() {
+    let house = House::new().await;
+    house.at(house.now()).await;
+    let feeds: Vec<FeedId> = house.store.feed_status().await.unwrap().iter().map(|status| status.feed).collect();
+    // All bring the same document again, and gather.
+    let polls = house.polls();
+    house.faulty.panics_together.store(2, Ordering::SeqCst);
+    let mut told = house.poller.poll_now(feeds);
+    while let Some(report) = told.recv().await {
+        let failed = report.error.is_some_and(|error| error.message.starts_with("not stored: "));
+        assert_eq!(failed, report.outcome == Outcome::Failed);
+    }
+    house.once_each(polls);
+    assert!(house.since(polls).values().flatten().any(|outcome| *outcome == Outcome::Failed));
+    // When their leases are over, all are polled again.
+    let polls = house.polls();
+    house.at(house.now().plus(DAY)).await;
+    house.once_each(polls);
+    assert!(house.since(polls).values().flatten().all(|outcome| *outcome == Outcome::NotModified));
     house.stop.cancel();
 }
 

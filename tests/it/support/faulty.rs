@@ -19,20 +19,37 @@ use feedmill::store::{
     Replayed, Resolution, Routes, Search, Store, StoreError, StoreHealth, Subscriptions, Unresolved, Want, Worded,
 };
 
-/// Each of `leases`, `bodies` and `settlements` is how many of the next calls fail; `panics`, how many commits of a poll panic.
+/// Each of `leases`, `bodies` and `settlements` is how many of the next calls fail; `panics`, how many commits of a poll panic, and
+/// `panics_together`, how many of polls that are committed together.
 pub(crate) struct Faulty {
     pub(crate) inner: Arc<dyn Store>,
     pub(crate) leases: AtomicU32,
     pub(crate) bodies: AtomicU32,
     pub(crate) settlements: AtomicU32,
     pub(crate) panics: AtomicU32,
+    pub(crate) panics_together: AtomicU32,
     /// How often bodies were kept.
     pub(crate) kept: AtomicU32,
 }
 
 impl Faulty {
     pub(crate) fn new(inner: Arc<dyn Store>) -> Self {
-        Self { inner, leases: 0.into(), bodies: 0.into(), settlements: 0.into(), panics: 0.into(), kept: 0.into() }
+        Self {
+            inner,
+            leases: 0.into(),
+            bodies: 0.into(),
+            settlements: 0.into(),
+            panics: 0.into(),
+            panics_together: 0.into(),
+            kept: 0.into(),
+        }
+    }
+
+    fn panic(&self, left: &AtomicU32) {
+        if self.fails(left) {
+            // Without the hook: making a backtrace holds a thread of the runtime for longer than other polls may take.
+            std::panic::resume_unwind(Box::new("a fault of ours"));
+        }
     }
 
     fn fails(&self, left: &AtomicU32) -> bool {
@@ -78,14 +95,12 @@ impl Store for Faulty {
     }
 
     fn commit_poll(&self, poll: PollCommit, judge: Arc<dyn Judge>, routes: Arc<Routes>) -> Pending<'_, CommitReport> {
-        if self.fails(&self.panics) {
-            // Without the hook: making a backtrace holds a thread of the runtime for longer than other polls may take.
-            std::panic::resume_unwind(Box::new("a fault of ours"));
-        }
+        self.panic(&self.panics);
         self.inner.commit_poll(poll, judge, routes)
     }
 
     fn commit_quiet(&self, polls: Vec<PollCommit>) -> Pending<'_, Vec<CommitReport>> {
+        self.panic(&self.panics_together);
         self.inner.commit_quiet(polls)
     }
 
