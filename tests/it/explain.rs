@@ -188,7 +188,7 @@ fn what_was_never_kept_is_answered_with_reasons_and_status_1() {
     daemon.until("one item", |d| d.json("/all.json")["items"].as_array().unwrap().len() == 1);
     let db = open(&house);
     let habits = r#"{"id": "guid", "reason": "its links are shared", "hubs": ["https://home.example/hub"]}"#;
-    db.execute("UPDATE feed_state SET habits = ?1 WHERE feed_id = 1", [habits]).unwrap();
+    db.execute("UPDATE feed_document SET habits = ?1 WHERE feed_id = 1", [habits]).unwrap();
     let gone = "https://n.example/long-ago";
     let proof = hash(&db, &[b"proof", &0_i64.to_be_bytes(), gone.as_bytes()]);
     db.execute("INSERT INTO past_item VALUES (?1, ?2, 77, 20514)", params![key_hash(&db, gone), proof]).unwrap();

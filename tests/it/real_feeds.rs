@@ -68,8 +68,11 @@ fn captured_feeds_are_read_once_kept_once_and_answered_304_from_then_on() {
     let count =
         |db: &rusqlite::Connection| db.query_row("SELECT count(*) FROM item", [], |row| row.get::<_, i64>(0)).unwrap();
     let before = count(&db);
-    db.execute("UPDATE feed_state SET validator_url = NULL, etag = NULL, last_modified = NULL, body_hash = NULL", [])
-        .unwrap();
+    db.execute(
+        "UPDATE feed_document SET validator_url = NULL, etag = NULL, last_modified = NULL, body_hash = NULL",
+        [],
+    )
+    .unwrap();
     let third = poll(&house);
     let again: u64 = third.iter().map(|feed| feed["new"].as_u64().unwrap() + feed["changed"].as_u64().unwrap()).sum();
     assert_eq!((count(&db), again), (before, 0), "{before} items");

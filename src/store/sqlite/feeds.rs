@@ -136,8 +136,10 @@ fn insert(db: &Connection, spec: &FeedSpec, now: Timestamp) -> Result<(FeedId, O
         now.as_ms()
     ])?;
     let id = db.last_insert_rowid();
-    db.prepare_cached("INSERT INTO feed_state (feed_id, current_url, due_at, due_reason) VALUES (?1, ?2, ?3, ?4)")?
-        .execute(params![id, asked(&spec.url), now.as_ms(), "it is new"])?;
+    db.prepare_cached("INSERT INTO feed_document (feed_id, current_url) VALUES (?1, ?2)")?
+        .execute(params![id, asked(&spec.url)])?;
+    db.prepare_cached("INSERT INTO feed_state (feed_id, due_at, due_reason) VALUES (?1, ?2, 'it is new')")?
+        .execute([id, now.as_ms()])?;
     Ok((FeedId(id), Some(now)))
 }
 
@@ -153,14 +155,19 @@ fn update(db: &Connection, id: i64, spec: &FeedSpec, unions: &mut Unions) -> Res
         // Another address: validators and learnt redirects belonged to the old one (RFC 9110 8.8), and a
         // feed that was gone there may be alive here. That it was broken stays: it is to be told that it recovered.
         db.prepare_cached(
-            "UPDATE feed_state SET current_url = ?2, validator_url = NULL, etag = NULL, last_modified = NULL,
-               body_hash = NULL, errors = 0, failing_since = NULL, error_kind = NULL, error_text = NULL,
-               error_status = NULL, gone = 0, fresh_until = NULL, retry_until = NULL,
-               cadence = NULL, dead = 0, moved_at = NULL, moved_from = NULL, merged_into = NULL, merged_at = NULL,
-               due_at = iif(paused_at IS NULL, coalesce(last_try, 0), NULL), due_reason = 'its address is new'
+            "UPDATE feed_document SET current_url = ?2, validator_url = NULL, etag = NULL, last_modified = NULL,
+               body_hash = NULL, cadence = NULL, moved_at = NULL, moved_from = NULL
              WHERE feed_id = ?1",
         )?
         .execute(params![id, asked(&spec.url)])?;
+        db.prepare_cached(
+            "UPDATE feed_state SET errors = 0, failing_since = NULL, error_kind = NULL, error_text = NULL,
+               error_status = NULL, gone = 0, dead = 0, fresh_until = NULL, retry_until = NULL, merged_into = NULL,
+               merged_at = NULL, due_at = iif(paused_at IS NULL, coalesce(last_try, 0), NULL),
+               due_reason = 'its address is new'
+             WHERE feed_id = ?1",
+        )?
+        .execute([id])?;
         unions.parted.extend(unions::part(db, FeedId(id))?);
     }
     Ok((FeedId(id), due_at(db, id)?))
@@ -169,10 +176,11 @@ fn update(db: &Connection, id: i64, spec: &FeedSpec, unions: &mut Unions) -> Res
 /// In the history of moves, the status of a way back.
 pub(super) const BACK: u16 = 0;
 
-const STATE: &str = "s.current_url, s.validator_url, s.etag, s.last_modified, s.body_hash, s.loaded_once, s.last_try, \
+/// What is remembered of a feed: of `feed_document d` and `feed_state s`.
+const STATE: &str = "d.current_url, d.validator_url, d.etag, d.last_modified, d.body_hash, d.loaded_once, s.last_try, \
      s.last_ok, s.due_at, s.due_reason, s.fresh_until, s.retry_until, s.errors, s.failing_since, s.error_kind, \
-     s.error_status, s.error_text, s.gone, s.habits, s.cadence, s.moved_at, s.moved_from, s.dead, s.broken_at, \
-     s.merged_into, s.ignore, s.paused_at";
+     s.error_status, s.error_text, s.gone, d.habits, d.cadence, d.moved_at, d.moved_from, s.dead, s.broken_at, \
+     s.merged_into, d.ignore, s.paused_at";
 
 /// Reads the columns of [`STATE`], which begin at `base`. By number: by name, each read of a row would compare
 /// some 200 names. What a failure writes and the next success clears is read only after a failure.
@@ -233,7 +241,8 @@ fn from_json<T: serde::de::DeserializeOwned + Default>(row: &Row<'_>, column: us
 pub(super) fn leases(db: &Connection, ours: &[(FeedId, u64)]) -> Result<Vec<FeedLease>> {
     // One statement for all: to run one for each would cost as much again as it reads.
     let mut read = db.prepare_cached(&format!(
-        "SELECT j.key, {STATE} FROM json_each(?1) j CROSS JOIN feed_state s ON s.feed_id = j.value"
+        "SELECT j.key, {STATE} FROM json_each(?1) j CROSS JOIN feed_state s ON s.feed_id = j.value
+           CROSS JOIN feed_document d ON d.feed_id = s.feed_id"
     ))?;
     let mut merged = db.prepare_cached("SELECT feed_id FROM feed_state WHERE merged_into = ?1")?;
     // Mostly none is.
@@ -257,8 +266,10 @@ pub(super) fn leases(db: &Connection, ours: &[(FeedId, u64)]) -> Result<Vec<Feed
 
 /// What is remembered of one feed.
 pub(super) fn remembered(db: &Connection, feed: FeedId) -> Result<FeedState> {
-    db.prepare_cached(&format!("SELECT {STATE} FROM feed_state s WHERE s.feed_id = ?1"))?
-        .query_row([feed.0], |row| state(row, 0))
+    db.prepare_cached(&format!(
+        "SELECT {STATE} FROM feed_state s JOIN feed_document d USING (feed_id) WHERE s.feed_id = ?1"
+    ))?
+    .query_row([feed.0], |row| state(row, 0))
 }
 
 /// The history of moves, newest first.
@@ -289,7 +300,8 @@ pub(super) fn status(db: &Connection) -> Result<Vec<FeedStatus>> {
         "SELECT f.id, f.name, f.config_url, f.title, f.info, {STATE},
            coalesce((SELECT entries FROM feed_tally t WHERE t.feed_id = f.id), 0) AS items,
            (SELECT name FROM feed k WHERE k.id = s.merged_into) AS merged_name, s.merged_at AS merged_since
-         FROM feed f JOIN feed_state s ON s.feed_id = f.id WHERE f.active ORDER BY f.name"
+         FROM feed f JOIN feed_state s ON s.feed_id = f.id JOIN feed_document d ON d.feed_id = f.id
+         WHERE f.active ORDER BY f.name"
     ))?;
     let rows = read.query_map([], |row| {
         let merged: Option<(String, i64)> = row.get::<_, Option<_>>("merged_name")?.zip(row.get("merged_since")?);
@@ -310,7 +322,7 @@ pub(super) fn status(db: &Connection) -> Result<Vec<FeedStatus>> {
 /// What is remembered, in the order of the rows.
 pub(super) fn states(db: &Connection, after: Option<FeedId>, limit: u32) -> Result<Vec<(FeedId, FeedState)>> {
     let mut read = db.prepare_cached(&format!(
-        "SELECT f.id, {STATE} FROM feed f JOIN feed_state s ON s.feed_id = f.id
+        "SELECT f.id, {STATE} FROM feed f JOIN feed_state s ON s.feed_id = f.id JOIN feed_document d ON d.feed_id = f.id
          WHERE f.active AND f.id > ?1 ORDER BY f.id LIMIT ?2"
     ))?;
     let after = after.map_or(i64::MIN, |feed| feed.0);
@@ -353,8 +365,8 @@ pub(super) fn titled(info: &str, title: Option<String>) -> FeedInfo {
 /// Whether a load gives another title to a feed that had been loaded, and that is shown by its own.
 pub(super) fn renames(db: &Connection, feed: FeedId, info: &FeedInfo) -> Result<bool> {
     db.prepare_cached(
-        "SELECT f.title IS NULL AND s.loaded_once AND json_extract(f.info, '$.title') IS NOT ?2
-         FROM feed f JOIN feed_state s ON s.feed_id = f.id WHERE f.id = ?1",
+        "SELECT f.title IS NULL AND d.loaded_once AND json_extract(f.info, '$.title') IS NOT ?2
+         FROM feed f JOIN feed_document d ON d.feed_id = f.id WHERE f.id = ?1",
     )?
     .query_row(params![feed.0, info.title], |row| row.get(0))
 }
@@ -376,19 +388,20 @@ pub(super) fn keep_due(db: &Connection, due: &[(FeedId, NextPoll)], now: Timesta
 
 /// The newest date among what the feed brought; `None`: it was never loaded.
 pub(super) fn newest(db: &Connection, feed: FeedId) -> Result<Option<Timestamp>> {
-    let at: Option<i64> =
-        db.prepare_cached("SELECT newest FROM feed_state WHERE feed_id = ?1")?.query_row([feed.0], |row| row.get(0))?;
+    let at: Option<i64> = db
+        .prepare_cached("SELECT newest FROM feed_document WHERE feed_id = ?1")?
+        .query_row([feed.0], |row| row.get(0))?;
     Ok(at.map(Timestamp::from_ms))
 }
 
 pub(super) fn keep_newest(db: &Connection, feed: FeedId, at: Timestamp) -> Result<()> {
-    db.prepare_cached("UPDATE feed_state SET newest = ?2 WHERE feed_id = ?1")?.execute([feed.0, at.as_ms()])?;
+    db.prepare_cached("UPDATE feed_document SET newest = ?2 WHERE feed_id = ?1")?.execute([feed.0, at.as_ms()])?;
     Ok(())
 }
 
 pub(super) fn keep_habits(db: &Connection, feed: FeedId, habits: &Habits) -> Result<()> {
     let text = if *habits == Habits::default() { None } else { Some(json(habits)?) };
-    db.prepare_cached("UPDATE feed_state SET habits = ?2 WHERE feed_id = ?1")?.execute(params![feed.0, text])?;
+    db.prepare_cached("UPDATE feed_document SET habits = ?2 WHERE feed_id = ?1")?.execute(params![feed.0, text])?;
     Ok(())
 }
 

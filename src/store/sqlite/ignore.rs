@@ -76,7 +76,7 @@ impl Commit<'_> {
     /// ignored long ago and has left the document, now and then: when something more is ignored.
     pub(super) fn keep_ignore(&self, load: &Load<'_>, places: &[Place]) -> Result<()> {
         let (db, feed) = (self.tx.db, load.feed.0);
-        db.prepare_cached("UPDATE feed_state SET ignore = ?2 WHERE feed_id = ?1 AND ignore IS NOT ?2")?
+        db.prepare_cached("UPDATE feed_document SET ignore = ?2 WHERE feed_id = ?1 AND ignore IS NOT ?2")?
             .execute(params![feed, self.judge.ignore()])?;
         if !load.ignored {
             return Ok(());

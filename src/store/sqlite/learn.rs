@@ -58,7 +58,7 @@ fn refusal(keys: Keys<'_>, to: &str, at: Timestamp) -> Result<Option<&'static st
     if sources >= MOST_A_DAY {
         return Ok(Some("too many addresses lead there within a day"));
     }
-    let mut read = keys.db.prepare_cached("SELECT habits FROM feed_state WHERE habits IS NOT NULL")?;
+    let mut read = keys.db.prepare_cached("SELECT habits FROM feed_document WHERE habits IS NOT NULL")?;
     let mut rows = read.query([])?;
     while let Some(row) = rows.next()? {
         let habits: Habits = serde_json::from_str(row.get_ref(0)?.as_str()?).unwrap_or_default();

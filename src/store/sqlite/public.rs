@@ -17,6 +17,8 @@ const VIEWS: &str = "
 CREATE TEMP VIEW feed AS SELECT * FROM main.feed WHERE NOT private;
 CREATE TEMP VIEW feed_state AS SELECT * FROM main.feed_state
   WHERE feed_id NOT IN (SELECT id FROM main.feed WHERE private);
+CREATE TEMP VIEW feed_document AS SELECT * FROM main.feed_document
+  WHERE feed_id NOT IN (SELECT id FROM main.feed WHERE private);
 CREATE TEMP VIEW item AS SELECT * FROM main.item
   WHERE main_feed NOT IN (SELECT id FROM main.feed WHERE private);
 CREATE TEMP VIEW sighting AS SELECT * FROM main.sighting

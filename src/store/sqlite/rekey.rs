@@ -190,7 +190,7 @@ impl Step<'_> {
     fn hubs(&self) -> Result<()> {
         let db = self.tx.db;
         let rows: Vec<(i64, String)> = db
-            .prepare("SELECT feed_id, habits FROM feed_state WHERE habits IS NOT NULL")?
+            .prepare("SELECT feed_id, habits FROM feed_document WHERE habits IS NOT NULL")?
             .query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?
             .collect::<Result<_>>()?;
         for (feed, text) in rows {
@@ -200,7 +200,7 @@ impl Step<'_> {
                 *hub = (self.maker)(FeedId(feed), hub).unwrap_or_else(|| hub.clone());
             }
             habits.hubs.retain(|hub| seen.insert(hub.clone()));
-            db.execute("UPDATE feed_state SET habits = ?2 WHERE feed_id = ?1", params![feed, json(&habits)?])?;
+            db.execute("UPDATE feed_document SET habits = ?2 WHERE feed_id = ?1", params![feed, json(&habits)?])?;
         }
         Ok(())
     }

@@ -44,7 +44,10 @@ pub(super) fn remember(
         }
         PollResult::Loaded { info, validators, body_hash, redirect, cadence, .. } => {
             let (broken, first) = db
-                .prepare_cached("SELECT broken_at IS NOT NULL, NOT loaded_once FROM feed_state WHERE feed_id = ?1")?
+                .prepare_cached(
+                    "SELECT s.broken_at IS NOT NULL, NOT d.loaded_once
+                     FROM feed_state s JOIN feed_document d USING (feed_id) WHERE s.feed_id = ?1",
+                )?
                 .query_row([poll.feed.0], |row| Ok((row.get::<_, bool>(0)?, row.get::<_, bool>(1)?)))?;
             if broken {
                 recover(db, instance, poll, &mut report)?;
@@ -93,17 +96,19 @@ impl<'a> Unmodified<'a> {
 }
 
 fn loaded(db: &Connection, poll: &PollCommit, body_hash: u64) -> Result<()> {
+    db.prepare_cached("UPDATE feed_document SET loaded_once = 1, body_hash = ?2 WHERE feed_id = ?1")?
+        .execute([poll.feed.0, i64::from_ne_bytes(body_hash.to_ne_bytes())])?;
     db.prepare_cached(
         "UPDATE feed_state SET last_try = ?2, last_ok = ?2, errors = 0, failing_since = NULL, error_kind = NULL,
-           error_status = NULL, error_text = NULL, gone = 0, dead = 0, loaded_once = 1, body_hash = ?3
+           error_status = NULL, error_text = NULL, gone = 0, dead = 0
          WHERE feed_id = ?1",
     )?
-    .execute(params![poll.feed.0, poll.at.as_ms(), i64::from_ne_bytes(body_hash.to_ne_bytes())])?;
+    .execute([poll.feed.0, poll.at.as_ms()])?;
     Ok(())
 }
 
 fn keep_validators(db: &Connection, feed: i64, validators: Option<&Validators>) -> Result<()> {
-    db.prepare_cached("UPDATE feed_state SET validator_url = ?2, etag = ?3, last_modified = ?4 WHERE feed_id = ?1")?
+    db.prepare_cached("UPDATE feed_document SET validator_url = ?2, etag = ?3, last_modified = ?4 WHERE feed_id = ?1")?
         .execute(params![
             feed,
             validators.map(|v| v.url.as_str()),
@@ -115,7 +120,7 @@ fn keep_validators(db: &Connection, feed: i64, validators: Option<&Validators>) 
 
 fn keep_cadence(db: &Connection, feed: FeedId, cadence: &Cadence) -> Result<()> {
     let text = if *cadence == Cadence::default() { None } else { Some(json(cadence)?) };
-    db.prepare_cached("UPDATE feed_state SET cadence = ?2 WHERE feed_id = ?1")?.execute(params![feed.0, text])?;
+    db.prepare_cached("UPDATE feed_document SET cadence = ?2 WHERE feed_id = ?1")?.execute(params![feed.0, text])?;
     Ok(())
 }
 
@@ -152,7 +157,7 @@ fn next(db: &Connection, feed: FeedId, next: &NextPoll) -> Result<()> {
 fn moved(db: &Connection, poll: &PollCommit, redirect: &Redirect, unions: &mut Unions) -> Result<()> {
     let (feed, at) = (poll.feed.0, poll.at.as_ms());
     let before = redirect.status.map(|_| (at, redirect.from.as_str())).unzip();
-    db.prepare_cached("UPDATE feed_state SET current_url = ?2, moved_at = ?3, moved_from = ?4 WHERE feed_id = ?1")?
+    db.prepare_cached("UPDATE feed_document SET current_url = ?2, moved_at = ?3, moved_from = ?4 WHERE feed_id = ?1")?
         .execute(params![feed, redirect.to, before.0, before.1])?;
     let status = redirect.status.unwrap_or(BACK);
     db.prepare_cached("INSERT INTO feed_redirect VALUES (?1, ?2, ?3, ?4, ?5)")?.execute(params![

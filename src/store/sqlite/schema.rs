@@ -27,6 +27,7 @@ const MIGRATIONS: &[(&str, &str)] = &[
     ("0014_public", include_str!("../migrations/0014_public.sql")),
     ("0015_due", include_str!("../migrations/0015_due.sql")),
     ("0016_member", include_str!("../migrations/0016_member.sql")),
+    ("0017_document", include_str!("../migrations/0017_document.sql")),
 ];
 
 /// The version that this program writes.
@@ -195,9 +196,9 @@ mod tests {
         let number = |sql: &str| db.query_row(sql, [], |row| row.get::<_, i64>(0)).unwrap();
         assert_eq!(number("SELECT entries FROM feed_tally"), 3);
         assert_eq!(number("SELECT n FROM tally WHERE name = 'items'"), 3);
-        assert_eq!(number("SELECT newest FROM feed_state"), 3);
-        assert_eq!(number("SELECT count(*) FROM feed_state WHERE cadence IS NULL"), 1);
-        assert_eq!(number("SELECT count(*) FROM feed_state WHERE moved_at = 7 AND moved_from = 'http://a/'"), 1);
+        assert_eq!(number("SELECT newest FROM feed_document"), 3);
+        assert_eq!(number("SELECT count(*) FROM feed_document WHERE cadence IS NULL"), 1);
+        assert_eq!(number("SELECT count(*) FROM feed_document WHERE moved_at = 7 AND moved_from = 'http://a/'"), 1);
         assert_eq!(number("SELECT below FROM fts_state"), 4, "what was there before is still to be indexed");
         assert_eq!(number("PRAGMA user_version"), NEWEST);
         assert_eq!(number("SELECT count(*) FROM pragma_foreign_key_check"), 0);
@@ -249,6 +250,36 @@ mod tests {
         assert_eq!(lines("SELECT concat_ws(',', stream_id, version) FROM stream_state"), ["4,14", "6,2", "8,0"]);
         assert_eq!(lines("SELECT name FROM sqlite_schema WHERE name LIKE '%\\_16' ESCAPE '\\'"), [""; 0]);
         assert_eq!(lines("SELECT \"table\" FROM pragma_foreign_key_check"), [""; 0]);
+    }
+
+    #[test]
+    fn what_is_remembered_of_a_feed_is_the_same_in_two_tables() {
+        let mut db = of_version(16);
+        db.execute_batch(
+            "INSERT INTO feed (id, name, config_url, active, enabled, added_at)
+               VALUES (1, 'a', 'https://a/', 1, 1, 0), (2, 'b', 'https://b/', 1, 1, 0);
+             INSERT INTO feed_state (feed_id, current_url) VALUES (1, 'https://a/');
+             INSERT INTO feed_state (feed_id, current_url, validator_url, etag, last_modified, body_hash, loaded_once, last_try,
+               last_ok, due_at, due_reason, fresh_until, retry_until, errors, failing_since, error_kind, error_status, error_text,
+               gone, habits, newest, cadence, moved_at, moved_from, dead, broken_at, merged_into, merged_at, ignore, paused_at)
+             VALUES (2, 'current', 'validator', x'01', x'02', -3, 1, 4, 5, 6, 'reason', 7, 8, 9, 10, 'kind', 11, 'text',
+               12, 'habits', 13, 'cadence', 14, 'from', 15, 16, 1, 17, 'query', 18)",
+        )
+        .unwrap();
+        assert!(run(&mut db, "example.org,2026-01-01").is_ok());
+        let line = |sql: &str| db.query_row(sql, [], |row| row.get::<_, String>(0)).unwrap();
+        let document =
+            "SELECT concat_ws(',', current_url, validator_url, hex(etag), hex(last_modified), body_hash, loaded_once,
+                          habits, newest, cadence, moved_at, moved_from, ignore) FROM feed_document WHERE feed_id = ";
+        let state = "SELECT concat_ws(',', last_try, last_ok, due_at, due_reason, fresh_until, retry_until, errors, failing_since,
+                       error_kind, error_status, error_text, gone, dead, broken_at, merged_into, merged_at, paused_at)
+                     FROM feed_state WHERE feed_id = ";
+        let (document, state) = (|id: u8| line(&format!("{document}{id}")), |id: u8| line(&format!("{state}{id}")));
+        assert_eq!(document(2), "current,validator,01,02,-3,1,habits,13,cadence,14,from,query");
+        assert_eq!(state(2), "4,5,6,reason,7,8,9,10,kind,11,text,12,15,16,1,17,18");
+        assert_eq!((document(1), state(1)), ("https://a/,,,0".to_owned(), ",0,0,0".to_owned()));
+        assert_eq!(line("SELECT count(*) || '' FROM pragma_foreign_key_check"), "0");
+        assert_eq!(line("SELECT count(*) || '' FROM sqlite_schema WHERE name LIKE '%\\_17' ESCAPE '\\'"), "0");
     }
 
     #[test]

@@ -110,8 +110,8 @@ impl Tracer<'_> {
     /// The feeds that know one of these keys as one of many stories.
     fn hubs(&self, keys: &[String]) -> Result<Vec<Habit>> {
         let mut read = self.db.prepare_cached(
-            "SELECT f.name, s.habits FROM feed_state s JOIN feed f ON f.id = s.feed_id
-             WHERE s.habits IS NOT NULL ORDER BY f.name",
+            "SELECT f.name, d.habits FROM feed_document d JOIN feed f ON f.id = d.feed_id
+             WHERE d.habits IS NOT NULL ORDER BY f.name",
         )?;
         let rows = read.query_map([], |row| Ok((row.get::<_, String>(0)?, row.get::<_, String>(1)?)))?;
         let mut hubs = Vec::new();
@@ -170,7 +170,7 @@ impl Tracer<'_> {
     fn habit(&self, feed: i64) -> Result<Option<Habit>> {
         self.db
             .prepare_cached(
-                "SELECT f.name, s.habits FROM feed f LEFT JOIN feed_state s ON s.feed_id = f.id WHERE f.id = ?1",
+                "SELECT f.name, d.habits FROM feed f LEFT JOIN feed_document d ON d.feed_id = f.id WHERE f.id = ?1",
             )?
             .query_row([feed], |row| {
                 let habits: Option<String> = row.get(1)?;

@@ -16,17 +16,17 @@ use crate::domain::url::spellings;
 /// that are broken or were never loaded.
 pub(super) fn join(db: &Connection, feed: FeedId, at: Timestamp, unions: &mut Unions) -> Result<()> {
     let url: String = db
-        .prepare_cached("SELECT current_url FROM feed_state WHERE feed_id = ?1")?
+        .prepare_cached("SELECT current_url FROM feed_document WHERE feed_id = ?1")?
         .query_row([feed.0], |row| row.get(0))?;
     let spellings = spellings(&url);
     // There are four at the most; the statement is the same for all.
     let urls = (0..4).map(|n| spellings.get(n).map(String::as_str));
     let mut read = db.prepare_cached(
-        "SELECT s.feed_id, s.current_url <> f.config_url AS moved
-         FROM feed_state s JOIN feed f ON f.id = s.feed_id
-         WHERE s.current_url IN (?1, ?2, ?3, ?4) AND f.active AND f.enabled AND NOT f.own_headers
-           AND s.merged_into IS NULL AND s.paused_at IS NULL AND s.broken_at IS NULL AND s.loaded_once
-         ORDER BY moved, s.moved_at, s.feed_id",
+        "SELECT d.feed_id, d.current_url <> f.config_url AS moved
+         FROM feed_document d JOIN feed_state s ON s.feed_id = d.feed_id JOIN feed f ON f.id = d.feed_id
+         WHERE d.current_url IN (?1, ?2, ?3, ?4) AND f.active AND f.enabled AND NOT f.own_headers
+           AND s.merged_into IS NULL AND s.paused_at IS NULL AND s.broken_at IS NULL AND d.loaded_once
+         ORDER BY moved, d.moved_at, d.feed_id",
     )?;
     let rows = read.query_map(params_from_iter(urls), |row| Ok((row.get(0)?, row.get(1)?)))?;
     let here: Vec<(i64, bool)> = rows.collect::<Result<_>>()?;
@@ -67,8 +67,8 @@ pub(super) fn settle(db: &Connection, at: Timestamp, unions: &mut Unions) -> Res
     unions.parted.extend(apart::<i64, 0>(db, NOT_IN_FORCE, [])?);
     let moved: Vec<i64> = db
         .prepare_cached(
-            "SELECT s.feed_id FROM feed_state s JOIN feed f ON f.id = s.feed_id
-             WHERE s.current_url <> f.config_url AND f.active AND f.enabled AND s.merged_into IS NULL
+            "SELECT d.feed_id FROM feed_document d JOIN feed_state s ON s.feed_id = d.feed_id JOIN feed f ON f.id = d.feed_id
+             WHERE d.current_url <> f.config_url AND f.active AND f.enabled AND s.merged_into IS NULL
                AND s.paused_at IS NULL",
         )?
         .query_map([], |row| row.get(0))?
