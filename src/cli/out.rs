@@ -18,8 +18,10 @@ pub(super) fn line(text: &str) -> Result<(), Failure> {
 
 /// A value as JSON on standard output.
 pub(super) fn json<T: Serialize>(value: &T) -> Result<(), Failure> {
-    let text = serde_json::to_string_pretty(value).map_err(|e| Failure::new(e.to_string()))?;
-    line(&text)
+    // As it is made: there may be a megabyte of it.
+    let mut out = io::BufWriter::new(io::stdout().lock());
+    serde_json::to_writer_pretty(&mut out, value).map_err(io::Error::from)?;
+    Ok(out.write_all(b"\n").and_then(|()| out.flush())?)
 }
 
 /// An aligned table; in a pipe its lines are not wrapped.
