@@ -16,6 +16,7 @@ use feedmill::domain::feed::NextPoll;
 use feedmill::domain::time::Timestamp;
 use feedmill::store::sqlite::{Access, Options, Sqlite};
 use feedmill::store::{FeedSpec, Store as _, Subscriptions};
+use url::Url;
 
 use daemon::{Daemon, Outcome};
 
@@ -46,15 +47,18 @@ fn configuration(folder: &Path, address: SocketAddr, feeds: usize) -> Outcome<()
 async fn put_to_sleep(folder: &Path, feeds: usize) -> Outcome<()> {
     let options = Options { access: Access::Own, check: false, tagging: "example.org,2026-01-01".to_owned() };
     let store = Sqlite::open(&folder.join("t.db"), &options)?;
-    let spec = |n| FeedSpec {
-        name: format!("f{n}").into(),
-        url: url(n).into(),
-        title: None,
-        enabled: true,
-        own_headers: false,
-        private: false,
+    let spec = |n| -> Outcome<FeedSpec> {
+        Ok(FeedSpec {
+            name: format!("f{n}").into(),
+            url: Url::parse(&url(n))?.into(),
+            title: None,
+            enabled: true,
+            own_headers: false,
+            private: false,
+        })
     };
-    let subscriptions = Subscriptions { feeds: (0..feeds).map(spec).collect(), ..Subscriptions::default() };
+    let subscriptions =
+        Subscriptions { feeds: (0..feeds).map(spec).collect::<Outcome<_>>()?, ..Subscriptions::default() };
     let now = Timestamp::from_secs(1_764_000_000);
     let registry = store.apply_subscriptions(subscriptions, now).await?;
     let due_at = Some(Timestamp::from_secs(4_102_444_800));

@@ -140,7 +140,7 @@ impl Bench {
         let names: Vec<String> = (0..receivers.len()).map(|n| format!("hook-{n}")).collect();
         let feed = FeedSpec {
             name: "a".into(),
-            url: "https://a.example/rss".into(),
+            url: url::Url::parse("https://a.example/rss")?.into(),
             title: None,
             enabled: true,
             own_headers: false,

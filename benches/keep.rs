@@ -17,6 +17,7 @@ use feedmill::store::sqlite::{Access, Options, Sqlite};
 use feedmill::store::{
     Anatomy, FeedSpec, KeepCounts, KeepCursor, KeepRules, PollCommit, PollResult, Store, Subscriptions,
 };
+use url::Url;
 
 const FEEDS: usize = 100;
 const LOAD: usize = 50;
@@ -62,15 +63,18 @@ fn candidate(n: usize) -> Candidate {
 }
 
 async fn fill(store: &dyn Store, items: usize, at: Timestamp) -> Outcome<()> {
-    let feed = |n| FeedSpec {
-        name: format!("f{n}").into(),
-        url: format!("https://f{n}.example/rss").into(),
-        title: None,
-        enabled: true,
-        own_headers: false,
-        private: false,
+    let feed = |n| -> Outcome<FeedSpec> {
+        Ok(FeedSpec {
+            name: format!("f{n}").into(),
+            url: Url::parse(&format!("https://f{n}.example/rss"))?.into(),
+            title: None,
+            enabled: true,
+            own_headers: false,
+            private: false,
+        })
     };
-    let subscriptions = Subscriptions { feeds: (0..FEEDS).map(feed).collect(), ..Subscriptions::default() };
+    let subscriptions =
+        Subscriptions { feeds: (0..FEEDS).map(feed).collect::<Outcome<_>>()?, ..Subscriptions::default() };
     let registry = store.apply_subscriptions(subscriptions, at).await?;
     for (load, first) in (0..items).step_by(LOAD).enumerate() {
         let Some((feed, _)) = registry.feeds.get(load % FEEDS) else { continue };

@@ -22,6 +22,7 @@ use feedmill::identity::decide::{decide, survey};
 use feedmill::identity::prepare::{Ways, prepare};
 use feedmill::store::sqlite::{Access, Options, Sqlite};
 use feedmill::store::{FeedSpec, PollCommit, PollResult, Routes, Store, Subscriptions};
+use url::Url;
 
 const FEEDS: usize = 1_000;
 const LOAD: usize = 30;
@@ -77,7 +78,7 @@ impl House {
         let feeds = (0..FEEDS)
             .map(|n| FeedSpec {
                 name: format!("feed{n}").into(),
-                url: format!("https://feed{n}.example.org/rss").into(),
+                url: Url::parse(&format!("https://feed{n}.example.org/rss")).expect("an address").into(),
                 title: None,
                 enabled: true,
                 own_headers: false,

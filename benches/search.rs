@@ -22,6 +22,7 @@ use feedmill::store::sqlite::{Access, Options, Sqlite};
 use feedmill::store::{
     FeedSpec, PageRequest, PollCommit, PollResult, Registry, Store, StreamSpec, Subscriptions, Worded,
 };
+use url::Url;
 
 const FEEDS: usize = 100;
 const LOAD: usize = 50;
@@ -119,16 +120,19 @@ fn candidate(n: usize, dice: &mut Dice) -> Candidate {
 }
 
 async fn fill(store: &dyn Store, items: usize, at: Timestamp) -> Outcome<()> {
-    let feed = |n| FeedSpec {
-        name: format!("f{n}").into(),
-        url: format!("https://f{n}.example/rss").into(),
-        title: None,
-        enabled: true,
-        own_headers: false,
-        private: false,
+    let feed = |n| -> Outcome<FeedSpec> {
+        Ok(FeedSpec {
+            name: format!("f{n}").into(),
+            url: Url::parse(&format!("https://f{n}.example/rss"))?.into(),
+            title: None,
+            enabled: true,
+            own_headers: false,
+            private: false,
+        })
     };
     let streams = vec![StreamSpec { name: "tenth".to_owned(), definition: "every tenth story".to_owned() }];
-    let subscriptions = Subscriptions { feeds: (0..FEEDS).map(feed).collect(), streams, ..Subscriptions::default() };
+    let subscriptions =
+        Subscriptions { feeds: (0..FEEDS).map(feed).collect::<Outcome<_>>()?, streams, ..Subscriptions::default() };
     let registry = store.apply_subscriptions(subscriptions, at).await?;
     let stream = registry.streams.first().map(|(stream, _)| *stream);
     let mut dice = Dice(0x5eed_2026);

@@ -49,7 +49,7 @@ pub(super) fn subscriptions(settings: &Settings) -> Subscriptions {
             .iter()
             .map(|feed| FeedSpec {
                 name: feed.name.shared(),
-                url: feed.url.shared(),
+                url: feed.url.clone(),
                 title: feed.title.clone(),
                 enabled: feed.terms.enabled,
                 own_headers: feed.terms.private

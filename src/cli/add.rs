@@ -18,6 +18,7 @@ use crate::config::change::Edit;
 use crate::config::edit::{self, NewFeed};
 use crate::config::settings::Auth;
 use crate::config::{Settings, split_auth, web_address};
+use crate::domain::address::Address;
 use crate::domain::name::Name;
 use crate::domain::reach::Reach;
 use crate::domain::shape::{EditShape, EditedShape};
@@ -101,7 +102,7 @@ fn write(picked: &[Picked], home: &Path, options: &Options, place: &Place) -> Re
         name: after
             .feeds
             .iter()
-            .find(|feed| feed.url == found.url)
+            .find(|feed| *feed.url.url() == found.url)
             .map(|feed| feed.name.to_string())
             .unwrap_or_default(),
         url: found.url.to_string(),
@@ -187,6 +188,7 @@ fn ask(url: Url, auth: Option<&(Url, String, String)>, reach: &Arc<Reach>) -> As
         let coded = base64::engine::general_purpose::STANDARD.encode(format!("{user}:{password}"));
         ("authorization".to_owned(), format!("Basic {coded}").into())
     };
+    let url = Address::from(url);
     Ask {
         private_origin: url.clone(),
         url,

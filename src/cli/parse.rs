@@ -9,6 +9,7 @@ use url::Url;
 
 use super::reach::Place;
 use super::{Failure, out};
+use crate::domain::address::Address;
 use crate::domain::time::{Clock as _, SystemClock};
 use crate::fetch::client::{Ask, Fetcher};
 use crate::fetch::guard::Guard;
@@ -70,6 +71,7 @@ pub(super) fn read(what: &str) -> Result<Vec<u8>, Failure> {
 
 fn fetch(what: &str, place: &Place) -> Result<Document, Failure> {
     let url = Url::parse(what).map_err(|e| Failure::new(format!("{what} is no URL: {e}.")))?;
+    let url = Address::from(url);
     // The configuration says which private networks may be asked and who we are; without one, none and nobody.
     let poll = place.settings().ok().map(|settings| settings.poll.clone());
     let (allow, contact, reach) = poll.map(|poll| (poll.allow_networks, poll.contact, poll.reach)).unwrap_or_default();

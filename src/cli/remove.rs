@@ -4,13 +4,13 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use clap::Args;
-use url::Url;
 
 use super::reach::Place;
 use super::{Failure, followed, out};
 use crate::config::change::Edit;
 use crate::config::settings::{FeedSettings, Origin};
 use crate::config::{self, Settings, edit};
+use crate::domain::address::Address;
 use crate::domain::shape::{EditShape, EditedShape};
 
 #[derive(Args, Debug)]
@@ -71,8 +71,8 @@ fn say(done: &EditShape) -> Result<(), Failure> {
 }
 
 fn without(feeds: &[&FeedSettings]) -> Edit<'static> {
-    let urls: Vec<Url> = feeds.iter().filter_map(|feed| feed.url.url().ok()).collect();
-    Box::new(move |text| urls.iter().try_fold(text.to_owned(), |text, url| edit::remove(&text, url)))
+    let urls: Vec<Address> = feeds.iter().map(|feed| feed.url.clone()).collect();
+    Box::new(move |text| urls.iter().try_fold(text.to_owned(), |text, url| edit::remove(&text, url.url())))
 }
 
 /// The feed and its file, or a sentence.

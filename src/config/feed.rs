@@ -248,7 +248,7 @@ impl Drafts {
     /// One that is called by its host and path until its name is settled, if it has none.
     fn add(
         &mut self,
-        (url, name): (&Url, Option<Name>),
+        (url, name): (Url, Option<Name>),
         title: Option<&str>,
         from: Defaults,
         inside: Option<Auth>,
@@ -261,7 +261,7 @@ impl Drafts {
         let before = self.feeds.last().map(|feed| &feed.terms).filter(|terms| Arc::ptr_eq(terms, &from.terms));
         let terms = before.cloned().unwrap_or_else(|| one_of(&mut self.terms, from.terms));
         self.feeds.push(FeedSettings {
-            name: name.unwrap_or_else(|| derived(url)),
+            name: name.unwrap_or_else(|| derived(&url)),
             url: url.into(),
             title: title.map(Into::into),
             tags: one_of(&mut self.tags, from.tags),
@@ -303,7 +303,7 @@ pub(super) fn read(section: &Section<'_>, defaults: &Defaults, file: usize, draf
             .refuse("The feed has credentials in its URL and beside it.", Some("take them out of the URL".to_owned()));
     }
     let place = Place { url: Some((file, url.at)), name: name_at };
-    drafts.add((&address, name), section.text("title"), refined, inside, place);
+    drafts.add((address, name), section.text("title"), refined, inside, place);
     Some(())
 }
 
@@ -362,7 +362,7 @@ pub(super) fn subscriptions(section: &Section<'_>, defaults: &Defaults, drafts: 
                 let mut from = refined.clone();
                 from.tags.extend(tags);
                 let place = Place { url: None, name: None };
-                drafts.add((&address, None), title.as_deref(), from, inside, place);
+                drafts.add((address, None), title.as_deref(), from, inside, place);
             }
             Err(why) => {
                 let shown = super::source::quoted(&url);

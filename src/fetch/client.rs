@@ -15,6 +15,7 @@ use super::memory::Memory;
 use super::outcome::{Answer, Outcome};
 use super::redirect::Route;
 use super::{body, conditional, freshness, request};
+use crate::domain::address::Address;
 use crate::domain::feed::{ErrorKind, PollError, Validators};
 use crate::domain::reach::Reach;
 use crate::domain::time::Timestamp;
@@ -23,7 +24,7 @@ use crate::domain::time::Timestamp;
 #[derive(Clone, Debug)]
 pub struct Ask {
     /// The URL.
-    pub url: Url,
+    pub url: Address,
     /// What the last answer from it gave.
     pub validators: Option<Validators>,
     /// For the whole request, redirects and body included.
@@ -35,7 +36,7 @@ pub struct Ask {
     /// Headers that are sent to the origin of `private_origin` only (Authorization, Cookie, the feed's own headers).
     pub private_headers: Vec<(String, SecretString)>,
     /// The origin that these headers are for: the configured URL.
-    pub private_origin: Url,
+    pub private_origin: Address,
     /// How the servers on the way are reached.
     pub reach: Arc<Reach>,
 }
@@ -101,14 +102,14 @@ impl Fetcher {
             Ok(Err(error)) => Outcome::Failed { error, retry_after: None },
             Err(_) => {
                 let seconds = ask.timeout.as_secs_f64();
-                let message = format!("no whole answer from {} within {seconds} s", place(&ask.url));
+                let message = format!("no whole answer from {} within {seconds} s", place(ask.url.url()));
                 Outcome::Failed { error: failure(ErrorKind::Timeout, message), retry_after: None }
             }
         }
     }
 
     async fn exchange(&self, ask: &Ask, now: Timestamp) -> Result<Outcome, PollError> {
-        let mut route = Route::new(&ask.url);
+        let mut route = Route::new(ask.url.url());
         loop {
             let (response, conditional) = self.send(ask, route.url()).await?;
             let status = response.status();

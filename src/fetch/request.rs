@@ -58,7 +58,7 @@ pub(super) fn headers(ask: &Ask, agent: &HeaderValue, url: &Url) -> Result<Heade
     headers.insert(USER_AGENT, agent);
     headers.insert(ACCEPT, HeaderValue::from_static(ACCEPT_FEEDS));
     headers.insert(ACCEPT_ENCODING, HeaderValue::from_static(body::ACCEPT_ENCODING));
-    if !ask.private_headers.is_empty() && is_at_home(url, &ask.private_origin) {
+    if !ask.private_headers.is_empty() && is_at_home(url, ask.private_origin.url()) {
         add_private(&mut headers, &ask.private_headers)?;
     }
     Ok(headers)

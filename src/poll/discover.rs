@@ -125,7 +125,7 @@ pub async fn discover(fetcher: &Fetcher, ask: &Ask, now: Timestamp) -> Result<Di
     let mut stories: Vec<HashSet<String>> = Vec::new();
     for (named, comments) in named.into_iter().take(MAX_ASKED) {
         let loaded = match Url::parse(&named.url) {
-            Ok(url) => load(fetcher, &Ask { url, ..ask.clone() }, now).await,
+            Ok(url) => load(fetcher, &Ask { url: url.into(), ..ask.clone() }, now).await,
             Err(e) => Err(e.to_string()),
         };
         let (verdict, own) = match loaded {
@@ -162,7 +162,7 @@ async fn load(fetcher: &Fetcher, ask: &Ask, now: Timestamp) -> Result<Loaded, St
     match parse::parse(&answer.body, answer.content_type.as_deref(), Some(&answer.base)) {
         Ok(feed) => {
             let own = fingerprint(&feed);
-            let mut url = answer.moved.map_or_else(|| ask.url.clone(), |(_, url)| url);
+            let mut url = answer.moved.map_or_else(|| ask.url.url().clone(), |(_, url)| url);
             url.set_fragment(None);
             Ok(Loaded::Feed(Found { url, title: feed.info.title, entries: feed.entries.len() }, own))
         }

@@ -44,8 +44,8 @@ pub(crate) use self::moves::tell_unions;
 pub use self::run::{Poller, Scheduled};
 pub use self::stages::Stages;
 
-/// A feed as it is to be polled. There may be a hundred thousand, asleep: the manner is shared, and the address becomes
-/// a `Url` when it is asked.
+/// A feed as it is to be polled. There may be a hundred thousand, asleep: the manner is shared, and the
+/// address is parsed already.
 #[derive(Clone, Debug)]
 pub struct FeedPlan {
     /// Its row.

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use url::Url;
 
 use super::{FeedPlan, Plan};
+use crate::domain::address::Address;
 use crate::domain::feed::{FeedId, FeedState, PollError};
 use crate::domain::time::Timestamp;
 use crate::domain::url::mask;
@@ -14,17 +15,17 @@ use crate::store::{Redirect, Unions};
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(super) struct Way {
     /// The address.
-    pub(super) url: Url,
+    pub(super) url: Address,
     /// It is the one before the feed's last move: there is no feed any more where it had moved.
     pub(super) back: bool,
 }
 
 impl Way {
     /// For what is remembered of the feed; `configured` stands in for an address that is none.
-    pub(super) fn of(state: &FeedState, configured: &Url, now: Timestamp) -> Self {
+    pub(super) fn of(state: &FeedState, configured: &Address, now: Timestamp) -> Self {
         let (url, back) = state.asked_at(now);
         let other = Some(url).filter(|url| *url != configured.as_str()).and_then(|url| Url::parse(url).ok());
-        Self { url: other.unwrap_or_else(|| configured.clone()), back }
+        Self { url: other.map_or_else(|| configured.clone(), Address::from), back }
     }
 
     /// What the address becomes after a feed answered; `moved`: the permanent redirects on the way to it.
@@ -32,7 +33,7 @@ impl Way {
         let (status, to) = match (moved, self.back) {
             (Some((status, to)), false) => (Some(status), to),
             (Some((_, to)), true) => (None, to),
-            (None, true) => (None, self.url.clone()),
+            (None, true) => (None, self.url.url().clone()),
             (None, false) => return None,
         };
         // The old address may lead to the new one still, and that may be a feed again.
@@ -106,8 +107,8 @@ mod tests {
                 dead,
                 ..FeedState::default()
             };
-            let way = Way::of(&state, &url("configured"), now);
-            assert_eq!(way.url, url(asked), "{case}");
+            let way = Way::of(&state, &url("configured").into(), now);
+            assert_eq!(way.url, url(asked).into(), "{case}");
             let redirect = way.ended(&state, moved.map(|(status, to)| (status, url(to))));
             let expected = becomes.map(|(status, to)| Redirect { status, from: url("new").into(), to: url(to).into() });
             assert_eq!(redirect, expected, "{case}");
@@ -117,9 +118,9 @@ mod tests {
     #[test]
     fn a_failure_on_the_way_back_names_the_address() {
         let error = PollError { kind: ErrorKind::Http, http_status: Some(404), message: "404 Not Found".to_owned() };
-        let there = Way { url: url("new"), back: false };
+        let there = Way { url: url("new").into(), back: false };
         assert_eq!(there.failed(error.clone()), error);
-        let back = Way { url: url("old"), back: true }.failed(error);
+        let back = Way { url: url("old").into(), back: true }.failed(error);
         assert!(back.message.contains("https://n.example/old") && back.message.ends_with("404 Not Found"), "{back:?}");
     }
 }

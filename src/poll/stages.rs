@@ -18,7 +18,6 @@ use super::{FeedPlan, Outcome, Plan, PollReport, Throttled};
 use crate::domain::decision::Judge;
 use crate::domain::feed::{ErrorKind, FeedState, NextPoll, PollError, Validators};
 use crate::domain::time::{Clock, Timestamp};
-use crate::domain::url::mask;
 use crate::fetch::client::{Ask, Fetcher};
 use crate::fetch::outcome::{Answer, Outcome as Fetched};
 use crate::parse;
@@ -122,10 +121,7 @@ impl Stages {
         }
         let asked_at = self.clock.now();
         let behind_ms = behind(&lease.state, asked_at);
-        let (ask, back) = match ask(&feed, &mut lease.state, asked_at) {
-            Ok(asked) => asked,
-            Err(refused) => return vec![self.unasked(&feed, &lease, refused, None).await],
-        };
+        let (ask, back) = ask(&feed, &mut lease.state, asked_at);
         let fetched = self.fetcher().fetch(&ask, asked_at).await;
         lease.state.validators = ask.validators;
         let way = Way { url: ask.url, back };
@@ -251,16 +247,6 @@ impl Stages {
 
     async fn held(&self, feed: &FeedPlan, lease: &FeedLease, until: Timestamp) -> PollReport {
         let message = format!("its server asked not to be called before {until} (Retry-After)");
-        self.unasked(feed, lease, message, lease.state.due_at.map(|due| due.max(until))).await
-    }
-
-    async fn unasked(
-        &self,
-        feed: &FeedPlan,
-        lease: &FeedLease,
-        message: String,
-        next: Option<Timestamp>,
-    ) -> PollReport {
         if let Err(e) = self.store.release_feed(feed.id, lease.token).await {
             tracing::error!(feed.name = %feed.name, error = %e, "a lease could not be given back");
         }
@@ -271,7 +257,7 @@ impl Stages {
             stored: CommitReport::default(),
             duration_ms: 0,
             error: Some(PollError { kind: ErrorKind::Http, http_status: None, message }),
-            next_due: unless_paused(&lease.state, next),
+            next_due: unless_paused(&lease.state, lease.state.due_at.map(|due| due.max(until))),
             throttled: None,
             body_bytes: 0,
             behind_ms: None,
@@ -385,11 +371,9 @@ async fn alone<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> 
     done.await.ok()
 }
 
-/// Where a feed is asked, and for what, with the validators of `state`; the reason, if the configured address is none, which it
-/// always is.
-fn ask(feed: &FeedPlan, state: &mut FeedState, now: Timestamp) -> Result<(Ask, bool), String> {
-    let own = feed.url.url().map_err(|e| format!("{} is no address: {e}", mask(feed.url.as_str())))?;
-    let Way { url, back } = Way::of(state, &own, now);
+/// Where a feed is asked, and for what, with the validators of `state`; and whether that is the way back.
+fn ask(feed: &FeedPlan, state: &mut FeedState, now: Timestamp) -> (Ask, bool) {
+    let Way { url, back } = Way::of(state, &feed.url, now);
     let ask = Ask {
         url,
         validators: state.validators.take(),
@@ -397,10 +381,10 @@ fn ask(feed: &FeedPlan, state: &mut FeedState, now: Timestamp) -> Result<(Ask, b
         max_body_bytes: feed.manner.max_body_bytes,
         user_agent: feed.manner.user_agent.clone(),
         private_headers: feed.manner.private_headers.clone(),
-        private_origin: own,
+        private_origin: feed.url.clone(),
         reach: Arc::clone(&feed.manner.reach),
     };
-    Ok((ask, back))
+    (ask, back)
 }
 
 fn told(result: &PollResult) -> (Outcome, Option<PollError>) {

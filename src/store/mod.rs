@@ -12,6 +12,7 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 
+use crate::domain::address::Address;
 use crate::domain::decision::{Candidate, Judge};
 use crate::domain::feed::{
     Cadence, FeedId, FeedInfo, FeedState, Habits, Health, Merged, Move, NextPoll, PollError, Validators,
@@ -121,7 +122,7 @@ pub struct FeedSpec {
     /// Its name.
     pub name: Arc<str>,
     /// Its address.
-    pub url: Arc<str>,
+    pub url: Address,
     /// The title that the configuration gives it.
     pub title: Option<Arc<str>>,
     /// Whether it is polled.

@@ -10,6 +10,7 @@ use feedmill::store::sqlite::{Access, Options, Sqlite};
 use feedmill::store::{FeedSpec, PollCommit, PollResult, Store, Subscriptions, Want};
 use serde_json::Value;
 use tempfile::TempDir;
+use url::Url;
 
 use crate::support::daemon::{Installation, rss, story};
 use crate::support::origin::{Origin, Reply};
@@ -136,7 +137,7 @@ impl Bench {
         let store = open(&dir);
         let feed = |name: &str| FeedSpec {
             name: name.into(),
-            url: format!("https://{name}.example/rss").into(),
+            url: Url::parse(&format!("https://{name}.example/rss")).unwrap().into(),
             title: Some("The Courier".into()),
             enabled: true,
             own_headers: false,

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use async_compression::tokio::write::{BrotliEncoder, ZstdEncoder};
+use feedmill::domain::address::Address;
 use feedmill::domain::feed::{ErrorKind, PollError, Validators};
 use feedmill::domain::time::Timestamp;
 use feedmill::fetch::client::{Ask, Fetcher};
@@ -25,7 +26,7 @@ pub(crate) fn fetcher() -> Fetcher {
 }
 
 pub(crate) fn ask(url: &str) -> Ask {
-    let url = Url::parse(url).unwrap();
+    let url = Address::from(Url::parse(url).unwrap());
     Ask {
         private_origin: url.clone(),
         url,
@@ -629,12 +630,9 @@ async fn malformed_http_is_an_error_in_bounds_and_its_connection_is_not_used_aga
 async fn tls_with_a_server_that_speaks_none_fails_as_tls_and_never_falls_back() {
     let origin = Origin::start();
     // What the origin takes for a request ends at the first blank line: answer what is no TLS at once.
-    let url = origin.url("/feed").replace("http://", "https://");
-    let mut ask = ask(&url);
-    ask.timeout = Duration::from_secs(5);
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    let port = listener.local_addr().unwrap().port();
-    ask.url.set_port(Some(port)).unwrap();
+    let mut ask = ask(&format!("https://{}/feed", listener.local_addr().unwrap()));
+    ask.timeout = Duration::from_secs(5);
     let server = std::thread::spawn(move || {
         let (mut stream, _) = listener.accept().unwrap();
         let _ = stream.write_all(b"HTTP/1.1 400 Bad Request\r\n\r\n");

@@ -20,6 +20,7 @@ use feedmill::store::{
 };
 use rusqlite::Connection;
 use tempfile::TempDir;
+use url::Url;
 
 use crate::support::daemon::{Installation, rss, story};
 use crate::support::origin::{Origin, Reply};
@@ -66,7 +67,7 @@ impl Bench {
         let store = Arc::new(Sqlite::open(&dir.path().join("t.db"), &options).unwrap());
         let feed = |name: &str| FeedSpec {
             name: name.into(),
-            url: format!("https://{name}.example/rss").into(),
+            url: Url::parse(&format!("https://{name}.example/rss")).unwrap().into(),
             title: None,
             enabled: true,
             own_headers: false,

@@ -14,6 +14,7 @@ use feedmill::store::{
 };
 use serde_json::Value;
 use tempfile::TempDir;
+use url::Url;
 
 use crate::support::daemon::{Installation, rss, story};
 use crate::support::origin::{Origin, Reply};
@@ -233,7 +234,14 @@ struct Bench {
 }
 
 fn spec(name: &str, url: &str) -> FeedSpec {
-    FeedSpec { name: name.into(), url: url.into(), title: None, enabled: true, own_headers: false, private: false }
+    FeedSpec {
+        name: name.into(),
+        url: Url::parse(url).unwrap().into(),
+        title: None,
+        enabled: true,
+        own_headers: false,
+        private: false,
+    }
 }
 
 fn error(kind: ErrorKind, http_status: Option<u16>) -> PollError {

@@ -19,6 +19,7 @@ use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
+use url::Url;
 
 use crate::support::faulty::Faulty;
 use crate::support::receiver::{Answer, Call, Receiver};
@@ -92,7 +93,7 @@ impl Bench {
         let names: Vec<String> = (0..receivers.len()).map(|n| format!("hook-{n}")).collect();
         let spec = FeedSpec {
             name: "a".into(),
-            url: "https://a.example/rss".into(),
+            url: Url::parse("https://a.example/rss").unwrap().into(),
             title: None,
             enabled: true,
             own_headers: false,

@@ -26,6 +26,7 @@ use feedmill::store::{
     Subscriptions, Want,
 };
 use tempfile::TempDir;
+use url::Url;
 
 const HOUR: Duration = Duration::from_secs(3600);
 
@@ -54,7 +55,7 @@ fn subscriptions(feeds: &[(&str, &str)]) -> Subscriptions {
             .iter()
             .map(|(name, url)| FeedSpec {
                 name: (*name).into(),
-                url: (*url).into(),
+                url: Url::parse(url).unwrap().into(),
                 title: None,
                 enabled: true,
                 own_headers: false,

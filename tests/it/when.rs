@@ -70,7 +70,7 @@ fn plan(id: FeedId, n: usize, url: &str) -> FeedPlan {
     FeedPlan {
         id,
         name: Name::slug(&format!("f{n}")),
-        url: (&Url::parse(url).unwrap()).into(),
+        url: Url::parse(url).unwrap().into(),
         tags: [].into(),
         manner: Arc::new(manner()),
     }
@@ -128,7 +128,7 @@ impl House {
         let store: Arc<dyn Store> = Arc::clone(&faulty) as Arc<dyn Store>;
         let feeds = urls.iter().enumerate().map(|(n, url)| FeedSpec {
             name: format!("f{n}").into(),
-            url: url.as_str().into(),
+            url: Url::parse(url).unwrap().into(),
             title: None,
             enabled: true,
             own_headers: false,

@@ -25,8 +25,8 @@ pub(super) async fn names(settings: &Settings) -> Check {
     // A proxy looks names up elsewhere.
     let here = |feed: &&FeedSettings| !feed.access.reach.proxy.as_ref().is_some_and(Proxy::resolves_names);
     let feeds = settings.feeds.iter().filter(|feed| feed.terms.enabled).filter(here);
-    let feeds = feeds.filter_map(|feed| feed.url.url().ok());
-    let urls = feeds.chain(settings.webhooks.iter().map(|webhook| webhook.url.clone()));
+    let feeds = feeds.map(|feed| feed.url.url());
+    let urls = feeds.chain(settings.webhooks.iter().map(|webhook| &webhook.url));
     let hosts: BTreeSet<String> = urls
         .filter_map(|url| match url.host()? {
             Host::Domain(name) => Some(name.to_owned()),

@@ -4,6 +4,7 @@ use std::collections::{BTreeSet, HashMap};
 use std::time::Duration;
 
 use tempfile::TempDir;
+use url::Url;
 
 use super::super::items::{ItemList, Params, Sorting, list};
 use super::super::meet::{meets, words};
@@ -69,7 +70,7 @@ impl House {
         let store = Sqlite::open(&dir.path().join("t.db"), &options).unwrap();
         let feed = |name: &&str| FeedSpec {
             name: (*name).into(),
-            url: format!("https://{name}.example/rss").into(),
+            url: Url::parse(&format!("https://{name}.example/rss")).unwrap().into(),
             title: None,
             enabled: true,
             own_headers: false,

@@ -19,6 +19,7 @@ use serde_json::Value;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
+use url::Url;
 
 use super::control::{
     Control, ControlError, Doing, FeedReport, FillReport, LogReport, PollOutcome, PollReport, PollShape, ReloadReport,
@@ -219,7 +220,7 @@ impl House {
         let store: Arc<dyn Store> = Arc::new(Sqlite::open(&dir.path().join("t.db"), &options).unwrap());
         let feed = FeedSpec {
             name: "world".into(),
-            url: "https://world.example/rss".into(),
+            url: Url::parse("https://world.example/rss").unwrap().into(),
             title: Some("World".into()),
             enabled: true,
             own_headers: false,

@@ -43,7 +43,8 @@ fn unchanged(db: &Connection, specs: &[FeedSpec]) -> Result<Option<Rows>> {
         "SELECT f.id, s.due_at, f.name, f.config_url, f.title, f.enabled, f.own_headers, f.private
          FROM feed f JOIN feed_state s ON s.feed_id = f.id WHERE f.active",
     )?;
-    let places: foldhash::HashMap<&str, usize> = specs.iter().enumerate().map(|(n, spec)| (&*spec.url, n)).collect();
+    let places: foldhash::HashMap<&str, usize> =
+        specs.iter().enumerate().map(|(n, spec)| (spec.url.as_str(), n)).collect();
     let mut found: Vec<Option<(FeedId, Option<Timestamp>)>> = vec![None; specs.len()];
     let mut rows = read.query([])?;
     // Row by row, and nothing copied: there may be a hundred thousand.
@@ -78,7 +79,7 @@ fn feeds(db: &Connection, specs: &[FeedSpec], now: Timestamp) -> Result<(Rows, U
     for spec in specs {
         let id = db
             .prepare_cached("SELECT id FROM feed WHERE config_url = ?1")?
-            .query_row([&*spec.url], |row| row.get(0))
+            .query_row([spec.url.as_str()], |row| row.get(0))
             .optional()?;
         taken.extend(id);
         ids.push(id);
@@ -122,36 +123,30 @@ fn asked(url: &str) -> &str {
 }
 
 fn insert(db: &Connection, spec: &FeedSpec, now: Timestamp) -> Result<(FeedId, Option<Timestamp>)> {
+    let url = spec.url.as_str();
     db.prepare_cached(
         "INSERT INTO feed (name, config_url, title, active, enabled, own_headers, private, added_at)
          VALUES (?1, ?2, ?3, 1, ?4, ?5, ?6, ?7)",
     )?
-    .execute(params![
-        spec.name,
-        spec.url,
-        spec.title,
-        spec.enabled,
-        spec.own_headers,
-        spec.private,
-        now.as_ms()
-    ])?;
+    .execute(params![spec.name, url, spec.title, spec.enabled, spec.own_headers, spec.private, now.as_ms()])?;
     let id = db.last_insert_rowid();
     db.prepare_cached("INSERT INTO feed_document (feed_id, current_url) VALUES (?1, ?2)")?
-        .execute(params![id, asked(&spec.url)])?;
+        .execute(params![id, asked(url)])?;
     db.prepare_cached("INSERT INTO feed_state (feed_id, due_at, due_reason) VALUES (?1, ?2, 'it is new')")?
         .execute([id, now.as_ms()])?;
     Ok((FeedId(id), Some(now)))
 }
 
 fn update(db: &Connection, id: i64, spec: &FeedSpec, unions: &mut Unions) -> Result<(FeedId, Option<Timestamp>)> {
+    let url = spec.url.as_str();
     let before: String =
         db.prepare_cached("SELECT config_url FROM feed WHERE id = ?1")?.query_row([id], |row| row.get(0))?;
     db.prepare_cached(
         "UPDATE feed SET name = ?2, config_url = ?3, title = ?4, active = 1, enabled = ?5, own_headers = ?6,
            private = ?7, removed_at = NULL WHERE id = ?1",
     )?
-    .execute(params![id, spec.name, spec.url, spec.title, spec.enabled, spec.own_headers, spec.private])?;
-    if before != *spec.url {
+    .execute(params![id, spec.name, url, spec.title, spec.enabled, spec.own_headers, spec.private])?;
+    if before != url {
         // Another address: validators and learnt redirects belonged to the old one (RFC 9110 8.8), and a
         // feed that was gone there may be alive here. That it was broken stays: it is to be told that it recovered.
         db.prepare_cached(
@@ -159,7 +154,7 @@ fn update(db: &Connection, id: i64, spec: &FeedSpec, unions: &mut Unions) -> Res
                body_hash = NULL, cadence = NULL, moved_at = NULL, moved_from = NULL
              WHERE feed_id = ?1",
         )?
-        .execute(params![id, asked(&spec.url)])?;
+        .execute(params![id, asked(url)])?;
         db.prepare_cached(
             "UPDATE feed_state SET errors = 0, failing_since = NULL, error_kind = NULL, error_text = NULL,
                error_status = NULL, gone = 0, dead = 0, fresh_until = NULL, retry_until = NULL, merged_into = NULL,

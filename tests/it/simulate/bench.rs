@@ -22,6 +22,7 @@ use feedmill::store::{
 use rusqlite::Connection;
 use siphasher::sip128::{Hasher128 as _, SipHasher13};
 use tempfile::TempDir;
+use url::Url;
 
 use super::world::{Document, FEEDS, PLANET};
 
@@ -108,7 +109,7 @@ impl Bench {
         let store = Arc::new(Sqlite::open(&path, &options).unwrap());
         let feed = |n| FeedSpec {
             name: format!("f{n}").into(),
-            url: format!("https://f{n}.example/rss").into(),
+            url: Url::parse(&format!("https://f{n}.example/rss")).unwrap().into(),
             title: None,
             enabled: true,
             own_headers: false,
