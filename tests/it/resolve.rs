@@ -79,6 +79,12 @@ impl Pair {
         Self { origin, house }
     }
 
+    /// Both are stored before anything is followed: else the second is known when it comes, and nothing is made one.
+    fn slow(&self) {
+        let there = Reply::redirect(301, self.origin.url("/2026/peace"));
+        self.origin.route("/s", there.after(Duration::from_secs(3)));
+    }
+
     fn merged(&self, daemon: &Daemon) {
         daemon.until("the two are one", |d| {
             let items = items(d);
@@ -96,8 +102,7 @@ fn a_short_link_and_a_long_one_become_one_item_and_nobody_is_called_about_it() {
         receiver.url("/hook")
     );
     let pair = Pair::new("first_import = \"notify\"\n", &hook);
-    // Both are stored before anything is followed.
-    pair.origin.route("/s", Reply::redirect(301, pair.origin.url("/2026/peace")).after(Duration::from_secs(3)));
+    pair.slow();
     let daemon = pair.house.start();
     daemon.until("a call for each of two items", |_| receiver.calls().len() == 2);
     pair.merged(&daemon);
@@ -418,6 +423,7 @@ fn what_was_made_one_is_listed_and_parted_with_and_without_a_daemon_and_stays_ap
     assert!(text(&none.stderr).contains("no database"), "{}", text(&none.stderr));
     assert!(!house.database().exists());
 
+    pair.slow();
     let daemon = house.start();
     pair.merged(&daemon);
     let list: Value = serde_json::from_slice(&house.run(&["items", "merges", "--json"]).stdout).unwrap();
@@ -459,6 +465,7 @@ fn what_was_made_one_is_listed_and_parted_with_and_without_a_daemon_and_stays_ap
 #[test]
 fn without_a_daemon_two_stories_are_parted_on_the_database() {
     let pair = Pair::new("", RESOLVE);
+    pair.slow();
     let daemon = pair.house.start();
     pair.merged(&daemon);
     assert_eq!(daemon.stop(), Some(0));
