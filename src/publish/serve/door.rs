@@ -49,20 +49,24 @@ pub struct ControlSocket {
 }
 
 impl ControlSocket {
-    /// Binds it at `path`, mode 0600. A socket that stands there already is taken away: the daemon holds the
-    /// database's lock, so it belongs to one that is no more.
+    /// Binds it at `path`, mode 0600. A socket that stands there already is taken away if nobody answers on it: it
+    /// belonged to a daemon that is no more.
     ///
     /// # Errors
-    /// Something else than a socket stands there, or the system refuses; the text names the path.
+    /// Another daemon answers there, whose database is in the same folder; something else than a socket stands there, or
+    /// the system refuses. The text names the path.
     pub fn bind(path: &Path) -> io::Result<Self> {
         let named =
             |error: io::Error| io::Error::new(error.kind(), format!("control socket {}: {error}", path.display()));
+        let taken = |why: &str| named(io::Error::new(io::ErrorKind::AlreadyExists, why));
         match std::fs::symlink_metadata(path) {
-            Ok(found) if found.file_type().is_socket() => std::fs::remove_file(path).map_err(named)?,
-            Ok(_) => {
-                let text = format!("control socket {}: something else stands there; move it away", path.display());
-                return Err(io::Error::new(io::ErrorKind::AlreadyExists, text));
+            Ok(found) if found.file_type().is_socket() => {
+                if std::os::unix::net::UnixStream::connect(path).is_ok() {
+                    return Err(taken("another daemon answers there; give each database a folder of its own"));
+                }
+                std::fs::remove_file(path).map_err(named)?;
             }
+            Ok(_) => return Err(taken("something else stands there; move it away")),
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
             Err(error) => return Err(named(error)),
         }
@@ -111,6 +115,18 @@ mod tests {
         assert!(client.is_ok() && served.is_ok());
         drop(socket);
         assert!(!path.exists());
+    }
+
+    #[tokio::test]
+    async fn a_daemon_that_answers_keeps_its_socket() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("control.sock");
+        let socket = ControlSocket::bind(&path).unwrap();
+        let error = ControlSocket::bind(&path).unwrap_err();
+        assert!(error.to_string().contains("control.sock: another daemon answers"), "{error}");
+        // Past the one that asked whether anybody is there.
+        let (client, served) = tokio::join!(UnixStream::connect(&path), Door::accept(&socket));
+        assert!(client.is_ok() && served.is_ok());
     }
 
     #[tokio::test]
