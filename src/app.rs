@@ -11,6 +11,7 @@ mod fill;
 mod index;
 mod keep;
 mod once;
+mod polls;
 mod rekey;
 mod resolve;
 mod sample;
@@ -278,7 +279,7 @@ impl Daemon {
             stop: parts.stop,
         });
         house.put_plan(&registry).await?;
-        house.begin();
+        house.begin().map_err(|e| StartError::System(format!("the thread that polls cannot be started: {e}")))?;
         let addresses = house.open(doors, parts.control_socket)?;
         house.notifier.ready();
         Ok(Self { addresses, house })
@@ -427,13 +428,14 @@ impl House {
     }
 
     /// Starts the loops.
-    fn begin(self: &Arc<Self>) {
+    fn begin(self: &Arc<Self>) -> std::io::Result<()> {
         let (stop, tasks) = (self.stop.clone(), self.tasks.clone());
-        tasks.spawn(Arc::clone(&self.poller).run(stop.clone(), tasks.clone()));
+        polls::begin(Arc::clone(&self.poller), stop.clone(), &tasks)?;
         tasks.spawn(Arc::clone(&self.outbox).run(stop.clone(), tasks.clone()));
         tasks.spawn(supervise::keep_watch(Arc::clone(self)));
         tasks.spawn(keep::run(Arc::clone(self)));
         tasks.spawn(index::run(Arc::clone(self)));
+        Ok(())
     }
 }
 

@@ -99,7 +99,7 @@ async fn directly(names: Option<Vec<String>>, place: &Place) -> Result<PollRepor
     let mut polled = Vec::with_capacity(wanted.len());
     let mut reports = poller.poll_now(wanted);
     let (stop, tasks) = (CancellationToken::new(), TaskTracker::new());
-    let running = tasks.spawn(Arc::clone(&poller).run(stop.clone(), tasks.clone()));
+    let running = tasks.spawn(Arc::clone(&poller).run(stop.clone(), tasks.clone(), None));
     let told = bar.clone();
     // In a task: each report would wake the thread from the outside if it was waited for here.
     let heard = tasks.spawn(async move {

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use reqwest::Client;
+use tokio::runtime::{Handle, RuntimeFlavor};
 use url::Url;
 
 use super::failure::failure;
@@ -11,10 +12,18 @@ use super::guard::{self, Guard, Roots};
 use crate::domain::feed::{ErrorKind, PollError};
 use crate::domain::reach::{Proxy, Reach};
 
-/// The clients that were needed so far: as many as the configuration has pairs of proxy and authorities.
+/// The clients that were needed so far: as many as the configuration has pairs of proxy and authorities, for each kind of
+/// runtime. The runtime that opens a connection drives it: on a single thread, for others that wait for that thread, or on
+/// several.
 #[derive(Debug)]
 pub(super) struct Clients {
     guard: Guard,
+    single: Pool,
+    several: Pool,
+}
+
+#[derive(Debug)]
+struct Pool {
     /// Most requests are for servers that are reached directly.
     plain: Client,
     made: Mutex<(HashMap<Arc<Reach>, Made>, Roots)>,
@@ -29,11 +38,14 @@ struct Made {
 
 impl Clients {
     pub(super) fn new(guard: &Guard) -> Result<Self, String> {
-        let plain = guard::client_through(guard, &Reach::default(), false)?;
-        Ok(Self { guard: guard.clone(), plain, made: Mutex::default() })
+        let pool = || {
+            let plain = guard::client_through(guard, &Reach::default(), false)?;
+            Ok::<_, String>(Pool { plain, made: Mutex::default() })
+        };
+        Ok(Self { guard: guard.clone(), single: pool()?, several: pool()? })
     }
 
-    /// The client for this URL, if it may be asked.
+    /// The client for this URL on the runtime that this is called on, if it may be asked.
     pub(super) fn client(&self, url: &Url, reach: &Arc<Reach>) -> Result<Client, PollError> {
         let refused = |message| failure(ErrorKind::Refused, message);
         self.guard.check_url(url).map_err(refused)?;
@@ -41,10 +53,14 @@ impl Clients {
             self.guard.check_through(url, proxy).map_err(refused)?;
         }
         let secure = url.scheme() != "http" || reach.proxy.as_ref().is_some_and(Proxy::is_secure);
+        let pool = match Handle::current().runtime_flavor() {
+            RuntimeFlavor::CurrentThread => &self.single,
+            _ => &self.several,
+        };
         if !secure && reach.proxy.is_none() {
-            return Ok(self.plain.clone());
+            return Ok(pool.plain.clone());
         }
-        let mut made = self.made.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut made = pool.made.lock().unwrap_or_else(PoisonError::into_inner);
         let (made, roots) = &mut *made;
         if secure && roots.changed() {
             made.values_mut().for_each(|made| made.secure = None);

@@ -4,11 +4,12 @@
 use std::sync::{Arc, Mutex, PoisonError, RwLock, Weak};
 use std::time::Duration;
 
+use tokio::runtime::Handle;
 use tokio::sync::{Notify, mpsc};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use super::crew::{Crew, Job};
+use super::crew::{Crews, Job};
 use super::queue::Queue;
 use super::stages::Stages;
 use super::{Observer, Outcome, Plan, PollReport};
@@ -86,7 +87,6 @@ struct Desk {
     queue: Queue,
     waiting: Waiting,
     leased: Leased,
-    crew: Crew,
     running: usize,
     /// Polls that take long, and do not count against the others' places.
     slow: FeedSet,
@@ -141,9 +141,11 @@ impl Poller {
         self.ordered.notify_one();
     }
 
-    /// Runs until `stop`, then waits for nothing: polls in flight are on `tasks`.
-    pub async fn run(self: Arc<Self>, stop: CancellationToken, tasks: TaskTracker) {
+    /// Runs until `stop`, then waits for nothing: polls in flight are on `tasks`. `alone`: a runtime of one thread,
+    /// for feeds that will not hold it.
+    pub async fn run(self: Arc<Self>, stop: CancellationToken, tasks: TaskTracker, alone: Option<Handle>) {
         let (done, mut reports) = mpsc::unbounded_channel();
+        let mut crews = Crews::new(&self, &done, &tasks, alone);
         let mut desk = Desk { queue: Queue::new(1), ..Desk::default() };
         while !stop.is_cancelled() {
             let orders = std::mem::take(&mut *self.orders.lock().unwrap_or_else(PoisonError::into_inner));
@@ -158,12 +160,12 @@ impl Poller {
                 self.reckon_anew(&mut desk, now).await;
             }
             desk.seen = now;
-            self.hand_out(&mut desk, now, &done, &tasks).await;
+            self.hand_out(&mut desk, &crews, now).await;
             self.observer.ticked(now, desk.queue.oldest());
-            if desk.running + desk.slow.len() == 0 && !desk.crew.is_empty() {
-                desk.crew = Crew::default();
+            if desk.running + desk.slow.len() == 0 {
+                crews.dismiss();
             }
-            let nap = self.nap(&mut desk, now);
+            let nap = self.nap(&mut desk, now).min(crews.look().unwrap_or(NAP));
             tokio::select! {
                 () = stop.cancelled() => {}
                 () = self.ordered.notified() => {}
@@ -200,13 +202,7 @@ impl Poller {
     }
 
     /// Begins polls that are due, as many as there are free places.
-    async fn hand_out(
-        self: &Arc<Self>,
-        desk: &mut Desk,
-        now: Timestamp,
-        done: &mpsc::UnboundedSender<Told>,
-        tasks: &TaskTracker,
-    ) {
+    async fn hand_out(&self, desk: &mut Desk, crews: &Crews, now: Timestamp) {
         let free = match self.probe_at(desk, now) {
             // Our own network is down: one at a time, a minute apart.
             Some(at) => usize::from(desk.running + desk.slow.len() == 0 && at <= now),
@@ -230,9 +226,8 @@ impl Poller {
             }
             match (desk.leased.remove(&feed), desk.plan.feeds.get(&feed)) {
                 (Some(lease), Some(feed)) => {
-                    let job = Job { feed: Arc::clone(feed), lease };
                     self.stages.outage().probing(now);
-                    desk.crew.begin(job, desk.running + desk.slow.len(), self, done, tasks);
+                    crews.begin(Arc::clone(feed), lease);
                     desk.running += 1;
                 }
                 // It cannot be polled now: again a minute later.

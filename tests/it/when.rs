@@ -147,7 +147,7 @@ impl House {
         let scheduled = rows.iter().map(|(feed, due)| Scheduled { feed: *feed, due: *due }).collect();
         poller.replace(Plan { feeds: plans.collect(), concurrency, per_host: 1, ..Plan::default() }, scheduled);
         let (stop, tasks) = (CancellationToken::new(), TaskTracker::new());
-        tasks.spawn(Arc::clone(&poller).run(stop.clone(), tasks.clone()));
+        tasks.spawn(Arc::clone(&poller).run(stop.clone(), tasks.clone(), None));
         Self { clock, heard, faulty, store, poller, down, stop, origin, _dir: dir }
     }
 
