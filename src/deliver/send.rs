@@ -19,7 +19,7 @@ use crate::domain::reach::{Proxy, Reach};
 use crate::domain::time::{Timestamp, retry_after};
 use crate::domain::webhook::Attempt;
 use crate::fetch::failure::{explain_through, is_down};
-use crate::fetch::guard::{self, Guard, Roots};
+use crate::fetch::guard::{self, Guard, Lookups, Roots};
 use crate::message::{self, Rendered};
 
 /// Bytes of an answer that are read and kept; the connection is closed on the rest.
@@ -50,6 +50,7 @@ pub struct Sender {
 struct Clients {
     made: Vec<Made>,
     roots: Roots,
+    lookups: Lookups,
 }
 
 #[derive(Debug)]
@@ -153,7 +154,7 @@ impl Sender {
         if let Some(made) = clients.made.iter().find(known) {
             return Ok(made.client.clone());
         }
-        let client = guard::client_through(guard, reach, secure)?;
+        let client = guard::client_through(guard, reach, secure, &clients.lookups)?;
         clients.made.push(Made { allow: allow.clone(), reach: Arc::clone(reach), secure, client: client.clone() });
         Ok(client)
     }

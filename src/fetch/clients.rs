@@ -8,7 +8,7 @@ use tokio::runtime::{Handle, RuntimeFlavor};
 use url::Url;
 
 use super::failure::failure;
-use super::guard::{self, Guard, Roots};
+use super::guard::{self, Guard, Lookups, Roots};
 use crate::domain::feed::{ErrorKind, PollError};
 use crate::domain::reach::{Proxy, Reach};
 
@@ -18,6 +18,7 @@ use crate::domain::reach::{Proxy, Reach};
 #[derive(Debug)]
 pub(super) struct Clients {
     guard: Guard,
+    lookups: Lookups,
     single: Pool,
     several: Pool,
 }
@@ -38,11 +39,12 @@ struct Made {
 
 impl Clients {
     pub(super) fn new(guard: &Guard) -> Result<Self, String> {
+        let lookups = Lookups::default();
         let pool = || {
-            let plain = guard::client_through(guard, &Reach::default(), false)?;
+            let plain = guard::client_through(guard, &Reach::default(), false, &lookups)?;
             Ok::<_, String>(Pool { plain, made: Mutex::default() })
         };
-        Ok(Self { guard: guard.clone(), single: pool()?, several: pool()? })
+        Ok(Self { guard: guard.clone(), single: pool()?, several: pool()?, lookups })
     }
 
     /// The client for this URL on the runtime that this is called on, if it may be asked.
@@ -71,7 +73,8 @@ impl Clients {
             Some(client) => Ok(client.clone()),
             None => {
                 let kind = if secure { ErrorKind::Tls } else { ErrorKind::Connect };
-                let client = guard::client_through(&self.guard, reach, secure).map_err(|e| failure(kind, e))?;
+                let client =
+                    guard::client_through(&self.guard, reach, secure, &self.lookups).map_err(|e| failure(kind, e))?;
                 Ok(place.insert(client).clone())
             }
         }

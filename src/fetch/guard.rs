@@ -26,8 +26,8 @@ const POOL_IDLE: Duration = Duration::from_secs(30);
 /// What a server may send ahead of us reading it, a connection.
 const HTTP2_WINDOW_BYTES: u32 = 256 * 1024;
 const HTTP2_HEADER_BYTES: u32 = 64 * 1024;
-/// Lookups at a time. A lookup holds a thread until the system gives up, whether or not anyone still waits.
-const LOOKUPS: usize = 128;
+/// Lookups at a time, for polls and for calls each. Together they stay below what the unit allows (`TasksMax`).
+const LOOKUPS: usize = 96;
 /// Addresses of one family that are tried for one name.
 const ADDRESSES: usize = 8;
 
@@ -212,7 +212,18 @@ struct Resolver {
     guard: Guard,
     /// The configured proxy: it may be anywhere.
     trusted: Option<String>,
-    lookups: Arc<Semaphore>,
+    lookups: Lookups,
+}
+
+/// Lookups that are under way, of all clients that share it. A lookup holds a thread until the system gives up, whether or not anyone
+/// still waits.
+#[derive(Clone, Debug)]
+pub struct Lookups(Arc<Semaphore>);
+
+impl Default for Lookups {
+    fn default() -> Self {
+        Self(Arc::new(Semaphore::new(LOOKUPS)))
+    }
 }
 
 impl Resolve for Resolver {
@@ -220,7 +231,7 @@ impl Resolve for Resolver {
         // A whole name only, as it was configured: nothing that a publisher says comes to be trusted by this.
         let trusted = self.trusted.as_ref().is_some_and(|host| host.eq_ignore_ascii_case(name.as_str()));
         let guard = if trusted { Guard::new(vec![v4_all(), v6_all()]) } else { self.guard.clone() };
-        let lookups = Arc::clone(&self.lookups);
+        let lookups = Arc::clone(&self.lookups.0);
         Box::pin(async move {
             let permit = lookups.acquire_owned().await?;
             let host = name.as_str().to_owned();
@@ -250,9 +261,14 @@ impl Resolve for Resolver {
 ///
 /// # Errors
 /// A sentence, if the TLS set-up fails or the proxy cannot be used.
-pub fn client_through(guard: &Guard, reach: &Reach, secure: bool) -> Result<reqwest::Client, String> {
+pub fn client_through(
+    guard: &Guard,
+    reach: &Reach,
+    secure: bool,
+    lookups: &Lookups,
+) -> Result<reqwest::Client, String> {
     let tls = if secure { super::tls::trusting(&reach.authorities)? } else { super::tls::trusting_nobody()? };
-    let mut builder = builder(guard, reach.proxy.as_ref()).tls_backend_preconfigured(tls);
+    let mut builder = builder(guard, reach.proxy.as_ref(), lookups).tls_backend_preconfigured(tls);
     if !secure {
         // Only servers of HTTP/2 can say that they have not begun with a request (RFC 9113 8.7). A copy of each is kept for that.
         builder = builder.retry(reqwest::retry::never().max_retries_per_request(0));
@@ -271,9 +287,9 @@ fn build(builder: reqwest::ClientBuilder) -> Result<reqwest::Client, String> {
     builder.build().map_err(|error| format!("the HTTPS client cannot be set up: {}", super::failure::root(&error)))
 }
 
-fn builder(guard: &Guard, proxy: Option<&Proxy>) -> reqwest::ClientBuilder {
+fn builder(guard: &Guard, proxy: Option<&Proxy>, lookups: &Lookups) -> reqwest::ClientBuilder {
     let trusted = proxy.map(|proxy| proxy.host().to_string());
-    let resolver = Resolver { guard: guard.clone(), trusted, lookups: Arc::new(Semaphore::new(LOOKUPS)) };
+    let resolver = Resolver { guard: guard.clone(), trusted, lookups: lookups.clone() };
     reqwest::Client::builder()
         .redirect(Policy::none())
         .no_proxy()
