@@ -199,7 +199,7 @@ pub fn tell_doubts(warnings: &[String]) {
 /// A fetcher as the settings want it.
 ///
 /// # Errors
-/// A sentence, if TLS cannot be set up.
+/// A sentence, if the contact cannot be sent.
 pub fn fetcher(settings: &Settings) -> Result<Fetcher, String> {
     let poll = &settings.poll;
     Fetcher::new(&Guard::new(poll.allow_networks.clone()), poll.contact.as_deref(), poll.memory_bytes)

@@ -34,7 +34,7 @@ pub fn poll_shape(report: PollReport) -> PollShape {
 /// is called. Gives the names of the feeds with their rows, and whether each is asked on its own.
 ///
 /// # Errors
-/// The store fails, or TLS cannot be set up.
+/// The store fails, or the contact cannot be sent.
 pub async fn poll_once(
     settings: &Settings,
     store: Arc<dyn Store>,

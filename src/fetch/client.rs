@@ -57,10 +57,10 @@ impl Fetcher {
     /// flight, all together: a body counts until its last clone is dropped.
     ///
     /// # Errors
-    /// A sentence, if the TLS set-up fails or the contact cannot be sent.
+    /// A sentence, if the contact cannot be sent.
     pub fn new(guard: &Guard, contact: Option<&str>, memory_bytes: u64) -> Result<Self, String> {
         Ok(Self {
-            clients: Clients::new(guard)?,
+            clients: Clients::new(guard),
             general: Arc::default(),
             agent: RwLock::new((0, request::user_agent(contact, 0)?)),
             contact: contact.map(str::to_owned),

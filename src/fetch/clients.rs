@@ -1,7 +1,7 @@
 //! An HTTP client for each way to reach a server. Feeds share them, so that they share connections.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use reqwest::Client;
 use tokio::runtime::{Handle, RuntimeFlavor};
@@ -23,10 +23,10 @@ pub(super) struct Clients {
     several: Pool,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Default)]
 struct Pool {
     /// Most requests are for servers that are reached directly.
-    plain: Client,
+    plain: OnceLock<Client>,
     made: Mutex<(HashMap<Arc<Reach>, Made>, Roots)>,
 }
 
@@ -38,13 +38,8 @@ struct Made {
 }
 
 impl Clients {
-    pub(super) fn new(guard: &Guard) -> Result<Self, String> {
-        let lookups = Lookups::default();
-        let pool = || {
-            let plain = guard::client_through(guard, &Reach::default(), false, &lookups)?;
-            Ok::<_, String>(Pool { plain, made: Mutex::default() })
-        };
-        Ok(Self { guard: guard.clone(), single: pool()?, several: pool()?, lookups })
+    pub(super) fn new(guard: &Guard) -> Self {
+        Self { guard: guard.clone(), lookups: Lookups::default(), single: Pool::default(), several: Pool::default() }
     }
 
     /// The client for this URL on the runtime that this is called on, if it may be asked.
@@ -59,8 +54,15 @@ impl Clients {
             RuntimeFlavor::CurrentThread => &self.single,
             _ => &self.several,
         };
+        let make = |reach: &Reach| {
+            let kind = if secure { ErrorKind::Tls } else { ErrorKind::Connect };
+            guard::client_through(&self.guard, reach, secure, &self.lookups).map_err(|e| failure(kind, e))
+        };
         if !secure && reach.proxy.is_none() {
-            return Ok(pool.plain.clone());
+            return match pool.plain.get() {
+                Some(client) => Ok(client.clone()),
+                None => make(&Reach::default()).map(|client| pool.plain.get_or_init(|| client).clone()),
+            };
         }
         let mut made = pool.made.lock().unwrap_or_else(PoisonError::into_inner);
         let (made, roots) = &mut *made;
@@ -71,12 +73,7 @@ impl Clients {
         let place = if secure { &mut made.secure } else { &mut made.plain };
         match place {
             Some(client) => Ok(client.clone()),
-            None => {
-                let kind = if secure { ErrorKind::Tls } else { ErrorKind::Connect };
-                let client =
-                    guard::client_through(&self.guard, reach, secure, &self.lookups).map_err(|e| failure(kind, e))?;
-                Ok(place.insert(client).clone())
-            }
+            None => Ok(place.insert(make(reach)?).clone()),
         }
     }
 }
