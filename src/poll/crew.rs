@@ -16,6 +16,8 @@ use super::FeedPlan;
 use super::run::{Poller, Told, lost};
 use crate::store::FeedLease;
 
+/// More polls than this at once are a crowd.
+const CROWD: usize = 8;
 /// A poll that has not begun after so long says that something holds its thread.
 const HELD: Duration = Duration::from_millis(50);
 /// For so long that thread is given nothing more.
@@ -31,7 +33,7 @@ pub(super) struct Job {
 
 /// Those that poll. A thread that wakes no other one polls cheapest, but a server that floods us (interim answers without
 /// end, RFC 9110 15.2) holds it. So such a thread polls feeds that answered when they were last asked, and the loop's own
-/// runtime all others.
+/// runtime all others; and those that come one by one, for whom it would only be woken.
 pub(super) struct Crews {
     here: Crew,
     alone: Option<Crew>,
@@ -57,13 +59,13 @@ impl Crews {
         Self { here: crew(Handle::current()), alone: alone.map(crew), held_until: None }
     }
 
-    /// Begins a poll.
-    pub(super) fn begin(&self, feed: Arc<FeedPlan>, lease: FeedLease) {
+    /// Begins a poll, one of so many that are under way or begin now.
+    pub(super) fn begin(&self, feed: Arc<FeedPlan>, lease: FeedLease, busy: usize) {
         let job = Job { feed, lease, given: Instant::now() };
         let trusted = job.lease.state.errors == 0 && job.lease.state.loaded_once;
         let held = || self.held_until.is_some_and(|until| Instant::now() < until);
         match &self.alone {
-            Some(crew) if trusted && !held() => crew.begin(job),
+            Some(crew) if busy > CROWD && trusted && !held() => crew.begin(job),
             _ => self.here.begin(job),
         }
     }

@@ -215,6 +215,7 @@ impl Poller {
             let wanted = due.iter().copied().filter(|feed| !desk.leased.contains_key(feed)).chain(ahead).collect();
             self.lease(wanted, &desk.plan, &mut desk.leased).await;
         }
+        let busy = desk.running + due.len();
         for feed in due {
             let by_hand = desk.waiting.contains_key(&feed);
             if let Some(due) = desk.later.get(&feed).copied().filter(|due| !by_hand && due.is_none_or(|due| due > now))
@@ -227,7 +228,7 @@ impl Poller {
             match (desk.leased.remove(&feed), desk.plan.feeds.get(&feed)) {
                 (Some(lease), Some(feed)) => {
                     self.stages.outage().probing(now);
-                    crews.begin(Arc::clone(feed), lease);
+                    crews.begin(Arc::clone(feed), lease, busy);
                     desk.running += 1;
                 }
                 // It cannot be polled now: again a minute later.
