@@ -1,4 +1,4 @@
-//! The thread that polls: a runtime of its own, on which nothing wakes another thread.
+//! The thread for crowds of polls: a runtime of its own, on which nothing wakes another thread.
 
 use std::io;
 use std::sync::Arc;
@@ -8,8 +8,8 @@ use tokio_util::task::TaskTracker;
 
 use crate::poll::Poller;
 
-/// Begins to poll: the loop with the other loops, and most polls on the thread. It ends after the last of them, or when the
-/// loop is aborted; what is under way there is then cut off.
+/// Begins to poll: the loop with the other loops, and crowds on the thread. It ends after the last poll, or when the loop is
+/// aborted; what is under way there is then cut off.
 ///
 /// # Errors
 /// The system gives no thread.
