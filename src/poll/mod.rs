@@ -10,6 +10,7 @@ mod crew;
 pub mod discover;
 mod end;
 mod judge;
+mod large;
 mod moves;
 mod outage;
 mod poison;

@@ -6,9 +6,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
 use siphasher::sip::SipHasher13;
-use tokio::sync::{Notify, Semaphore, SemaphorePermit, oneshot};
+use tokio::sync::{Notify, Semaphore, SemaphorePermit};
 
 use super::end::{End, millis, unless_paused};
+use super::large::Large;
 use super::moves::Way;
 use super::outage::{Outage, Sign, Turn};
 use super::poison::Poison;
@@ -27,7 +28,7 @@ use crate::store::{CommitReport, FeedLease, PollCommit, PollResult, Redirect, St
 /// Of bodies that are read, matched and committed at a time, in kilobytes.
 const ROOM_KB: u32 = 12 * 1024;
 
-/// A larger document is read on a thread of its own, in bytes.
+/// A larger document is read on a thread for such, in bytes.
 const MAX_SHARED_BYTES: usize = 1_000_000;
 
 /// The longest that one document is read; the slowest that is known takes some seconds.
@@ -43,6 +44,7 @@ pub struct Stages {
     owed: Arc<Notify>,
     /// Documents are read beside the runtime, one a core, so that a large one delays no request.
     cores: Arc<Semaphore>,
+    large: Large,
     /// What documents may take together from the moment that they are read until they are committed, in kilobytes of their bodies: a
     /// document becomes several times its body in between.
     room: Semaphore,
@@ -68,6 +70,7 @@ impl Stages {
             fetcher: RwLock::new(Arc::new(fetcher)),
             owed,
             cores: Arc::new(Semaphore::new(cores)),
+            large: Large::default(),
             room: Semaphore::new(usize::try_from(ROOM_KB).unwrap_or(Semaphore::MAX_PERMITS)),
         }
     }
@@ -349,7 +352,8 @@ impl Stages {
             drop(reading);
             read
         };
-        let done = async { if large { alone(read).await } else { tokio::task::spawn_blocking(read).await.ok() } };
+        let done =
+            async { if large { self.large.run(read).await } else { tokio::task::spawn_blocking(read).await.ok() } };
         match tokio::time::timeout(self.longest_read, done).await {
             Ok(done) => {
                 done.unwrap_or_else(|| Err("reading it failed inside Feedmill; please report this feed".to_owned()))
@@ -360,15 +364,6 @@ impl Stages {
             )),
         }
     }
-}
-
-/// Runs `work` on a new thread, which takes over the heap of the one before it; none if it panics. What a large document has taken, the
-/// heap of its thread keeps, and one is enough.
-async fn alone<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Option<T> {
-    let (send, done) = oneshot::channel();
-    let thread = std::thread::Builder::new().name("large-document".to_owned());
-    thread.spawn(move || send.send(work())).ok()?;
-    done.await.ok()
 }
 
 /// Where a feed is asked, and for what, with the validators of `state`; and whether that is the way back.
