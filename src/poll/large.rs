@@ -64,7 +64,7 @@ mod tests {
     async fn two_documents_at_once_are_read_at_once() {
         let large = Large::default();
         let (tell, told) = mpsc::channel();
-        // Each waits for the other.
+        // On one thread, the first would wait for the second for ever.
         let (first, second) =
             tokio::join!(large.run(move || told.recv().is_ok()), large.run(move || tell.send(()).is_ok()));
         assert_eq!((first, second), (Some(true), Some(true)));
